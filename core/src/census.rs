@@ -1,0 +1,26 @@
+//! Gauges.
+
+/// How much of everything there is right now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Connections that the core knows, held ones included.
+    pub connections: usize,
+    /// Of these, the ones held back.
+    pub held: usize,
+    /// Bytes kept for held connections.
+    pub held_bytes: usize,
+    /// Peers that are announced.
+    pub peers: usize,
+    /// Networks with at least one peer.
+    pub networks: usize,
+    /// Pairs of peers that have been introduced and are both still there.
+    pub acquaintances: usize,
+    /// Absent peers remembered.
+    pub mailboxes: usize,
+    /// Signals kept for them.
+    pub mails: usize,
+    /// Bytes of these.
+    pub mail_bytes: usize,
+    /// Deadlines armed.
+    pub timers: usize,
+}

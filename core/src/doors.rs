@@ -1,0 +1,163 @@
+//! What goes in through [`crate::Switchboard::handle`] and what comes out of
+//! [`crate::Switchboard::poll_output`].
+
+use crate::{ConnId, Event, Time};
+
+/// The party that a connection counts against where a limit per address applies: an IPv4 address, or the
+/// /64 of an IPv6 one. The driver makes it; the core only compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressKey(pub u64);
+
+/// What happened outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A WebSocket upgrade was completed.
+    Opened {
+        /// Never used before.
+        conn: ConnId,
+        /// The request target of the upgrade, as it came: path and query, still percent-encoded.
+        target: &'a str,
+        /// Whom it counts against; `None` where no limit per address applies.
+        address: Option<AddressKey>,
+    },
+    /// A whole message, text or binary, that is valid UTF-8.
+    Text {
+        /// From whom.
+        conn: ConnId,
+        /// At most `MAX_MESSAGE_SIZE` bytes; the driver has refused what is longer (close code 1009).
+        text: &'a str,
+    },
+    /// A sign of life without content: a WebSocket ping or pong.
+    Heard {
+        /// From whom.
+        conn: ConnId,
+    },
+    /// The connection is over for the driver: nothing can be sent to it any more.
+    Closed {
+        /// Which; one that the core has closed or does not know is ignored.
+        conn: ConnId,
+        /// Why.
+        cause: Gone,
+    },
+    /// The output queue of this connection is full, since the peer does not read; the last `Send` did not fit.
+    QueueFull {
+        /// Which.
+        conn: ConnId,
+    },
+    /// Shut down: from now on nobody is let in, and everybody has been closed by `until`.
+    Drain {
+        /// When the last `Close` must have gone out.
+        until: Time,
+    },
+    /// Nothing but the passing of time.
+    Tick,
+}
+
+/// Why a connection is over, seen from the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gone {
+    /// The peer sent a close frame, or ended its side of the stream.
+    Closed,
+    /// The socket failed: reset, timed out in the kernel, unreachable.
+    Reset,
+    /// The peer broke RFC 6455 and was told so (close codes 1002, 1007).
+    ProtocolError,
+    /// The peer sent a message over the limit and was told so (close code 1009).
+    TooBig,
+}
+
+/// What is to be done, or what happened inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Send one text message.
+    Send {
+        /// To whom.
+        conn: ConnId,
+        /// One JSON object.
+        text: &'a str,
+    },
+    /// Send a WebSocket ping.
+    Ping {
+        /// To whom.
+        conn: ConnId,
+    },
+    /// Send a close frame after what is queued, then end the connection. The core has forgotten it: nothing
+    /// follows, and nothing that arrives from it is heard any more.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Code and reason of the close frame.
+        why: CloseReason,
+    },
+    /// For logs, metrics and the laws of the simulator; asks for nothing.
+    Observe(Event),
+}
+
+/// The closes that the protocol knows, with their code and reason on the wire.
+///
+/// Never 1000: many clients give up for good after it (observed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloseReason {
+    /// 1001: drain.
+    ShuttingDown,
+    /// 1001: nothing was heard for too long.
+    InactiveTimeout,
+    /// 1008: the upgrade named no valid peer id.
+    InvalidPeerId,
+    /// 1008: somebody else is connected under this id and alive.
+    PeerAlreadyConnected,
+    /// 1008: went on over its limit after being told.
+    RateLimitExceeded,
+    /// 1013: `MAX_CONNECTIONS`.
+    MaximumConnections,
+    /// 1013: `MAX_CONNECTIONS_PER_IP`.
+    TooManyFromAddress,
+    /// 1013: the peer does not read and its queue is full.
+    TooSlow,
+    /// 4001: the same peer came back by another connection.
+    Replaced,
+}
+
+impl CloseReason {
+    /// All of them, in the order of their codes.
+    pub const ALL: [CloseReason; 9] = [
+        CloseReason::ShuttingDown,
+        CloseReason::InactiveTimeout,
+        CloseReason::InvalidPeerId,
+        CloseReason::PeerAlreadyConnected,
+        CloseReason::RateLimitExceeded,
+        CloseReason::MaximumConnections,
+        CloseReason::TooManyFromAddress,
+        CloseReason::TooSlow,
+        CloseReason::Replaced,
+    ];
+
+    /// The status code of the close frame (RFC 6455 section 7.4).
+    #[must_use]
+    pub fn code(self) -> u16 {
+        match self {
+            CloseReason::ShuttingDown | CloseReason::InactiveTimeout => 1001,
+            CloseReason::InvalidPeerId
+            | CloseReason::PeerAlreadyConnected
+            | CloseReason::RateLimitExceeded => 1008,
+            CloseReason::MaximumConnections | CloseReason::TooManyFromAddress | CloseReason::TooSlow => 1013,
+            CloseReason::Replaced => 4001,
+        }
+    }
+
+    /// The reason text of the close frame.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            CloseReason::ShuttingDown => "Server shutting down",
+            CloseReason::InactiveTimeout => "Inactive timeout",
+            CloseReason::InvalidPeerId => "Invalid peerId",
+            CloseReason::PeerAlreadyConnected => "Peer already connected",
+            CloseReason::RateLimitExceeded => "Rate limit exceeded",
+            CloseReason::MaximumConnections => "Maximum connections reached",
+            CloseReason::TooManyFromAddress => "Too many connections from this address",
+            CloseReason::TooSlow => "Too slow",
+            CloseReason::Replaced => "Replaced by a newer connection",
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What happened inside: the only source of metrics, log lines and the simulator's laws.
+
+use crate::{CloseReason, ConnId, Gone, PeerId};
+
+/// One thing that happened. Carries ids, kinds and sizes, never content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A connection became known to the core. Followed by exactly one [`Event::Gone`] in the end.
+    Opened {
+        /// Which.
+        conn: ConnId,
+    },
+    /// It is held without an answer, since its id is in use or the server is full.
+    Held {
+        /// Which.
+        conn: ConnId,
+        /// What it will be told if it is not let in.
+        why: CloseReason,
+    },
+    /// It got its `connected` and may speak.
+    Admitted {
+        /// Which.
+        conn: ConnId,
+        /// The peer behind it.
+        peer: PeerId,
+    },
+    /// The connection is over; the last event about it.
+    Gone {
+        /// Which.
+        conn: ConnId,
+        /// The peer behind it; `None` where it never named one.
+        peer: Option<PeerId>,
+        /// Why.
+        cause: Departure,
+    },
+    /// A peer announced itself, for the first time or again.
+    Announced {
+        /// Which.
+        peer: PeerId,
+        /// Its network.
+        network: NetworkId,
+    },
+    /// A peer is not in its network any more.
+    Left {
+        /// Which.
+        peer: PeerId,
+        /// Its network.
+        network: NetworkId,
+        /// Why.
+        cause: Departure,
+        /// How many acquaintances were told.
+        told: u32,
+    },
+    /// A network got its first peer.
+    NetworkOpened {
+        /// Which.
+        network: NetworkId,
+    },
+    /// A network lost its last peer.
+    NetworkClosed {
+        /// Which.
+        network: NetworkId,
+    },
+    /// Two peers were told of each other.
+    Introduced {
+        /// For whose sake.
+        newcomer: PeerId,
+        /// The other.
+        other: PeerId,
+        /// What for.
+        occasion: Occasion,
+    },
+    /// A signal was accepted from its sender. Exactly one of `Relayed`, `Mailed`, `Refused` follows at once.
+    Accepted {
+        /// From whom.
+        from: PeerId,
+        /// What.
+        signal: Signal,
+        /// Size of its `data` in bytes.
+        bytes: u32,
+    },
+    /// A signal went to its target.
+    Relayed {
+        /// From whom.
+        from: PeerId,
+        /// To whom.
+        to: PeerId,
+        /// What.
+        signal: Signal,
+        /// Size of the delivered message in bytes.
+        bytes: u32,
+    },
+    /// A signal was put into the mailbox of an absent target.
+    Mailed {
+        /// From whom.
+        from: PeerId,
+        /// To whom.
+        to: PeerId,
+    },
+    /// A mail ended.
+    MailEnded {
+        /// Whose mailbox.
+        to: PeerId,
+        /// How.
+        end: MailEnd,
+    },
+    /// A message was refused; its sender got an `error`.
+    Refused {
+        /// Whose.
+        conn: ConnId,
+        /// With which code.
+        code: ErrorCode,
+    },
+    /// A message that is neither a signal nor refused was handled.
+    Handled {
+        /// Whose.
+        conn: ConnId,
+        /// Which.
+        verb: Verb,
+    },
+    /// Expired state was swept.
+    Swept {
+        /// Mailboxes ended.
+        mailboxes: u32,
+        /// Mails that expired.
+        mails: u32,
+    },
+}
+
+/// A set of peers that may see each other, by number: never used again while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkId(pub u64);
+
+/// Why a peer left its network, or a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Departure {
+    /// It said `goodbye`.
+    Goodbye,
+    /// It announced itself in another network.
+    Moved,
+    /// The driver reported the connection gone.
+    Lost(Gone),
+    /// The core closed it.
+    Closed(CloseReason),
+}
+
+/// What two peers were introduced for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Occasion {
+    /// One of them announced itself.
+    Announce,
+    /// One of them had lost more than half of its acquaintances.
+    Healing,
+    /// `REINTRODUCE_INTERVAL` has passed.
+    Again,
+}
+
+/// How a mail ended: each does exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MailEnd {
+    /// Its addressee announced again and got it.
+    Delivered,
+    /// It grew older than `MESSAGE_TTL`.
+    Expired,
+    /// Its mailbox was full, or its addressee went to another network or said goodbye.
+    Dropped,
+    /// A `cleanup` asked for it.
+    Forgotten,
+}
+
+/// The messages that are relayed from peer to peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Signal {
+    /// `offer`
+    Offer,
+    /// `answer`
+    Answer,
+    /// `ice-candidate`
+    IceCandidate,
+    /// `connection-rejected`
+    ConnectionRejected,
+    /// `renegotiation-offer`
+    RenegotiationOffer,
+    /// `renegotiation-answer`
+    RenegotiationAnswer,
+    /// `ice-restart-offer`
+    IceRestartOffer,
+    /// `ice-restart-answer`
+    IceRestartAnswer,
+    /// `recovery-offer`
+    RecoveryOffer,
+}
+
+impl Signal {
+    /// All of them.
+    pub const ALL: [Signal; 9] = [
+        Signal::Offer,
+        Signal::Answer,
+        Signal::IceCandidate,
+        Signal::ConnectionRejected,
+        Signal::RenegotiationOffer,
+        Signal::RenegotiationAnswer,
+        Signal::IceRestartOffer,
+        Signal::IceRestartAnswer,
+        Signal::RecoveryOffer,
+    ];
+
+    /// The `type` on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Offer => "offer",
+            Signal::Answer => "answer",
+            Signal::IceCandidate => "ice-candidate",
+            Signal::ConnectionRejected => "connection-rejected",
+            Signal::RenegotiationOffer => "renegotiation-offer",
+            Signal::RenegotiationAnswer => "renegotiation-answer",
+            Signal::IceRestartOffer => "ice-restart-offer",
+            Signal::IceRestartAnswer => "ice-restart-answer",
+            Signal::RecoveryOffer => "recovery-offer",
+        }
+    }
+}
+
+/// The messages that the server handles itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// `announce`
+    Announce,
+    /// `goodbye`
+    Goodbye,
+    /// `ping`
+    Ping,
+    /// `cleanup`
+    Cleanup,
+    /// `cleanup-all`
+    CleanupAll,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Verb; 5] = [Verb::Announce, Verb::Goodbye, Verb::Ping, Verb::Cleanup, Verb::CleanupAll];
+
+    /// The `type` on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Announce => "announce",
+            Verb::Goodbye => "goodbye",
+            Verb::Ping => "ping",
+            Verb::Cleanup => "cleanup",
+            Verb::CleanupAll => "cleanup-all",
+        }
+    }
+}
+
+/// The `code` of an `error` message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorCode {
+    /// The text is not JSON.
+    InvalidJson,
+    /// It is JSON, but a field is missing or of a wrong kind; the message names it.
+    InvalidMessage,
+    /// The server knows no such `type`.
+    UnknownType,
+    /// A signal without `targetPeerId`.
+    MissingTarget,
+    /// Nobody here has that id, or its mailbox cannot take more.
+    TargetNotConnected,
+    /// The message or its target belongs to another network than its sender.
+    OtherNetwork,
+    /// The sender has said goodbye and not announced itself since.
+    NotAnnounced,
+    /// More messages than `MESSAGE_RATE` and `MESSAGE_BURST` allow.
+    RateLimited,
+}
+
+impl ErrorCode {
+    /// All of them.
+    pub const ALL: [ErrorCode; 8] = [
+        ErrorCode::InvalidJson,
+        ErrorCode::InvalidMessage,
+        ErrorCode::UnknownType,
+        ErrorCode::MissingTarget,
+        ErrorCode::TargetNotConnected,
+        ErrorCode::OtherNetwork,
+        ErrorCode::NotAnnounced,
+        ErrorCode::RateLimited,
+    ];
+
+    /// The code on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorCode::InvalidJson => "invalid-json",
+            ErrorCode::InvalidMessage => "invalid-message",
+            ErrorCode::UnknownType => "unknown-type",
+            ErrorCode::MissingTarget => "missing-target",
+            ErrorCode::TargetNotConnected => "target-not-connected",
+            ErrorCode::OtherNetwork => "other-network",
+            ErrorCode::NotAnnounced => "not-announced",
+            ErrorCode::RateLimited => "rate-limited",
+        }
+    }
+}

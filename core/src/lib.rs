@@ -1,0 +1,47 @@
+//! The PeerPigeon signaling protocol as a state machine.
+//!
+//! Bytes are the driver's business; this crate sees whole messages, and time comes in as data. There are
+//! two doors, and every driver is the same few lines:
+//!
+//! ```
+//! use peerpigeon_core::{ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis};
+//!
+//! let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000));
+//! let target = "/?peerId=0123456789abcdef0123456789abcdef01234567";
+//! switchboard.handle(Time(0), Input::Opened { conn: ConnId(1), target, address: None });
+//! while let Some(output) = switchboard.poll_output() {
+//!     match output {
+//!         Output::Send { conn, text } => println!("to {conn:?}: {text}"),
+//!         Output::Ping { conn } => println!("ping {conn:?}"),
+//!         Output::Close { conn, why } => println!("close {conn:?} with {}", why.code()),
+//!         Output::Observe(event) => println!("{event:?}"),
+//!     }
+//! }
+//! if let Some((when, why)) = switchboard.poll_timeout() {
+//!     println!("sleep until {when:?} at the latest, for {why:?}");
+//! }
+//! ```
+//!
+//! * [`Switchboard::handle`] never fails: a refusal is an output. Nothing that a peer sends can panic.
+//! * Drain [`Switchboard::poll_output`] to `None` before the next `handle`.
+//! * [`Event`]s say what happened; the core itself neither logs nor counts.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod census;
+mod doors;
+mod event;
+mod id;
+mod limits;
+mod switchboard;
+mod time;
+
+pub use census::Census;
+pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
+pub use event::{Departure, ErrorCode, Event, MailEnd, NetworkId, Occasion, Signal, Verb};
+pub use id::{ConnId, PeerId, Spelling};
+pub use limits::{DuplicatePeer, Limits};
+pub use switchboard::{Switchboard, TimerKind};
+pub use time::{Time, UnixMillis};

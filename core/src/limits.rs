@@ -1,0 +1,103 @@
+//! Every limit and interval of the core, in one place.
+
+/// What an identifier does that is connected already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicatePeer {
+    /// The newcomer waits while the incumbent is asked for a sign of life.
+    Challenge,
+    /// The newcomer is closed.
+    Reject,
+    /// The incumbent is closed.
+    Replace,
+}
+
+/// Settings of a [`crate::Switchboard`]; [`Limits::default`] holds the documented defaults.
+///
+/// Every field is a hard bound: nothing in the core grows past what can be computed from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that may be admitted at once; at least 1.
+    pub connections: u32,
+    /// Connections admitted for one [`crate::AddressKey`]; 0 = no limit.
+    pub connections_per_address: u32,
+    /// Connections held back at once, waiting for a place or for their id.
+    pub held_connections: u32,
+    /// Messages kept for one held connection.
+    pub held_messages: u32,
+    /// Bytes kept for one held connection.
+    pub held_bytes: u32,
+    /// How long a connection is held while the server is full.
+    pub hold_for_place_ms: u64,
+    /// How long the incumbent of a challenged id has for a sign of life.
+    pub challenge_ms: u64,
+    /// What happens when an id that is connected comes a second time.
+    pub duplicate_peer: DuplicatePeer,
+    /// Peers that a newcomer is introduced to, unless it asks for more; 1 to [`Limits::MAX_PEERS`].
+    pub introductions: u8,
+    /// Acquaintances that one peer can have; a peer that has as many is not chosen.
+    pub acquaintances: u32,
+    /// How often an announced peer is introduced to its current choice again; 0 = never.
+    pub reintroduce_interval_ms: u64,
+    /// Bytes of `data` in an `announce`.
+    pub announced_data_bytes: u32,
+    /// Bytes of a `networkName`.
+    pub network_name_bytes: u32,
+    /// Silence after which a peer is pinged; 0 = never.
+    pub ping_interval_ms: u64,
+    /// Silence after a ping that ends a connection.
+    pub pong_timeout_ms: u64,
+    /// Silence that ends a connection in any case; 0 = never.
+    pub peer_timeout_ms: u64,
+    /// Messages per second and peer; 0 = no limit.
+    pub message_rate_per_second: u32,
+    /// Messages that a peer may send at once before the rate counts; at least 1.
+    pub message_burst: u32,
+    /// How long a signal waits for an absent peer; 0 = not at all.
+    pub message_ttl_ms: u64,
+    /// Signals kept for one absent peer.
+    pub mailbox_messages: u32,
+    /// Bytes kept for one absent peer.
+    pub mailbox_bytes: u32,
+    /// Bytes kept for all absent peers together.
+    pub mailbox_total_bytes: u64,
+    /// Absent peers remembered.
+    pub mailboxes: u32,
+    /// How often expired state is swept; at least 1.
+    pub cleanup_interval_ms: u64,
+}
+
+impl Limits {
+    /// The largest `maxPeers` that counts.
+    pub const MAX_PEERS: u8 = 50;
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 1000,
+            connections_per_address: 256,
+            held_connections: 256,
+            held_messages: 64,
+            held_bytes: 65_536,
+            hold_for_place_ms: 3_000,
+            challenge_ms: 2_000,
+            duplicate_peer: DuplicatePeer::Challenge,
+            introductions: 16,
+            acquaintances: 256,
+            reintroduce_interval_ms: 240_000,
+            announced_data_bytes: 4_096,
+            network_name_bytes: 128,
+            ping_interval_ms: 25_000,
+            pong_timeout_ms: 20_000,
+            peer_timeout_ms: 300_000,
+            message_rate_per_second: 200,
+            message_burst: 2_000,
+            message_ttl_ms: 300_000,
+            mailbox_messages: 64,
+            mailbox_bytes: 65_536,
+            mailbox_total_bytes: 16 * 1024 * 1024,
+            mailboxes: 10_000,
+            cleanup_interval_ms: 60_000,
+        }
+    }
+}
