@@ -1,1 +1,5 @@
-//! To come.
+//! The signaling server in virtual time.
+
+pub mod client;
+pub mod random;
+pub mod transcript;
