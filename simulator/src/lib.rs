@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod random;
+pub mod scenario;
 pub mod transcript;

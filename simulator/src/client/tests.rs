@@ -106,7 +106,7 @@ fn it_fails_over_when_a_breaker_opens_and_returns_to_the_first_server_later() {
     outputs(&mut client);
     client.handle(now + 300_000, Input::Tick);
     let returned = outputs(&mut client);
-    assert_eq!(returned[0], Output::HangUp { attempt: 3 });
+    assert_eq!(returned[0], Output::HangUp { attempt: 4 });
     assert!(matches!(&returned[1], Output::Dial { url, .. } if url.starts_with("ws://s0")));
 }
 
