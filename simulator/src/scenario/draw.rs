@@ -195,7 +195,7 @@ const STRAYS: [&str; 14] = [
     "//?peerId=x&peerId=0123456789abcdef0123456789abcdef01234567",
     "/any/prefix?token=a%20b&peerId=0123456789abcdef0123456789abcdef01234567",
     "/?peerId=%30123456789ABCDEF0123456789abcdef01234567&peerId=x",
-    "/?&&=&peerId=0123456789abcdef0123456789abcdef01234567#peerId=1",
+    "/?&&=&peerId=0123456789abcdef0123456789abcdef01234567",
     "/?peerId=0123456789abcdef0123456789abcdef0123456%C3%A4",
 ];
 
@@ -256,7 +256,7 @@ mod tests {
         let runs: Vec<_> = (0..300).map(kinds).collect();
         let all: std::collections::BTreeSet<&String> = runs.iter().flatten().collect();
         assert_eq!(all.len(), WEIGHTS.len() + 2, "{all:?}");
-        for kind in all.into_iter().filter(|kind| *kind != "Connect") {
+        for kind in all.into_iter().filter(|kind| !["Connect", "Advance"].contains(&kind.as_str())) {
             assert!(runs.iter().any(|run| !run.contains(kind)), "{kind} is in every run");
         }
     }
