@@ -1,10 +1,17 @@
 //! The signaling server in virtual time.
 
 pub mod client;
+mod diagram;
 mod laws;
 mod model;
+mod page;
 pub mod random;
 mod record;
+mod run;
 pub mod scenario;
 pub mod transcript;
 mod watch;
+mod world;
+
+pub use run::{Place, Report, Violation, diagram, run};
+pub use watch::Breach;

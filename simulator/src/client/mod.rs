@@ -134,6 +134,12 @@ impl Client {
         self.state == State::Idle
     }
 
+    /// The number of the last socket that it asked for; 0 before the first.
+    #[must_use]
+    pub fn attempt(&self) -> u64 {
+        self.attempt
+    }
+
     /// The network that it announces itself in; `None` before the first [`Input::Announce`] and after a
     /// [`Input::Goodbye`].
     #[must_use]

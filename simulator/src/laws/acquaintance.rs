@@ -82,7 +82,8 @@ impl Law for Acquaintance {
             let Some(known) = self.known.get(&conn) else { continue };
             let network = scene.ledger.parties.get(&conn).and_then(|party| party.network);
             let members = network.and_then(|network| scene.ledger.networks.get(&network));
-            let gone = known.iter().find(|peer| !members.is_some_and(|network| network.members.contains(*peer)));
+            let gone =
+                known.iter().find(|peer| !members.is_some_and(|network| network.members.contains(*peer)));
             demand!(gone.is_none(), "{conn:?} was not told that {gone:?} left");
         }
         if !rest.thorough {

@@ -70,7 +70,8 @@ impl Admission {
             CloseReason::PeerAlreadyConnected => {
                 let challenge = Challenge { peer: *me.id(), since: scene.now, answered: false };
                 self.challenges.insert(conn, challenge);
-                taken && self.limits.duplicate_peer == DuplicatePeer::Challenge
+                // With `replace` it waits for no longer than the close of the incumbent takes.
+                taken && self.limits.duplicate_peer != DuplicatePeer::Reject
             }
             CloseReason::MaximumConnections => self.server_is_full(ledger),
             CloseReason::TooManyFromAddress => self.address_is_full(ledger, party),
@@ -95,8 +96,10 @@ impl Admission {
         Ok(())
     }
 
-    /// Whether a close for want of a place is due: there is none, and waiting is over or impossible.
-    fn placeless(&self, scene: Scene<'_>, party: &Party, full: bool) -> bool {
+    /// Whether a close for want of a place is due: there is none, and waiting is over or impossible. While it waits,
+    /// the reason may change from one limit to the other.
+    fn placeless(&self, scene: Scene<'_>, party: &Party) -> bool {
+        let full = self.server_is_full(scene.ledger) || self.address_is_full(scene.ledger, party);
         let waited = scene.now.since(party.opened) >= self.limits.hold_for_place_ms;
         full && (waited || (party.stage == Stage::Fresh && self.no_room_to_wait(scene.ledger)))
     }
@@ -113,7 +116,12 @@ impl Admission {
             CloseReason::PeerAlreadyConnected => {
                 let taken = peer.is_some_and(|peer| ledger.by_peer.contains_key(&peer));
                 let answered = self.challenges.get(&conn).is_some_and(|challenge| challenge.answered);
-                let refused = policy == DuplicatePeer::Reject || self.no_room_to_wait(ledger);
+                let rival = self.challenges.values().any(|challenge| Some(challenge.peer) == peer);
+                let refused = match policy {
+                    DuplicatePeer::Challenge => rival || self.no_room_to_wait(ledger),
+                    DuplicatePeer::Reject => true,
+                    DuplicatePeer::Replace => false,
+                };
                 taken && (answered || (party.stage == Stage::Fresh && refused))
             }
             CloseReason::RateLimitExceeded => {
@@ -122,22 +130,20 @@ impl Admission {
                     || bytes > self.limits.held_bytes as usize;
                 self.told.contains_key(&conn) || (matches!(party.stage, Stage::Held(_)) && much)
             }
-            CloseReason::MaximumConnections => self.placeless(scene, party, self.server_is_full(ledger)),
-            CloseReason::TooManyFromAddress => {
-                self.placeless(scene, party, self.address_is_full(ledger, party))
-            }
+            CloseReason::MaximumConnections | CloseReason::TooManyFromAddress => self.placeless(scene, party),
             CloseReason::TooSlow => self.full == Some(conn),
             CloseReason::Replaced => {
                 let unanswered = |challenge: &&Challenge| {
                     let waited = scene.now.since(challenge.since) >= self.limits.challenge_ms;
                     Some(challenge.peer) == peer && !challenge.answered && waited
                 };
-                let fresh = |other: &Party| {
-                    other.stage == Stage::Fresh && other.me.map(|me| *me.id()) == peer
+                let newcomer = |other: &Party| {
+                    let outside = matches!(other.stage, Stage::Fresh | Stage::Held(_));
+                    outside && other.me.map(|me| *me.id()) == peer
                 };
                 match policy {
                     DuplicatePeer::Challenge => self.challenges.values().any(|one| unanswered(&one)),
-                    DuplicatePeer::Replace => ledger.count(fresh) > 0,
+                    DuplicatePeer::Replace => ledger.count(newcomer) > 0,
                     DuplicatePeer::Reject => false,
                 }
             }
@@ -160,18 +166,23 @@ impl Admission {
         let (now, ledger) = (scene.now, scene.ledger);
         for (conn, challenge) in &self.challenges {
             demand!(!challenge.answered, "{conn:?} still waits though the incumbent is alive");
-            let waited = now.since(challenge.since);
-            demand!(waited < self.limits.challenge_ms, "{conn:?} has waited {waited} ms for its id");
+            let waited = now.since(challenge.since.max(ledger.late));
+            let most = match self.limits.duplicate_peer {
+                DuplicatePeer::Challenge => self.limits.challenge_ms,
+                DuplicatePeer::Reject | DuplicatePeer::Replace => 0,
+            };
+            demand!(waited < most, "{conn:?} has waited {waited} ms for its id, at most {most} allowed");
         }
         for (conn, party) in &ledger.parties {
-            let full = match party.stage {
-                Stage::Held(CloseReason::MaximumConnections) => self.server_is_full(ledger),
-                Stage::Held(CloseReason::TooManyFromAddress) => {
-                    self.address_is_full(ledger, party) || self.server_is_full(ledger)
-                }
-                Stage::Held(_) | Stage::Fresh | Stage::Admitted | Stage::Over => continue,
+            let for_place = match party.stage {
+                Stage::Held(CloseReason::MaximumConnections | CloseReason::TooManyFromAddress) => true,
+                Stage::Held(_) | Stage::Fresh | Stage::Admitted | Stage::Over => false,
             };
-            let waited = now.since(party.opened);
+            if !for_place {
+                continue;
+            }
+            let full = self.server_is_full(ledger) || self.address_is_full(ledger, party);
+            let waited = now.since(party.opened.max(ledger.late));
             demand!(full, "{conn:?} waits for a place though there is one");
             demand!(waited < self.limits.hold_for_place_ms, "{conn:?} has waited {waited} ms for a place");
         }
@@ -203,7 +214,10 @@ impl Law for Admission {
 
     fn closed(&mut self, scene: Scene<'_>, conn: ConnId, why: CloseReason) -> Verdict {
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
-        demand!(self.may_close(scene, conn, party, why), "{conn:?} was closed for {why:?} without need: {party:?}");
+        demand!(
+            self.may_close(scene, conn, party, why),
+            "{conn:?} was closed for {why:?} without need: {party:?}"
+        );
         self.full.take_if(|full| *full == conn);
         self.closing.insert(conn, why);
         Ok(())

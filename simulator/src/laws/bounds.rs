@@ -56,15 +56,15 @@ impl Law for Bounds {
 
 /// The gauges against what was told.
 fn counted(scene: Scene<'_>, rest: &Rest) -> Verdict {
-        let (ledger, census) = (scene.ledger, &rest.census);
-        let held = ledger.count(|party| matches!(party.stage, Stage::Held(_)));
-        let peers = ledger.networks.values().map(|network| network.members.len()).sum();
-        let same = |name: &str, told: usize, counted: usize| {
-            demand!(told == counted, "the census says {told} {name}, counted were {counted}");
-            Ok(())
-        };
-        same("held connections", census.held, held)?;
-        same("peers", census.peers, peers)?;
-        same("networks", census.networks, ledger.networks.len())?;
+    let (ledger, census) = (scene.ledger, &rest.census);
+    let held = ledger.count(|party| matches!(party.stage, Stage::Held(_)));
+    let peers = ledger.networks.values().map(|network| network.members.len()).sum();
+    let same = |name: &str, told: usize, counted: usize| {
+        demand!(told == counted, "the census says {told} {name}, counted were {counted}");
         Ok(())
+    };
+    same("held connections", census.held, held)?;
+    same("peers", census.peers, peers)?;
+    same("networks", census.networks, ledger.networks.len())?;
+    Ok(())
 }

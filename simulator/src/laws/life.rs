@@ -94,7 +94,10 @@ impl Law for Life {
                 demand!(known.is_some_and(|me| *me.id() == peer), "{conn:?} was let in as {peer}");
                 demand!(!scene.ledger.by_peer.contains_key(&peer), "{peer} was let in twice");
                 let waiting = |stage| matches!(stage, Stage::Fresh | Stage::Held(_));
-                demand!(party(conn).is_some_and(|party| waiting(party.stage)), "{conn:?} was let in when over");
+                demand!(
+                    party(conn).is_some_and(|party| waiting(party.stage)),
+                    "{conn:?} was let in when over"
+                );
                 self.greeting = Some(conn);
             }
             Event::Gone { conn, peer, cause } => {

@@ -35,7 +35,8 @@ impl Law for Liveness {
         }
         let challenged = Stage::Held(CloseReason::PeerAlreadyConnected);
         let rivals = scene.ledger.parties.values().filter(|rival| rival.stage == challenged);
-        let asked = rivals.filter_map(|rival| rival.me).any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
+        let asked =
+            rivals.filter_map(|rival| rival.me).any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
         demand!(asked, "{conn:?} was pinged after a silence of {silence} ms");
         Ok(())
     }
@@ -63,12 +64,14 @@ impl Law for Liveness {
         let (interval, timeout) = (self.limits.ping_interval_ms, self.limits.peer_timeout_ms);
         self.pings.retain(|conn, _| scene.ledger.parties.contains_key(conn));
         for (conn, party) in scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Admitted) {
-            let silence = scene.now.since(party.heard);
+            // Whoever has been held is watched from its admission on; after a late tick everybody gets a fair chance.
+            let silence = scene.now.since(party.heard.max(party.admitted).max(scene.ledger.late));
             demand!(timeout == 0 || silence < timeout, "{conn:?} has been silent for {silence} ms and is still here");
-            let late = interval > 0 && silence > interval + interval / 5;
+            // The next ping comes no earlier than the deadline of the last one.
+            let late = interval > 0 && silence > (interval + interval / 5).max(self.limits.pong_timeout_ms);
             demand!(!late || party.pinged.is_some(), "{conn:?} has been silent for {silence} ms and was not pinged");
             let Some(&pinged) = self.pings.get(conn) else { continue };
-            let waited = scene.now.since(pinged);
+            let waited = scene.now.since(pinged.max(scene.ledger.late));
             let unanswered = party.pinged.is_some_and(|(first, _)| first <= pinged);
             let dead = unanswered && waited >= self.limits.pong_timeout_ms;
             demand!(!dead, "{conn:?} was pinged {waited} ms ago, did not answer, and is still here");

@@ -22,7 +22,8 @@ pub(crate) fn choice(me: PeerId, others: impl Iterator<Item = PeerId>, k: usize)
         chosen.extend(within);
     }
     let missing = k - chosen.len();
-    let fill: Vec<PeerId> = nearest.into_iter().filter(|other| !chosen.contains(other)).take(missing).collect();
+    let fill: Vec<PeerId> =
+        nearest.into_iter().filter(|other| !chosen.contains(other)).take(missing).collect();
     chosen.extend(fill);
     chosen
 }

@@ -73,6 +73,11 @@ impl Mailboxes {
         self.boxes.iter().filter(move |((_, owner), _)| *owner == peer).map(|(_, mailbox)| mailbox)
     }
 
+    /// Whether a peer is remembered in a network.
+    pub(crate) fn has(&self, network: &str, peer: PeerId) -> bool {
+        self.boxes.contains_key(&(network.to_owned(), peer))
+    }
+
     /// Whether a signal with so much data can be kept for a peer.
     pub(crate) fn keeping(
         &self,
@@ -91,7 +96,11 @@ impl Mailboxes {
             return Keeping::No;
         }
         let close = age == limits.message_ttl_ms || bytes + Mail::OVERHEAD > each;
-        if close || all + bytes + Mail::OVERHEAD > total || self.crowded { Keeping::Either } else { Keeping::Yes }
+        if close || all + bytes + Mail::OVERHEAD > total || self.crowded {
+            Keeping::Either
+        } else {
+            Keeping::Yes
+        }
     }
 
     pub(crate) fn put(&mut self, network: &str, peer: PeerId, mail: Mail) {
@@ -118,7 +127,8 @@ impl Mailboxes {
             demand!(fits, "the first of {} mails for {to}, who is back, was {end:?}", mailbox.mails.len());
             return mailbox.mails.pop_front().ok_or_else(String::new);
         }
-        let mut boxes = self.boxes.iter_mut().filter(|((_, owner), _)| *owner == to).map(|(_, mailbox)| mailbox);
+        let mut boxes =
+            self.boxes.iter_mut().filter(|((_, owner), _)| *owner == to).map(|(_, mailbox)| mailbox);
         let found = match end {
             MailEnd::Delivered => None,
             MailEnd::Expired => boxes.find(|mailbox| mailbox.expired(now, ttl)).map(|mailbox| (mailbox, 0)),
@@ -142,7 +152,8 @@ impl Mailboxes {
 
     /// Mails that `wanted` names.
     pub(crate) fn count(&self, wanted: &dyn Fn(PeerId, &Mail) -> bool) -> usize {
-        let all = self.boxes.iter().flat_map(|((_, to), mailbox)| mailbox.mails.iter().map(|mail| (*to, mail)));
+        let all =
+            self.boxes.iter().flat_map(|((_, to), mailbox)| mailbox.mails.iter().map(|mail| (*to, mail)));
         all.filter(|(to, mail)| wanted(*to, mail)).count()
     }
 }

@@ -54,6 +54,8 @@ struct Current {
     /// Its speaker has announced itself, and left its network.
     announced: bool,
     left: bool,
+    /// How many it was introduced to.
+    introduced: u64,
 }
 
 impl Model {
@@ -88,6 +90,7 @@ impl Model {
                 accepted: None,
                 announced: false,
                 left: false,
+                introduced: 0,
             });
         }
     }
@@ -99,9 +102,14 @@ impl Model {
         let limited = outcome == Outcome::Refuse(ErrorCode::RateLimited);
         let fits = if limited { may_refuse } else { may_pass && current.outcomes.contains(&outcome) };
         let text = current.text.get(..300).unwrap_or(&current.text);
-        demand!(fits, "{outcome:?} of {text}, allowed is {:?} (limited {:?})", current.outcomes, current.limited);
+        demand!(
+            fits,
+            "{outcome:?} of {text}, allowed is {:?} (limited {:?})",
+            current.outcomes,
+            current.limited
+        );
         if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
-            pace.spend();
+            pace.spend(2 * current.introduced);
         }
         Ok(current)
     }
@@ -127,7 +135,14 @@ impl Model {
         Ok(())
     }
 
-    fn left(&mut self, scene: Scene<'_>, peer: PeerId, network: NetworkId, cause: Departure, told: u32) -> Verdict {
+    fn left(
+        &mut self,
+        scene: Scene<'_>,
+        peer: PeerId,
+        network: NetworkId,
+        cause: Departure,
+        told: u32,
+    ) -> Verdict {
         let known = scene.ledger.networks.get(&network).filter(|network| network.members.contains(&peer));
         let Some(known) = known else { return Err(format!("{peer} left {network:?}, where it was not")) };
         if let Some(current) = &mut self.current
@@ -217,7 +232,10 @@ impl Model {
 
     fn mailed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
         let current = self.end(Outcome::Mail(to))?;
-        demand!(current.accepted.is_some_and(|(who, _)| who == from), "a signal of {from} was mailed unheard");
+        demand!(
+            current.accepted.is_some_and(|(who, _)| who == from),
+            "a signal of {from} was mailed unheard"
+        );
         let said = Said::read(&current.text);
         let Some((signal, message)) = said.signal() else { return Ok(()) };
         let data = message.raw("data").map(str::to_owned);
@@ -240,9 +258,9 @@ impl Model {
         let unmoved = !current.announced && !current.left;
         demand!(unmoved, "a refused message moved its sender: {}", current.text);
         let said = Said::read(&current.text);
-        let dialled = said.signal().filter(|(signal, _)| {
-            *signal == Signal::Offer && code == ErrorCode::TargetNotConnected
-        });
+        let dialled = said
+            .signal()
+            .filter(|(signal, _)| *signal == Signal::Offer && code == ErrorCode::TargetNotConnected);
         let absent = dialled.and_then(|(_, message)| outcome::target(message).ok());
         self.frames.refused(conn, code, absent);
         Ok(())
@@ -276,6 +294,7 @@ impl Law for Model {
         self.begin(scene);
         if !matches!(event, Event::Introduced { .. }) {
             self.rounds.round_ends()?;
+            self.rounds.healed(scene)?;
         }
         match event {
             Event::Admitted { conn, .. } => {
@@ -286,6 +305,9 @@ impl Law for Model {
             Event::Introduced { newcomer, other, occasion } => {
                 self.rounds.introduced(scene, newcomer, other, occasion)?;
                 self.frames.introduced(scene, newcomer, other);
+                if let Some(current) = &mut self.current {
+                    current.introduced += 1;
+                }
             }
             Event::Left { peer, network, cause, told } => self.left(scene, peer, network, cause, told)?,
             Event::Gone { conn, peer, cause } => self.gone(scene, conn, peer, cause)?,
@@ -317,7 +339,8 @@ impl Law for Model {
         demand!(silent.is_none(), "nothing came of {silent:?}");
         self.rounds.round_ends()?;
         self.frames.settled()?;
-        self.rounds.rest(scene, rest)
+        self.rounds.healed(scene)?;
+        if rest.thorough { self.rounds.in_time(scene) } else { Ok(()) }
     }
 
     fn calm(&mut self, scene: Scene<'_>, _: &Rest) -> Verdict {

@@ -48,7 +48,8 @@ impl Model {
         let invalid = Outcome::Refuse(ErrorCode::InvalidMessage);
         match verb {
             Verb::Announce => {
-                let long = message.network().is_ok_and(|name| name.len() > self.limits.network_name_bytes as usize);
+                let long =
+                    message.network().is_ok_and(|name| name.len() > self.limits.network_name_bytes as usize);
                 let data = message.raw("data").unwrap_or("null");
                 let bulky = data.len() > self.limits.announced_data_bytes as usize;
                 let shapeless = !data.starts_with('{') && data != "null";
@@ -122,8 +123,8 @@ impl Model {
         match network_of(scene, other) {
             Some(theirs) if theirs == mine => {
                 // Back, but not announced yet: what waits in its mailbox must not be overtaken.
-                let waiting = other.network.is_none() && keeping != Keeping::No;
-                if waiting { vec![Outcome::Relay(to), Outcome::Mail(to)] } else { vec![Outcome::Relay(to)] }
+                let waiting = other.network.is_none() && self.mailboxes.has(mine, to);
+                if waiting { [vec![Outcome::Relay(to)], kept].concat() } else { vec![Outcome::Relay(to)] }
             }
             Some(_) if other.network.is_some() => vec![Outcome::Refuse(ErrorCode::OtherNetwork)],
             // Connected without having announced: it can be reached within `global`; for others it is elsewhere,
@@ -148,7 +149,9 @@ pub(super) fn target(message: &Message<'_>) -> Result<Spelling, ErrorCode> {
     match message.value("targetPeerId") {
         Value::String(id) if id.is_empty() => Err(ErrorCode::MissingTarget),
         Value::String(id) => Spelling::parse(&id).ok_or(ErrorCode::InvalidMessage),
-        Value::Null if message.raw("targetPeerId").is_none_or(|raw| raw == "null") => Err(ErrorCode::MissingTarget),
+        Value::Null if message.raw("targetPeerId").is_none_or(|raw| raw == "null") => {
+            Err(ErrorCode::MissingTarget)
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             Err(ErrorCode::InvalidMessage)
         }
@@ -166,7 +169,9 @@ pub(super) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
     let asked = match message.value("maxPeers") {
         Value::Number(number) => {
             let whole = number.as_i64().or_else(|| number.as_u64().map(|_| i64::MAX));
-            let rounded = || number.as_f64().map(|float| if float >= 50.0 { most } else { float.max(1.0).floor() as i64 });
+            let rounded = || {
+                number.as_f64().map(|float| if float >= 50.0 { most } else { float.max(1.0).floor() as i64 })
+            };
             whole.or_else(rounded).unwrap_or(10).clamp(1, most)
         }
         Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => 10,

@@ -32,8 +32,8 @@ impl Pace {
         (self.left < 1_000 + DOUBT, self.left + DOUBT >= 1_000)
     }
 
-    /// A message passed.
-    pub(crate) fn spend(&mut self) {
-        self.left = self.left.saturating_sub(1_000);
+    /// A message passed, and made the server send so many others: an announce counts with its introductions.
+    pub(crate) fn spend(&mut self, caused: u64) {
+        self.left = self.left.saturating_sub(1_000 * (1 + caused));
     }
 }

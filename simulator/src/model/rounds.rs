@@ -6,7 +6,7 @@ use peerpigeon_core::{Limits, NetworkId, Occasion, PeerId, Time};
 
 use super::choice::{choice, is_one_piece};
 use super::members;
-use crate::laws::{Rest, Scene, Verdict, demand};
+use crate::laws::{Scene, Verdict, demand};
 
 /// Announced peers, and the round that goes on.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Rounds {
     limits: Limits,
     peers: BTreeMap<PeerId, Member>,
     round: Option<Round>,
-    /// Peers that lost somebody this turn.
+    /// Peers that have just lost somebody.
     bereaved: BTreeSet<PeerId>,
 }
 
@@ -80,14 +80,20 @@ impl Rounds {
         let goes_on = |round: &Round| round.newcomer == newcomer && round.occasion == occasion;
         if !self.round.as_ref().is_some_and(goes_on) {
             self.round_ends()?;
-            demand!(occasion != Occasion::Announce, "{newcomer} was introduced without having announced itself");
+            demand!(
+                occasion != Occasion::Announce,
+                "{newcomer} was introduced without having announced itself"
+            );
             self.begin(scene, newcomer, occasion);
             if occasion == Occasion::Again {
                 self.again(scene, newcomer)?;
             }
         }
         let chosen = self.round.as_mut().and_then(|round| round.open.remove(&other)).is_some();
-        demand!(chosen, "{newcomer} was introduced to {other} ({occasion:?}), who is not its choice, or is so twice");
+        demand!(
+            chosen,
+            "{newcomer} was introduced to {other} ({occasion:?}), who is not its choice, or is so twice"
+        );
         for (me, other) in [(newcomer, other), (other, newcomer)] {
             if let Some(member) = self.peers.get_mut(&me) {
                 member.acquaintances.insert(other);
@@ -132,21 +138,22 @@ impl Rounds {
         known
     }
 
-    pub(super) fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
+    /// Whoever has been left with fewer than half of its introductions knows its choice again.
+    pub(super) fn healed(&mut self, scene: Scene<'_>) -> Verdict {
         for peer in core::mem::take(&mut self.bereaved) {
             let Some(member) = self.peers.get(&peer) else { continue };
             if 2 * member.acquaintances.len() >= member.k || scene.ledger.draining.is_some() {
                 continue;
             }
-            let missing: Vec<PeerId> =
-                self.chosen(scene, peer).difference(&member.acquaintances).copied().collect();
+            let mut missing = self.chosen(scene, peer);
+            missing.retain(|other| !member.acquaintances.contains(other));
             demand!(missing.is_empty(), "{peer} lost more than half of its acquaintances and was not healed");
         }
-        if rest.thorough { self.in_time(scene) } else { Ok(()) }
+        Ok(())
     }
 
     /// Clients forget after 5 minutes whom they never dialled: rounds must come more often.
-    fn in_time(&mut self, scene: Scene<'_>) -> Verdict {
+    pub(super) fn in_time(&mut self, scene: Scene<'_>) -> Verdict {
         let interval = self.limits.reintroduce_interval_ms;
         for (peer, member) in &mut self.peers {
             let network = scene.ledger.networks.get(&member.network);
@@ -163,7 +170,9 @@ impl Rounds {
 
     /// Once calm, everybody knows at least its choice, and each network is one piece wherever its choices make it so.
     pub(super) fn calm(&mut self, scene: Scene<'_>) -> Verdict {
-        if self.limits.reintroduce_interval_ms == 0 {
+        // Without pings nobody says anything, and each is closed for its silence again and again.
+        let restless = self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms > 0;
+        if self.limits.reintroduce_interval_ms == 0 || restless {
             return Ok(());
         }
         for (peer, member) in &self.peers {
@@ -174,7 +183,10 @@ impl Rounds {
             let small = network.members.len() <= 1_000;
             let wide = network.members.iter().all(|peer| self.peers.get(peer).is_some_and(|one| one.k >= 16));
             let known = |peer: PeerId| -> Vec<PeerId> {
-                self.peers.get(&peer).map(|one| one.acquaintances.iter().copied().collect()).unwrap_or_default()
+                self.peers
+                    .get(&peer)
+                    .map(|one| one.acquaintances.iter().copied().collect())
+                    .unwrap_or_default()
             };
             let whole = is_one_piece(&network.members, known);
             demand!(!small || !wide || whole, "the peers of `{}` are not one piece", network.name);

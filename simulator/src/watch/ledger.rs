@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     pub(crate) texts: VecDeque<(ConnId, String)>,
     /// Whether the server is shutting down, and until when.
     pub(crate) draining: Option<Time>,
+    /// When a deadline was missed last: what a peer said in the meantime may not have been heard yet.
+    pub(crate) late: Time,
 }
 
 /// One connection.
@@ -33,6 +35,7 @@ pub(crate) struct Party {
     pub(crate) address: Option<AddressKey>,
     pub(crate) stage: Stage,
     pub(crate) opened: Time,
+    pub(crate) admitted: Time,
     /// When anything came from it last.
     pub(crate) heard: Time,
     /// Pings since then: the first and the last.
@@ -91,6 +94,7 @@ impl Ledger {
                     address,
                     stage: Stage::Fresh,
                     opened: now,
+                    admitted: now,
                     heard: now,
                     pinged: None,
                     network: None,
@@ -141,18 +145,19 @@ impl Ledger {
                     party.stage = Stage::Over;
                 }
             }
-            Output::Observe(event) => self.event(event),
+            Output::Observe(event) => self.event(now, event),
             Output::Send { .. } => {}
         }
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, now: Time, event: Event) {
         match event {
             Event::Held { conn, why } => self.set_stage(conn, Stage::Held(why)),
             Event::Admitted { conn, peer } => {
                 self.set_stage(conn, Stage::Admitted);
                 self.by_peer.insert(peer, conn);
                 if let Some(party) = self.parties.get_mut(&conn) {
+                    party.admitted = now;
                     self.texts.extend(party.kept.drain(..).map(|text| (conn, text)));
                 }
             }

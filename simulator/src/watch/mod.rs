@@ -119,6 +119,9 @@ impl Watch {
             self.trace.push((now, Given::keep(&input)));
         }
         let said = if let Input::Text { text, .. } = input { Some(Said::read(text)) } else { None };
+        if self.deadline().is_some_and(|deadline| deadline < now) {
+            self.ledger.late = now;
+        }
         self.ledger.input(now, &input);
         let scene = Scene { now, ledger: &self.ledger };
         each(&mut self.laws, |law| law.input(scene, &input, said.as_ref()))?;
@@ -220,7 +223,9 @@ impl Given {
 
     fn input(&self) -> Input<'_> {
         match self {
-            Given::Opened { conn, target, address } => Input::Opened { conn: *conn, target, address: *address },
+            Given::Opened { conn, target, address } => {
+                Input::Opened { conn: *conn, target, address: *address }
+            }
             Given::Text { conn, text } => Input::Text { conn: *conn, text },
             Given::Other(input) => *input,
         }
