@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::pace::Pace;
 use crate::peers::{Peer, Standing, Watch};
-use crate::upgrade::read_target;
+use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
     AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, PeerId, Spelling, Switchboard, Time,
@@ -40,29 +40,37 @@ enum Patience {
     Extended,
 }
 
+/// A connection that has told who is behind it.
 #[derive(Clone, Copy, Debug)]
-struct Newcomer {
-    conn: ConnId,
-    dialect: Dialect,
-    spelling: Spelling,
-    address: Option<AddressKey>,
+pub(crate) struct Newcomer {
+    pub(crate) conn: ConnId,
+    pub(crate) dialect: Dialect,
+    pub(crate) spelling: Spelling,
+    pub(crate) address: Option<AddressKey>,
 }
 
 impl Switchboard {
     pub(crate) fn opened(&mut self, conn: ConnId, target: &str, address: Option<AddressKey>) {
-        if self.peers.by_conn(conn).is_some() || self.held.contains_key(&conn) {
+        if self.knows(conn) {
             debug_assert!(false, "{conn:?} was opened twice");
             return;
         }
         self.outbox.observe(Event::Opened { conn });
-        let Some((dialect, spelling)) = read_target(target) else {
+        let Some(comer) = read_target(target) else {
             return self.turn_away(conn, None, CloseReason::InvalidPeerId);
         };
         if self.draining.is_some() {
-            return self.turn_away(conn, Some(*spelling.id()), CloseReason::ShuttingDown);
+            return self.turn_away(conn, None, CloseReason::ShuttingDown);
         }
-        let newcomer = Newcomer { conn, dialect, spelling, address };
-        match self.peers.by_id(spelling.id()) {
+        match comer {
+            Comer::Named(spelling) => self.come_in(Newcomer { conn, dialect: Dialect::A, spelling, address }),
+            Comer::Unnamed => self.await_registration(conn, address),
+        }
+    }
+
+    /// A connection has told who is behind it.
+    pub(crate) fn come_in(&mut self, newcomer: Newcomer) {
+        match self.peers.by_id(newcomer.spelling.id()) {
             Some(incumbent) => self.meet_incumbent(newcomer, incumbent),
             None => self.seat_or_hold(newcomer),
         }
@@ -73,7 +81,7 @@ impl Switchboard {
         let Some(held) = self.held.get_mut(&conn) else { return };
         let bytes = held.kept_bytes + text.len();
         if held.kept.len() >= self.limits.held_messages as usize || bytes > self.limits.held_bytes as usize {
-            return self.turn_away_held(conn, CloseReason::RateLimitExceeded);
+            return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
         }
         held.kept.push(text.into());
         held.kept_bytes = bytes;
@@ -82,7 +90,7 @@ impl Switchboard {
     /// The incumbent of a challenged id is alive: whoever waits for that id has lost.
     pub(crate) fn answer_challenge(&mut self, id: &PeerId) {
         if let Some(challenger) = self.challengers.get(id) {
-            self.turn_away_held(*challenger, CloseReason::PeerAlreadyConnected);
+            self.turn_away_waiting(*challenger, CloseReason::PeerAlreadyConnected);
         }
     }
 
@@ -107,7 +115,7 @@ impl Switchboard {
         match self.peers.by_id(&id) {
             // Leaving lets its challenger in.
             Some(silent) if challenged => self.close(silent, CloseReason::Replaced),
-            _ => self.turn_away_held(conn, why),
+            _ => self.turn_away_waiting(conn, why),
         }
     }
 
@@ -134,26 +142,35 @@ impl Switchboard {
         }
     }
 
-    /// Closes everybody who is held.
-    pub(crate) fn turn_away_all_held(&mut self, why: CloseReason) {
-        while let Some(conn) = self.held.keys().next().copied() {
-            self.turn_away_held(conn, why);
+    /// Closes everybody who has not been admitted.
+    pub(crate) fn turn_away_all_waiting(&mut self, why: CloseReason) {
+        while let Some(conn) = self.held.keys().chain(self.unregistered.keys()).next().copied() {
+            self.turn_away_waiting(conn, why);
         }
     }
 
-    /// A held connection is gone by itself, or is to be closed.
+    /// A connection that was not admitted is over.
     pub(crate) fn release_lost(&mut self, conn: ConnId, cause: Departure) {
         if let Some(held) = self.release(conn) {
             let peer = Some(*held.newcomer.spelling.id());
             self.outbox.observe(Event::Gone { conn, peer, cause });
+        } else if self.release_unregistered(conn).is_some() {
+            self.outbox.observe(Event::Gone { conn, peer: None, cause });
         }
     }
 
-    pub(crate) fn turn_away_held(&mut self, conn: ConnId, why: CloseReason) {
-        if self.held.contains_key(&conn) {
+    /// Closes a connection that has not been admitted, if it is still there.
+    pub(crate) fn turn_away_waiting(&mut self, conn: ConnId, why: CloseReason) {
+        if self.held.contains_key(&conn) || self.unregistered.contains_key(&conn) {
             self.outbox.close(conn, why);
             self.release_lost(conn, Departure::Closed(why));
         }
+    }
+
+    fn knows(&self, conn: ConnId) -> bool {
+        self.peers.by_conn(conn).is_some()
+            || self.held.contains_key(&conn)
+            || self.unregistered.contains_key(&conn)
     }
 
     fn meet_incumbent(&mut self, newcomer: Newcomer, incumbent: u32) {
@@ -263,7 +280,7 @@ impl Switchboard {
         Some(held)
     }
 
-    fn turn_away(&mut self, conn: ConnId, peer: Option<PeerId>, why: CloseReason) {
+    pub(crate) fn turn_away(&mut self, conn: ConnId, peer: Option<PeerId>, why: CloseReason) {
         self.outbox.close(conn, why);
         self.outbox.observe(Event::Gone { conn, peer, cause: Departure::Closed(why) });
     }

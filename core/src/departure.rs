@@ -19,7 +19,7 @@ impl Switchboard {
     pub(crate) fn close_if_known(&mut self, conn: ConnId, why: CloseReason) {
         match self.peers.by_conn(conn) {
             Some(slot) => self.close(slot, why),
-            None => self.turn_away_held(conn, why),
+            None => self.turn_away_waiting(conn, why),
         }
     }
 

@@ -22,7 +22,8 @@ impl Switchboard {
 impl Switchboard {
     pub(crate) fn count(&self) -> Census {
         Census {
-            connections: self.peers.len() + self.held.len(),
+            connections: self.peers.len() + self.held.len() + self.unregistered.len(),
+            unregistered: self.unregistered.len(),
             held: self.held.len(),
             held_bytes: self.held.values().map(crate::admission::Held::kept_bytes).sum(),
             peers: self.announced,
@@ -45,12 +46,16 @@ impl Switchboard {
         self.mailboxes.check(&self.limits);
         assert!(self.peers.len() <= self.limits.connections as usize);
         assert!(self.held.len() <= self.limits.held_connections as usize);
+        assert!(self.unregistered.len() <= self.limits.unregistered_connections as usize);
+        for (conn, unregistered) in &self.unregistered {
+            assert!(self.timers.is_armed(unregistered.due, TimerKind::Register, *conn));
+        }
         for (conn, held) in &self.held {
             held.check(*conn, self);
         }
         assert!(self.challengers.values().all(|conn| self.held.contains_key(conn)));
         let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
-        let mut timers = self.held.len();
+        let mut timers = self.held.len() + self.unregistered.len();
         for (slot, peer) in self.peers.iter() {
             if let Some(address) = peer.address {
                 *by_address.entry(address).or_default() += 1;

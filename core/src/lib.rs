@@ -47,6 +47,7 @@ mod networks;
 mod outbox;
 mod pace;
 mod peers;
+mod registration;
 mod switchboard;
 mod time;
 mod timers;

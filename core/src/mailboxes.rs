@@ -8,6 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::networks::NetKey;
+use crate::wire::MessageId;
 use crate::{Limits, PeerId, Signal, Spelling, Time};
 
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Mail {
     pub(crate) signal: Signal,
     pub(crate) data: Option<Box<str>>,
     pub(crate) arrived: Time,
+    /// What its sender was told it is called.
+    pub(crate) id: MessageId,
 }
 
 impl Mail {

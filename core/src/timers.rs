@@ -7,6 +7,8 @@ use crate::{ConnId, Time};
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerKind {
+    /// A connection that has not registered is closed.
+    Register,
     /// A held connection is let in or closed.
     Hold,
     /// A silent peer is pinged or closed.

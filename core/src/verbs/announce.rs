@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mailboxes::unexpired;
+use crate::mailboxes::{Mail, unexpired};
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
 use crate::wire::{self, Message, Refusal, Request};
@@ -69,9 +69,8 @@ impl Switchboard {
         let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
         self.observe_mails(&id, expired, MailEnd::Expired);
         for mail in rest {
-            let message =
-                Message::Signal { signal: mail.signal, from: mail.from, data: mail.data.as_deref() };
-            self.send(slot, message);
+            let Mail { from, signal, data, arrived: _, id: message } = mail;
+            self.send(slot, Message::Signal { signal, from, data: data.as_deref(), id: message });
             self.observe_mails(&id, 1, MailEnd::Delivered);
         }
     }

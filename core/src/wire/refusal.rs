@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::ErrorCode;
+use crate::{ErrorCode, Limits};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -11,6 +11,11 @@ pub(crate) enum Refusal {
     TypeNotAString,
     DataNotAnObject,
     DataTooLarge { bytes: u32 },
+    DataRequired,
+    PeerNotAnId,
+    PeerNotTheSender,
+    NotRegistered,
+    MaxPeersOutOfRange,
     TargetNotAnId,
     TargetIsSender,
     NetworkNotAString,
@@ -33,6 +38,11 @@ impl Refusal {
             | Refusal::TypeNotAString
             | Refusal::DataNotAnObject
             | Refusal::DataTooLarge { .. }
+            | Refusal::DataRequired
+            | Refusal::PeerNotAnId
+            | Refusal::PeerNotTheSender
+            | Refusal::NotRegistered
+            | Refusal::MaxPeersOutOfRange
             | Refusal::TargetNotAnId
             | Refusal::TargetIsSender
             | Refusal::NetworkNotAString
@@ -56,6 +66,13 @@ impl fmt::Display for Refusal {
             Refusal::TypeNotAString => write!(f, "type is required and must be a string"),
             Refusal::DataNotAnObject => write!(f, "data of an announce must be an object, null or absent"),
             Refusal::DataTooLarge { bytes } => write!(f, "data of an announce must not exceed {bytes} bytes"),
+            Refusal::DataRequired => write!(f, "data is required and must be an object"),
+            Refusal::PeerNotAnId => write!(f, "peerId must be a string of 40 hexadecimal digits"),
+            Refusal::PeerNotTheSender => write!(f, "peerId must be the registered one"),
+            Refusal::NotRegistered => write!(f, "Register with your peerId first"),
+            Refusal::MaxPeersOutOfRange => {
+                write!(f, "maxPeers must be a whole number from 1 to {}", Limits::MAX_PEERS)
+            }
             Refusal::TargetNotAnId => write!(f, "targetPeerId must be a string of 40 hexadecimal digits"),
             Refusal::TargetIsSender => write!(f, "targetPeerId must not be the sender itself"),
             Refusal::NetworkNotAString => write!(f, "networkName must be a string or null"),
@@ -88,6 +105,11 @@ mod tests {
             Refusal::TypeNotAString,
             Refusal::DataNotAnObject,
             Refusal::DataTooLarge { bytes: 1 },
+            Refusal::DataRequired,
+            Refusal::PeerNotAnId,
+            Refusal::PeerNotTheSender,
+            Refusal::NotRegistered,
+            Refusal::MaxPeersOutOfRange,
             Refusal::TargetNotAnId,
             Refusal::TargetIsSender,
             Refusal::NetworkNotAString,
