@@ -222,6 +222,18 @@ impl Signal {
             Signal::RecoveryOffer => "recovery-offer",
         }
     }
+
+    /// The signal with this `type` on the wire.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Signal> {
+        // In the order of how often they come.
+        Some(match name {
+            "ice-candidate" => Signal::IceCandidate,
+            "offer" => Signal::Offer,
+            "answer" => Signal::Answer,
+            _ => return Signal::ALL.into_iter().find(|signal| signal.name() == name),
+        })
+    }
 }
 
 /// The messages that the server handles itself.
