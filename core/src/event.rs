@@ -106,6 +106,18 @@ pub enum Event {
         /// How.
         end: MailEnd,
     },
+    /// Something was put into the inbox of a peer without a connection.
+    Shelved {
+        /// Whose.
+        to: PeerId,
+    },
+    /// It ended: delivered, expired or dropped.
+    ShelfEnded {
+        /// Whose.
+        to: PeerId,
+        /// How.
+        end: MailEnd,
+    },
     /// A message was refused; its sender got an `error`.
     Refused {
         /// Whose.

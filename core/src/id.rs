@@ -36,7 +36,7 @@ impl fmt::Debug for PeerId {
 /// A peer id together with the case of each of its digits.
 ///
 /// Clients compare ids as strings (observed), so each gets back the spelling it used itself.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Spelling {
     id: PeerId,
     /// Bit 0 of byte 0 is the first digit; set means upper case.
@@ -44,6 +44,9 @@ pub struct Spelling {
 }
 
 impl Spelling {
+    /// All zeros: stands for a peer that does not matter.
+    pub(crate) const NOBODY: Spelling = Spelling { id: PeerId([0; 20]), upper: [0; 5] };
+
     /// Digits of an id on the wire.
     pub const DIGITS: usize = 40;
 
@@ -51,7 +54,7 @@ impl Spelling {
     #[must_use]
     pub fn parse(text: &str) -> Option<Spelling> {
         let digits: &[u8; Self::DIGITS] = text.as_bytes().try_into().ok()?;
-        let mut spelling = Spelling::default();
+        let mut spelling = Spelling::NOBODY;
         let mut invalid = 0;
         for (i, pair) in digits.as_chunks::<2>().0.iter().enumerate() {
             let [high, low] = pair.map(|digit| VALUES[usize::from(digit)]);
