@@ -115,3 +115,150 @@ fn node(text: &str) -> Option<IpAddr> {
     };
     Some(address.to_canonical())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRUSTED: &str = "127.0.0.0/8,::1,10.0.0.0/8,fd00::/8";
+
+    fn client(peer: &str, x_forwarded_for: &[&str], forwarded: &[&str]) -> String {
+        let trusted = AddressList::parse(TRUSTED).unwrap();
+        let (x_forwarded_for, forwarded) = (x_forwarded_for.iter().copied(), forwarded.iter().copied());
+        client_address(peer.parse().unwrap(), &trusted, x_forwarded_for, forwarded).to_string()
+    }
+
+    #[test]
+    fn without_a_trusted_proxy_the_headers_are_ignored() {
+        let forged = (&["1.1.1.1"], &["for=1.1.1.1"]);
+        assert_eq!(client("192.0.2.1", forged.0, forged.1), "192.0.2.1");
+        assert_eq!(client("2001:db8::1", forged.0, forged.1), "2001:db8::1");
+        let nobody = AddressList::default();
+        let peer = "127.0.0.1".parse().unwrap();
+        assert_eq!(client_address(peer, &nobody, ["1.1.1.1"].into_iter(), [].into_iter()), peer);
+    }
+
+    #[test]
+    fn the_nearest_address_that_is_no_trusted_proxy_counts() {
+        for (x_forwarded_for, expected) in [
+            (vec![], "127.0.0.1"),
+            (vec![""], "127.0.0.1"),
+            (vec![" , ,"], "127.0.0.1"),
+            (vec!["192.0.2.1"], "192.0.2.1"),
+            (vec!["1.1.1.1, 192.0.2.1"], "192.0.2.1"),
+            (vec!["1.1.1.1,192.0.2.1,10.1.1.1"], "192.0.2.1"),
+            (vec!["127.0.0.1, 192.0.2.1, 10.1.1.1, ::1"], "192.0.2.1"),
+            (vec!["1.1.1.1, 192.0.2.1", "10.1.1.1"], "192.0.2.1"),
+            (vec!["1.1.1.1", "192.0.2.1"], "192.0.2.1"),
+            (vec!["1.1.1.1", ""], "1.1.1.1"),
+            (vec!["192.0.2.1,, ,"], "192.0.2.1"),
+            (vec!["10.2.2.2, 10.1.1.1"], "10.2.2.2"),
+            (vec!["::ffff:192.0.2.1, ::ffff:10.1.1.1"], "192.0.2.1"),
+            // A proxy that does not know ends the reading: it counts itself.
+            (vec!["192.0.2.1, unknown, 10.1.1.1"], "10.1.1.1"),
+            (vec!["192.0.2.1, unknown"], "127.0.0.1"),
+            (vec!["192.0.2.1, rubbish, 10.1.1.1"], "10.1.1.1"),
+        ] {
+            assert_eq!(client("127.0.0.1", &x_forwarded_for, &[]), expected, "{x_forwarded_for:?}");
+        }
+        assert_eq!(client("::ffff:10.9.9.9", &["192.0.2.1"], &[]), "192.0.2.1");
+    }
+
+    #[test]
+    fn addresses_come_with_ports_brackets_and_quotes() {
+        for (node, expected) in [
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("192.0.2.1:_obfuscated", "192.0.2.1"),
+            ("\"192.0.2.1:4711\"", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("\"[2001:DB8::1]:4711\"", "2001:db8::1"),
+            ("\"[2001:db8::1]\"", "2001:db8::1"),
+            ("[::ffff:192.0.2.1]:1", "192.0.2.1"),
+        ] {
+            assert_eq!(client("127.0.0.1", &[node], &[]), expected, "{node}");
+            assert_eq!(client("127.0.0.1", &[], &[&format!("for={node}")]), expected, "{node}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_none() {
+        for node in [
+            "unknown",
+            "Unknown",
+            "_hidden",
+            "\"_hidden:80\"",
+            "localhost",
+            "192.0.2",
+            "192.0.2.1.1",
+            "192.0.2.256:80",
+            "[2001:db8::1",
+            "2001:db8::1]",
+            "[2001:db8::1]x",
+            "[192.0.2.1]",
+            "[]",
+            "\"",
+            "\"192.0.2.1",
+            "192.0.2.1\"",
+            ":80",
+            "fe80::1%eth0",
+            "ä",
+        ] {
+            assert_eq!(client("127.0.0.1", &[node], &[]), "127.0.0.1", "{node}");
+            assert_eq!(client("127.0.0.1", &[], &[&format!("for={node}")]), "127.0.0.1", "{node}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_as_its_rfc_says() {
+        for (forwarded, expected) in [
+            (vec!["for=192.0.2.1"], "192.0.2.1"),
+            (vec!["For = 192.0.2.1"], "192.0.2.1"),
+            (vec!["for=192.0.2.1;proto=http;by=203.0.113.43"], "192.0.2.1"),
+            (vec!["proto=http; by=203.0.113.43; FOR=\"192.0.2.1\""], "192.0.2.1"),
+            (vec!["for=1.1.1.1, for=192.0.2.1;proto=https, for=10.1.1.1"], "192.0.2.1"),
+            (vec!["for=1.1.1.1, for=192.0.2.1", "for=10.1.1.1"], "192.0.2.1"),
+            (vec!["host=\"a,for=9.9.9.9\";for=192.0.2.1"], "192.0.2.1"),
+            (vec!["for=192.0.2.1;host=\"a;for=9.9.9.9\""], "192.0.2.1"),
+            (vec!["for=192.0.2.1;host=\"a\\\", for=9.9.9.9\""], "192.0.2.1"),
+            (vec!["for=192.0.2.1;host=\"a\\\\\""], "192.0.2.1"),
+            (vec!["proto=https"], "127.0.0.1"),
+            (vec!["for"], "127.0.0.1"),
+            (vec![";"], "127.0.0.1"),
+            (vec!["192.0.2.1"], "127.0.0.1"),
+            (vec!["fort=192.0.2.1"], "127.0.0.1"),
+        ] {
+            assert_eq!(client("127.0.0.1", &[], &forwarded), expected, "{forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_cannot_hide_what_a_proxy_appends() {
+        for from_the_client in [
+            "for=\"",
+            "for=\"1.1.1.1",
+            "for=\"1.1.1.1\\",
+            "for=1.1.1.1;x=\"a",
+            "for=\"a\\\"",
+            "\"\"\"",
+            ",,,",
+            ";;;",
+            "for=127.0.0.1",
+        ] {
+            for appended in ["for=192.0.2.1", "for=\"192.0.2.1:80\";proto=https", "proto=http;for=192.0.2.1"]
+            {
+                let forwarded = format!("{from_the_client}, {appended}");
+                assert_eq!(client("127.0.0.1", &[], &[&forwarded]), "192.0.2.1", "{forwarded}");
+                assert_eq!(client("127.0.0.1", &[], &[from_the_client, appended]), "192.0.2.1");
+            }
+        }
+    }
+
+    #[test]
+    fn where_both_headers_are_there_x_forwarded_for_counts() {
+        assert_eq!(client("127.0.0.1", &["192.0.2.1"], &["for=1.1.1.1"]), "192.0.2.1");
+        assert_eq!(client("127.0.0.1", &["unknown"], &["for=1.1.1.1"]), "127.0.0.1");
+        assert_eq!(client("127.0.0.1", &[" "], &["for=192.0.2.1"]), "192.0.2.1");
+    }
+}

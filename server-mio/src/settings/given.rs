@@ -165,8 +165,9 @@ fn variable(name: &str, value: &OsStr) -> Result<Option<(&'static Row, Source)>,
     match (ROWS.iter().find(|row| row.name == plain), source) {
         (Some(row), _) => Ok(Some((row, source))),
         (None, Source::OwnVariable) => {
-            let variables = ROWS.iter().map(|row| format!("{PREFIX}{}", row.name));
-            Err(SettingsError::UnknownVariable { nearest: nearest(name, variables), name: name.to_owned() })
+            let nearest = nearest(plain, ROWS.iter().map(|row| row.name.to_owned()));
+            let nearest = nearest.map(|nearest| format!("{PREFIX}{nearest}"));
+            Err(SettingsError::UnknownVariable { nearest, name: name.to_owned() })
         }
         (None, _) => Ok(None),
     }
