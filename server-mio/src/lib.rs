@@ -2,6 +2,9 @@
 
 pub mod access;
 pub mod addresses;
+pub mod container;
+pub mod logging;
 pub mod origins;
 pub mod per_address;
 pub mod settings;
+pub mod timestamp;

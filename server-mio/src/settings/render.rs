@@ -19,7 +19,7 @@ pub fn help() -> String {
     entry(&mut text, "--check", "Look the settings over, show those in force, and exit.");
     entry(&mut text, "-h, --help", "Show this.");
     entry(&mut text, "-V, --version", "Show the version.");
-    text
+    text.replace(NO_BREAK, " ")
 }
 
 /// What `--check` shows: each setting, its value, and where that comes from.
@@ -57,7 +57,7 @@ fn in_a_sentence(row: &Row) -> String {
     let mut text = row.help.replace('`', "");
     // Writing to a string cannot fail.
     let _ = match row.kind {
-        Kind::Number { zero: Some(zero), .. } => write!(text, " 0 = {zero}."),
+        Kind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
         Kind::Word(_) => write!(text, " One of {}.", row.kind),
         Kind::Number { zero: None, .. } | Kind::Host | Kind::Addresses | Kind::Origins | Kind::Tokens => {
             Ok(())
@@ -108,6 +108,8 @@ and PEERPIGEON_MAX_CONNECTIONS=2000 where another program uses the plain name. T
 both, and the longer name over the plain one. Times are milliseconds, sizes are bytes.
 ";
 
+/// A blank that no line ends at.
+const NO_BREAK: char = '\u{a0}';
 const WIDTH: usize = 100;
 const LEFT_WIDTH: usize = 34;
 /// A value that is longer does not push all sources to the right.

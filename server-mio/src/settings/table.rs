@@ -26,7 +26,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Its value; `(set)` where that is a secret.
+    /// Its value; where that is a secret, `(set)` or `(not set)`.
     #[must_use]
     pub fn show(&self, settings: &Settings) -> String {
         (self.show)(settings)

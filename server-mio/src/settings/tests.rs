@@ -219,6 +219,11 @@ fn a_bad_value_is_named_with_where_it_came_from_and_what_is_allowed() {
             vec![],
             "LOG_LEVEL=\"verbose\": allowed is off, error, warn, info, debug or trace".to_owned(),
         ),
+        (
+            vec![("LOG_LEVEL", "INFO")],
+            vec![],
+            "LOG_LEVEL=\"INFO\": allowed is off, error, warn, info, debug or trace".to_owned(),
+        ),
         (vec![("LOG_FORMAT", "JSON")], vec![], "LOG_FORMAT=\"JSON\": allowed is text or json".to_owned()),
         (
             vec![("LIMIT_EXEMPT", "10.0.0.1/8")],
@@ -491,7 +496,7 @@ fn check_shows_each_setting_in_force_and_where_it_comes_from() {
         let shown = text.lines().find(|line| line.starts_with(&format!("{value} "))).unwrap();
         assert!(shown.ends_with(&format!("  # {source}")), "{shown}");
     }
-    assert!(checked(&[], &[]).contains("\nAUTH_TOKEN= "));
+    assert!(checked(&[], &[]).contains("\nAUTH_TOKEN=(not set) "));
 }
 
 #[test]

@@ -189,7 +189,7 @@ pub(super) trait Value: Sized {
 
     fn read(text: &str, kind: Kind) -> Result<Self, Refusal>;
 
-    /// As [`Value::read`] reads it; `(set)` for a secret.
+    /// As [`Value::read`] reads it; for a secret only whether it is there.
     fn show(&self) -> String;
 }
 
@@ -255,7 +255,7 @@ impl Value for DuplicatePeer {
 
 impl Value for LevelFilter {
     fn read(text: &str, _: Kind) -> Result<LevelFilter, Refusal> {
-        text.parse().map_err(|_| Refusal::NotAllowed)
+        LevelFilter::iter().find(|level| level.show() == text).ok_or(Refusal::NotAllowed)
     }
 
     fn show(&self) -> String {
@@ -311,6 +311,6 @@ impl Value for Option<Tokens> {
     }
 
     fn show(&self) -> String {
-        self.as_ref().map_or_else(String::new, |_| "(set)".to_owned())
+        self.as_ref().map_or("(not set)", |_| "(set)").to_owned()
     }
 }
