@@ -296,7 +296,7 @@ mod tests {
             ("https://a.example:8443", "https://a.example", Upgrade::Refuse),
             ("https://a.example:443", "https://a.example", Upgrade::Pass),
             ("https://a.example", "https://a.example:443", Upgrade::Pass),
-            ("https://a.example", "https://a.example:080", Upgrade::Refuse),
+            ("http://a.example", "http://a.example:080", Upgrade::Refuse),
             ("http://a.example:443", "http://a.example", Upgrade::Refuse),
             ("https://a.example", "https://b.a.example", Upgrade::Refuse),
             ("https://a.example", "https://a.example.evil.test", Upgrade::Refuse),

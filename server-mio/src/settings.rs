@@ -85,7 +85,7 @@ impl Settings {
         };
         // Pings are spread by 20 %; a browser that is idle sends nothing but its pongs.
         let first_ping_by = self.ping_interval.saturating_mul(12) / 10;
-        if self.peer_timeout != 0 && self.ping_interval != 0 && self.peer_timeout <= first_ping_by {
+        if self.peer_timeout != 0 && self.peer_timeout <= first_ping_by {
             let rule = format!(
                 "PEER_TIMEOUT must be 0 or above {first_ping_by}, 1.2 times PING_INTERVAL, \
                  or idle peers are closed before they are pinged"

@@ -133,6 +133,7 @@ mod tests {
         let forged = (&["1.1.1.1"], &["for=1.1.1.1"]);
         assert_eq!(client("192.0.2.1", forged.0, forged.1), "192.0.2.1");
         assert_eq!(client("2001:db8::1", forged.0, forged.1), "2001:db8::1");
+        assert_eq!(client("::ffff:192.0.2.1", forged.0, forged.1), "192.0.2.1");
         let nobody = AddressList::default();
         let peer = "127.0.0.1".parse().unwrap();
         assert_eq!(client_address(peer, &nobody, ["1.1.1.1"].into_iter(), [].into_iter()), peer);
