@@ -3,8 +3,10 @@
 /// How much of everything there is right now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Connections that the core knows, held ones included.
+    /// Connections that the core knows, admitted or not.
     pub connections: usize,
+    /// Of these, the ones that have not told yet who they are.
+    pub unregistered: usize,
     /// Of these, the ones held back.
     pub held: usize,
     /// Bytes kept for held connections.

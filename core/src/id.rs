@@ -36,7 +36,7 @@ impl fmt::Debug for PeerId {
 /// A peer id together with the case of each of its digits.
 ///
 /// Clients compare ids as strings (observed), so each gets back the spelling it used itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spelling {
     id: PeerId,
     /// Bit 0 of byte 0 is the first digit; set means upper case.

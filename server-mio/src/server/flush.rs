@@ -60,7 +60,7 @@ impl<S> Connections<S> {
 
     /// The queue of a connection is empty.
     fn flushed<N: Net<Socket = S>>(&mut self, net: &mut N, id: ConnId) {
-        let Some(connection) = self.get_mut(id) else { return };
+        let Some(connection) = self.slots.live_mut(id) else { return };
         if matches!(connection.phase, Phase::Lingering) && !connection.marks.has_shut {
             connection.marks.has_shut = true;
             self.parting += 1;

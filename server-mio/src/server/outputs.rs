@@ -69,7 +69,7 @@ impl<S> crate::server::connections::Connections<S> {
 fn log_event(event: &Event) {
     match event {
         Event::Admitted { conn, peer } => log::debug!("{peer} admitted on {conn:?}"),
-        Event::Announced { peer, network } => log::debug!("{peer} announced in {network:?}"),
+        Event::Announced { peer, network, .. } => log::debug!("{peer} announced in {network:?}"),
         Event::Gone { conn, peer: Some(peer), cause } => log::debug!("{peer} gone from {conn:?}: {cause:?}"),
         Event::Gone { conn, peer: None, cause } => log::debug!("{conn:?} gone: {cause:?}"),
         Event::Held { conn, why } => log::debug!("{conn:?} held: {why:?}"),

@@ -1,0 +1,147 @@
+//! `offer`, `answer`, `ice-candidate` and the other messages from peer to peer.
+
+use crate::mailboxes::Mail;
+use crate::networks::{GLOBAL, NetKey};
+use crate::peers::Standing;
+use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
+use crate::{Event, MailEnd, Signal, Spelling, Switchboard};
+
+/// Where a signal goes.
+enum Whereabouts {
+    /// To the peer in this slot.
+    Here(u32),
+    /// Into its mailbox: it was lost moments ago.
+    Away,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Where a peer can send and be reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Network(NetKey),
+    /// The global network while nobody is announced in it.
+    EmptyGlobal,
+    Nowhere,
+}
+
+/// A signal on its way.
+#[derive(Clone, Copy)]
+struct Outgoing<'a> {
+    from: Spelling,
+    signal: Signal,
+    data: Option<&'a str>,
+    id: MessageId,
+}
+
+impl Switchboard {
+    /// Relays one signal: in order per sender and target, and at most once.
+    pub(crate) fn signal(
+        &mut self,
+        slot: u32,
+        signal: Signal,
+        request: &Request<'_>,
+        id: MessageId,
+    ) -> Result<Outcome, Refusal> {
+        let from = self.peers[slot].spelling;
+        let reach = self.reach(slot);
+        if reach == Reach::Nowhere {
+            return Err(Refusal::NotAnnounced);
+        }
+        if *request.network != *self.network_name(reach) {
+            return Err(Refusal::MessageForOtherNetwork);
+        }
+        let message = Outgoing { from, signal, data: request.data, id };
+        match request.target {
+            Target::Missing => Err(Refusal::MissingTarget),
+            Target::Peer(target) if target.id() == from.id() => Err(Refusal::TargetIsSender),
+            Target::Peer(target) => self.signal_one(slot, &target, reach, &message),
+            Target::Acquaintances => {
+                let acquaintances = self.peers[slot].announcement().map(|own| own.acquaintances.clone());
+                let acquaintances = acquaintances.unwrap_or_default();
+                for &to in &acquaintances {
+                    self.observe_accepted(&message);
+                    self.relay(to, &message);
+                }
+                self.peers[slot].pace.charge(acquaintances.len(), self.now, &self.limits);
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    fn signal_one(
+        &mut self,
+        slot: u32,
+        target: &Spelling,
+        reach: Reach,
+        message: &Outgoing<'_>,
+    ) -> Result<Outcome, Refusal> {
+        self.observe_accepted(message);
+        match self.find(target, reach)? {
+            Whereabouts::Here(to) => {
+                self.relay(to, message);
+                Ok(Outcome::Done)
+            }
+            Whereabouts::Away => self.mail(target, message),
+            Whereabouts::Unknown => {
+                // No link to it can exist yet: told that it is gone, the client dials the next one at once
+                // instead of waiting for half a minute (observed).
+                if message.signal == Signal::Offer {
+                    self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
+                }
+                Err(Refusal::TargetNotConnected)
+            }
+        }
+    }
+
+    fn relay(&mut self, to: u32, message: &Outgoing<'_>) {
+        let Outgoing { from, signal, data, id } = *message;
+        let bytes = self.send(to, Message::Signal { signal, from, data, id });
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let to = *self.peers[to].spelling.id();
+        self.outbox.observe(Event::Relayed { from: *from.id(), to, signal, bytes });
+    }
+
+    fn observe_accepted(&mut self, message: &Outgoing<'_>) {
+        let bytes = u32::try_from(message.data.map_or(0, str::len)).unwrap_or(u32::MAX);
+        self.outbox.observe(Event::Accepted { from: *message.from.id(), signal: message.signal, bytes });
+    }
+
+    fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
+        let remembered = self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
+        let Some(slot) = self.peers.by_id(target.id()) else {
+            return Ok(if remembered { Whereabouts::Away } else { Whereabouts::Unknown });
+        };
+        match (&self.peers[slot].standing, self.reach(slot)) {
+            // It is back but has not announced itself yet: what comes now must not overtake what waits.
+            (Standing::Fresh, _) if remembered => Ok(Whereabouts::Away),
+            (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
+            (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
+            _ => Err(Refusal::TargetInOtherNetwork),
+        }
+    }
+
+    fn mail(&mut self, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
+        let Outgoing { from, signal, data, id } = *message;
+        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, id };
+        let dropped = self.mailboxes.put(to.id(), mail, &self.limits).map_err(|_| Refusal::MailboxFull)?;
+        self.outbox.observe(Event::Mailed { from: *from.id(), to: *to.id() });
+        self.observe_mails(to.id(), dropped, MailEnd::Dropped);
+        Ok(Outcome::Queued)
+    }
+
+    fn reach(&self, slot: u32) -> Reach {
+        match &self.peers[slot].standing {
+            Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),
+            Standing::Departed => Reach::Nowhere,
+            Standing::Announced(announcement) => Reach::Network(announcement.network),
+        }
+    }
+
+    fn network_name(&self, reach: Reach) -> &str {
+        match reach {
+            Reach::Network(network) => self.networks.name(network),
+            Reach::EmptyGlobal | Reach::Nowhere => GLOBAL,
+        }
+    }
+}
