@@ -31,12 +31,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// Room for `limits`: everybody admitted, everybody held, handshakes, and those being refused.
+    /// Room for `limits`: everybody admitted, everybody who waits, handshakes, and those being refused.
     #[must_use]
     pub fn new(limits: Limits) -> Config {
         let max_message_bytes = 1024 * 1024;
         let max_handshakes = 1024;
-        let known = limits.connections.saturating_add(limits.held_connections) as usize;
+        let waiting = limits.held_connections.saturating_add(limits.unregistered_connections);
+        let known = limits.connections.saturating_add(waiting) as usize;
         Config {
             max_message_bytes,
             max_queue_bytes: max_message_bytes + 1024 * 1024,

@@ -37,6 +37,6 @@ impl Vitals<'_> {
 
     /// Connections that got their `connected`.
     pub(crate) fn active(&self) -> usize {
-        self.census.connections.saturating_sub(self.census.held)
+        self.census.connections.saturating_sub(self.census.held + self.census.unregistered)
     }
 }
