@@ -92,14 +92,14 @@ fn find(bytes: &[u8], what: &[u8], from: usize) -> Option<usize> {
 /// 505 for a version that has the form of one (RFC 9112 section 2.3), else 400.
 fn wrong_version(bytes: &[u8]) -> Refusal {
     let line = bytes.trim_ascii_start().split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+    let words: Vec<&[u8]> = line.splitn(4, |byte| *byte == b' ').collect();
+    match words[..] {
+        [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
             refusal(Status::VersionNotSupported, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
         }
-        _ => bad("Malformed HTTP version"),
+        _ => bad("Malformed request line"),
     }
 }
 

@@ -7,6 +7,8 @@ mod pages;
 mod request;
 mod router;
 mod status;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 pub use answer::Answer;

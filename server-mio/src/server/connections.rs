@@ -16,6 +16,8 @@ pub(crate) struct Connections<S> {
     pub(super) slots: Slots<S>,
     max_queue_bytes: usize,
     pub(super) pool: Pool,
+    /// Decoders between two incomplete frames.
+    spare_decoders: Vec<Decoder>,
     /// Bytes of memory that all connections own beside themselves.
     pub(super) owned_bytes: usize,
     /// How many have nothing left to do but to wait for the client's end.
@@ -40,6 +42,7 @@ impl<S> Connections<S> {
             slots: Slots::new(),
             max_queue_bytes,
             pool: Pool::default(),
+            spare_decoders: Vec::new(),
             owned_bytes: 0,
             parting: 0,
             ready: Vec::new(),
@@ -252,17 +255,25 @@ impl<S> Connections<S> {
             Phase::Open { decoder, .. } | Phase::Closing { decoder } => std::mem::take(decoder),
             Phase::Http(_) | Phase::Lingering => return None,
         };
+        if decoder.owned_bytes() == 0 {
+            return Some(self.spare_decoders.pop().unwrap_or(decoder));
+        }
         self.owned_bytes -= decoder.owned_bytes();
         Some(decoder)
     }
 
-    /// Puts the decoder back, unless the connection needs none any more.
-    pub(crate) fn return_decoder(&mut self, id: ConnId, returned: Decoder) {
+    /// Puts the decoder back if something is incomplete; else it will serve the next connection.
+    pub(crate) fn return_decoder(&mut self, id: ConnId, mut returned: Decoder) {
+        if returned.is_idle() {
+            if returned.owned_bytes() > 0 && self.spare_decoders.len() < MAX_SPARE_DECODERS {
+                self.spare_decoders.push(returned);
+            }
+            return;
+        }
         let Some(connection) = self.slots.live_mut(id) else { return };
         if let Phase::Open { decoder, .. } | Phase::Closing { decoder } = &mut connection.phase {
-            let owned_bytes = returned.owned_bytes();
+            self.owned_bytes += returned.owned_bytes();
             *decoder = returned;
-            self.owned_bytes += owned_bytes;
         }
     }
 
@@ -313,3 +324,6 @@ pub(crate) enum Fit {
     /// It is not queued.
     TooMuch,
 }
+
+/// A frame that is cut by a read is rare, and each of these takes a few KiB.
+const MAX_SPARE_DECODERS: usize = 32;

@@ -32,10 +32,12 @@ impl<N: Net> Server<N> {
             match decoder.next(input, &mut at, self.config.max_message_bytes) {
                 Ok(Some(found)) => self.hear(id, found),
                 Ok(None) => break,
-                Err(violation) => self.refuse_frame(id, violation),
+                Err(violation) => {
+                    self.refuse_frame(id, violation);
+                    return;
+                }
             }
         }
-        decoder.settle();
         self.connections.return_decoder(id, decoder);
     }
 

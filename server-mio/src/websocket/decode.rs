@@ -59,14 +59,13 @@ impl Decoder {
         }))
     }
 
-    /// To be called when the input is used up: gives back the memory, unless something is incomplete.
-    pub fn settle(&mut self) {
-        if let Some(partial) = &mut self.partial {
+    /// Whether nothing is incomplete, when the input is used up. Then the decoder keeps nothing of its client: it can be
+    /// dropped, or serve another one, and what memory it owns is little.
+    pub fn is_idle(&mut self) -> bool {
+        self.partial.as_mut().is_none_or(|partial| {
             partial.forget_delivered();
-            if partial.is_idle() {
-                self.partial = None;
-            }
-        }
+            partial.is_idle()
+        })
     }
 
     /// Bytes of memory that this decoder owns.
@@ -253,17 +252,22 @@ impl Partial {
         if kind.is_control() {
             self.control.clear();
         } else {
-            // Not `clear`: the largest message ever seen must not stay in memory.
-            self.message = Vec::new();
+            // The largest message ever seen must not stay in memory.
+            self.message.clear();
+            self.message.shrink_to(MAX_KEPT_BYTES);
             self.checked = 0;
             self.unfinished = false;
         }
     }
 
     fn is_idle(&self) -> bool {
-        self.header_len == 0 && self.frame.is_none() && !self.unfinished
+        // A message is left behind without being unfinished only by a rule that was broken.
+        self.header_len == 0 && self.frame.is_none() && !self.unfinished && self.message.is_empty()
     }
 }
+
+/// Capacity that a decoder keeps for its next message: enough for nearly all signals.
+const MAX_KEPT_BYTES: usize = 4 * 1024;
 
 /// Reads the payload of a close frame.
 fn close_code(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {

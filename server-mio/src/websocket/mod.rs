@@ -4,6 +4,8 @@ mod decode;
 pub mod encode;
 mod header;
 mod mask;
+#[cfg(test)]
+mod tests;
 mod violation;
 
 pub use decode::{Decoder, Found};
