@@ -4,8 +4,8 @@
 //! dropped, and how many were is said once writing works again. (`eprintln!`, and with it every logger built
 //! on that, panics there.)
 
+use crate::calendar::{self, Iso8601};
 use crate::settings::LogFormat;
-use crate::timestamp::Timestamp;
 use core::fmt;
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 use std::io::{self, Write};
@@ -39,7 +39,7 @@ impl<W: Write> Logger<W> {
     /// With the newline at its end, and none before: a peer that gets a line break into a message must not
     /// be able to forge a line.
     fn line(&self, level: Level, target: &str, message: fmt::Arguments<'_>) -> String {
-        let now = Timestamp::now();
+        let now = Iso8601(calendar::now());
         match self.format {
             LogFormat::Text => {
                 let mut line = format!("{now} {level:5} [{target}] ");

@@ -5,11 +5,12 @@
 
 use core::fmt::Display;
 use peerpigeon_server::settings::{self, Command, Settings};
-use peerpigeon_server::{container, logging};
+use peerpigeon_server::{Config, Guard, MioNet, Server, calendar, container, logging};
+use std::env;
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::process::{self, ExitCode};
-use std::{env, sync::mpsc};
 
 fn main() -> ExitCode {
     let arguments = env::args_os().skip(1);
@@ -31,18 +32,21 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
         log::warn!("{warning}");
     }
 
-    // MERGE: the event loop goes here, in place of all lines down to `Ok`:
-    //     let server = Server::new(settings)?;
-    //     let stopper = server.stopper();            // wakes the loop, which then drains
-    //     stop_on_signals(move || stopper.stop())?;
-    //     server.run()?;
-    log::warn!("not connected to the event loop yet: waiting for a signal only");
-    let (stop, stopped) = mpsc::channel();
+    let addresses: Vec<SocketAddr> =
+        settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port)).collect();
+    let net = MioNet::bind(&addresses)?;
+    let stop = net.stop_handle();
     stop_on_signals(move || {
-        let _ = stop.send(());
+        if let Err(error) = stop.stop() {
+            log::error!("the event loop cannot be woken: {error}");
+        }
     })?;
-    stopped.recv()?;
-
+    for address in net.local_addresses()? {
+        log::info!("listening on http://{address}");
+    }
+    let guard = Box::new(Guard::new(settings));
+    Server::new(net, Config::from(settings), guard, calendar::now()).run()?;
+    log::info!("stopped");
     Ok(())
 }
 

@@ -28,6 +28,15 @@ pub enum AllowOrigin<'a> {
 }
 
 impl<'a> AllowOrigin<'a> {
+    /// Appends the header lines.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        for (name, value) in [("Access-Control-Allow-Origin", self.value()), ("Vary", self.vary())] {
+            if let Some(value) = value {
+                out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+            }
+        }
+    }
+
     /// The value of `Access-Control-Allow-Origin`; `None`: leave the header out.
     #[must_use]
     pub fn value(self) -> Option<&'a str> {
