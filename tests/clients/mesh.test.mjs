@@ -1,0 +1,128 @@
+// The library's browser bundle with its default settings, in real pages that build real WebRTC links.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import { Browser, oneMesh } from './browser.mjs';
+import { Server, until } from './server.mjs';
+
+/** Waits until `peer` has heard `content` from `sender`. */
+const hears = (peer, sender, content) =>
+  until(
+    async () => `"${content}" at ${peer.id}: ${JSON.stringify(await peer.heard())}`,
+    async () => (await peer.heard()).some((m) => m.from === sender.id && m.content === content),
+  );
+
+/** A broadcast reaches every other peer, once. */
+async function broadcastReachesAll(sender, peers, content) {
+  await sender.broadcast(content);
+  const others = peers.filter((peer) => peer !== sender);
+  await Promise.all(others.map((peer) => hears(peer, sender, content)));
+  for (const peer of others) {
+    assert.equal((await peer.heard()).filter((m) => m.content === content).length, 1, 'heard once');
+  }
+}
+
+describe('five pages with the default settings', () => {
+  let server;
+  let browser;
+  let peers = [];
+
+  before(async () => {
+    server = await Server.start();
+    browser = await Browser.launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.kill();
+  });
+
+  it('form one mesh', async (test) => {
+    peers = await Promise.all(Array.from({ length: 5 }, () => browser.peer(server)));
+    test.diagnostic(`one mesh after ${await oneMesh(peers)} ms`);
+    assert.equal((await server.health()).peers, 5);
+  });
+
+  it('hear a broadcast of each of them', async () => {
+    for (const [i, peer] of peers.entries()) await broadcastReachesAll(peer, peers, `broadcast ${i}`);
+  });
+
+  it('get direct messages, each the one that it is meant for', async () => {
+    const pairs = peers.flatMap((from) => peers.filter((to) => to !== from).map((to) => [from, to]));
+    for (const [from, to] of pairs) await from.tell(to, `from ${from.id} to ${to.id}`);
+    for (const [from, to] of pairs) await hears(to, from, `from ${from.id} to ${to.id}`);
+    for (const peer of peers) {
+      const direct = (await peer.heard()).filter((message) => message.direct);
+      assert.equal(direct.length, peers.length - 1);
+      for (const { from, content } of direct) assert.equal(content, `from ${from} to ${peer.id}`);
+    }
+  });
+
+  it('notice when one of them is closed', async (test) => {
+    const gone = peers.pop();
+    const linked = [];
+    for (const peer of peers) if ((await peer.state()).links.includes(gone.id)) linked.push(peer);
+    assert.notEqual(linked.length, 0);
+    const start = performance.now();
+    await gone.close();
+    await until('everybody linked to it has noticed', async () => {
+      const states = await Promise.all(linked.map((peer) => peer.state()));
+      return states.every(({ lost, links }) => lost.includes(gone.id) && !links.includes(gone.id));
+    });
+    test.diagnostic(`noticed after ${Math.round(performance.now() - start)} ms`);
+    await until('nobody has it in view', async () => {
+      const states = await Promise.all(peers.map((peer) => peer.state()));
+      return states.every(({ discovered }) => !discovered.includes(gone.id));
+    });
+    await until('the server counts four', async () => (await server.health()).peers === 4);
+    await oneMesh(peers);
+  });
+
+  it('come back by themselves when the server is restarted', async (test) => {
+    const start = performance.now();
+    await server.stop();
+    server = await Server.start({ port: server.port });
+    await oneMesh(peers);
+    await until('the server counts four', async () => (await server.health()).peers === 4);
+    test.diagnostic(`all back after ${Math.round(performance.now() - start)} ms`);
+  });
+
+  it('are joined by a sixth in the same mesh', async (test) => {
+    const sixth = await browser.peer(server);
+    peers.push(sixth);
+    test.diagnostic(`joined after ${await oneMesh(peers)} ms`);
+    await broadcastReachesAll(sixth, peers, 'the sixth is here');
+    await broadcastReachesAll(peers[0], peers, 'welcome');
+  });
+});
+
+describe('pages in two networks', () => {
+  let server;
+  let browser;
+
+  before(async () => {
+    server = await Server.start();
+    browser = await Browser.launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.kill();
+  });
+
+  it('never meet', async () => {
+    const join = (networkName) => Promise.all([0, 1].map(() => browser.peer(server, { networkName })));
+    const networks = [await join('red'), await join('blue')];
+    for (const peers of networks) {
+      await oneMesh(peers);
+      await broadcastReachesAll(peers[0], peers, 'hello');
+    }
+    for (const [i, peers] of networks.entries()) {
+      const strangers = networks[1 - i].map((peer) => peer.id);
+      for (const peer of peers) {
+        const { links, discovered } = await peer.state();
+        const met = [...links, ...discovered, ...(await peer.heard()).map((message) => message.from)];
+        assert.deepEqual(met.filter((id) => strangers.includes(id)), []);
+      }
+    }
+  });
+});
