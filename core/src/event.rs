@@ -35,6 +35,8 @@ pub enum Event {
     },
     /// A peer announced itself, for the first time or again.
     Announced {
+        /// By which connection.
+        conn: ConnId,
         /// Which.
         peer: PeerId,
         /// Its network.

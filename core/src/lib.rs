@@ -30,18 +30,35 @@
 
 extern crate alloc;
 
+mod admission;
 mod census;
+mod departure;
 mod doors;
+mod drain;
 mod event;
 mod id;
+mod introductions;
+mod invariants;
 mod limits;
+mod liveness;
+mod mailboxes;
+mod members;
+mod networks;
+mod outbox;
+mod pace;
+mod peers;
 mod switchboard;
 mod time;
+mod timers;
+mod upgrade;
+mod verbs;
+mod wire;
 
 pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
 pub use event::{Departure, ErrorCode, Event, MailEnd, NetworkId, Occasion, Signal, Verb};
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits};
-pub use switchboard::{Switchboard, TimerKind};
+pub use switchboard::Switchboard;
 pub use time::{Time, UnixMillis};
+pub use timers::TimerKind;

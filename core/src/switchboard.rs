@@ -1,65 +1,212 @@
-//! The two doors.
+//! The two doors, and the way from one to the other.
 
-use crate::{Census, Input, Limits, Output, Time, UnixMillis};
+use alloc::vec::Vec;
 
-/// What a deadline is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TimerKind {
-    /// A held connection is let in or closed.
-    Hold,
-    /// A silent peer is pinged or closed.
-    Liveness,
-    /// A peer is introduced again.
-    Reintroduce,
-    /// Expired state is swept.
-    Sweep,
-    /// The next part of a drain.
-    Drain,
-}
+use crate::admission::Held;
+use crate::drain::Draining;
+use crate::mailboxes::Mailboxes;
+use crate::networks::{GLOBAL_JSON, Networks};
+use crate::outbox::Outbox;
+use crate::pace::Verdict;
+use crate::peers::{Peers, Watch};
+use crate::timers::{NO_CONN, Timers};
+use crate::wire::{self, Kind, Message, Recipient, Refusal, Request};
+use crate::{
+    AddressKey, Census, CloseReason, ConnId, Departure, Event, Input, Limits, Output, PeerId, Time,
+    TimerKind, UnixMillis, Verb,
+};
+use alloc::collections::BTreeMap;
 
 /// Who is here, who knows whom, and what is to be sent to whom.
+///
+/// The methods come in four kinds: getters ([`census`](Self::census)), `handle` with everything it calls,
+/// `poll_*`, and [`check_invariants`](Self::check_invariants).
 #[derive(Debug)]
 pub struct Switchboard {
-    limits: Limits,
-    boot: UnixMillis,
+    pub(crate) limits: Limits,
+    pub(crate) boot: UnixMillis,
+    pub(crate) now: Time,
+    pub(crate) peers: Peers,
+    pub(crate) networks: Networks,
+    pub(crate) mailboxes: Mailboxes,
+    /// Connections that wait for an answer, in the order of their coming.
+    pub(crate) held: BTreeMap<ConnId, Held>,
+    /// Of these, the ones that wait for an id that is in use.
+    pub(crate) challengers: BTreeMap<PeerId, ConnId>,
+    /// Admitted connections per address that is counted.
+    pub(crate) admitted_by_address: BTreeMap<AddressKey, u32>,
+    /// Peers in a network.
+    pub(crate) announced: usize,
+    /// Pairs of acquaintances.
+    pub(crate) acquainted: usize,
+    pub(crate) timers: Timers,
+    pub(crate) sweep_due: Option<Time>,
+    pub(crate) draining: Option<Draining>,
+    pub(crate) outbox: Outbox,
+    /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
+    pub(crate) chosen: Vec<u32>,
 }
 
 impl Switchboard {
     /// An empty switchboard; `boot` is the wall time of `Time(0)`.
     #[must_use]
     pub fn new(limits: Limits, boot: UnixMillis) -> Self {
-        Switchboard { limits, boot }
+        Switchboard {
+            limits,
+            boot,
+            now: Time(0),
+            peers: Peers::default(),
+            networks: Networks::default(),
+            mailboxes: Mailboxes::default(),
+            held: BTreeMap::new(),
+            challengers: BTreeMap::new(),
+            admitted_by_address: BTreeMap::new(),
+            announced: 0,
+            acquainted: 0,
+            timers: Timers::default(),
+            sweep_due: None,
+            draining: None,
+            outbox: Outbox::default(),
+            chosen: Vec::new(),
+        }
     }
 
     /// Fires every deadline due at or before `now`, then applies `input`. Never fails: a refusal is an output.
     ///
     /// `now` must not lie before the `now` of an earlier call; one that does counts as that earlier one.
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
-        let _ = (now, input, &self.limits, self.boot);
+        self.outbox.begin();
+        self.now = self.now.max(now);
+        while let Some((due, kind, conn)) = self.timers.pop_due(self.now) {
+            self.fire(due, kind, conn);
+        }
+        match input {
+            Input::Opened { conn, target, address } => self.opened(conn, target, address),
+            Input::Text { conn, text } => self.text(conn, text),
+            Input::Heard { conn } => self.heard(conn),
+            Input::Closed { conn, cause } => self.lost(conn, Departure::Lost(cause)),
+            Input::QueueFull { conn } => self.close_if_known(conn, CloseReason::TooSlow),
+            Input::Drain { until } => self.start_drain(until),
+            Input::Tick => {}
+        }
+        #[cfg(debug_assertions)]
+        self.check_now_and_then();
     }
 
     /// The next thing to do, first in, first out; does no work. Drain to `None` before the next
     /// [`Switchboard::handle`].
     pub fn poll_output(&mut self) -> Option<Output<'_>> {
-        None
+        self.outbox.poll()
     }
 
-    /// When to call [`Switchboard::handle`] next at the latest, and why.
+    /// When to call [`Switchboard::handle`] next at the latest, and why. Always later than the `now` of the
+    /// last call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Time, TimerKind)> {
-        None
+        self.timers.next()
     }
 
     /// Gauges.
     #[must_use]
     pub fn census(&self) -> Census {
-        Census::default()
+        self.count()
     }
 
-    /// Checks every invariant, at a cost that grows with everything there is.
-    ///
-    /// # Panics
-    ///
-    /// When one does not hold: a fault of this crate, never of a peer.
-    pub fn check_invariants(&self) {}
+    fn fire(&mut self, due: Time, kind: TimerKind, conn: ConnId) {
+        match (kind, self.peers.by_conn(conn)) {
+            (TimerKind::Hold, _) => self.hold_ends(conn, due),
+            (TimerKind::Liveness, Some(slot)) => self.look_for_life(slot, due),
+            (TimerKind::Reintroduce, Some(slot)) => self.reintroduce(slot),
+            (TimerKind::Sweep, _) => self.sweep(),
+            (TimerKind::Drain, _) => self.drain_some(),
+            (TimerKind::Liveness | TimerKind::Reintroduce, None) => {
+                debug_assert!(false, "{kind:?} of {conn:?} outlived its connection");
+            }
+        }
+    }
+
+    fn text(&mut self, conn: ConnId, text: &str) {
+        if let Some(slot) = self.peers.by_conn(conn) {
+            self.sign_of_life(slot);
+            self.text_from(slot, text);
+        } else {
+            self.keep_for_later(conn, text);
+        }
+    }
+
+    fn heard(&mut self, conn: ConnId) {
+        if let Some(slot) = self.peers.by_conn(conn) {
+            self.sign_of_life(slot);
+        }
+    }
+
+    fn sign_of_life(&mut self, slot: u32) {
+        let peer = &mut self.peers[slot];
+        peer.heard = self.now;
+        peer.watch = Watch::Quiet;
+        if !self.challengers.is_empty() {
+            let id = *peer.spelling.id();
+            self.answer_challenge(&id);
+        }
+    }
+
+    /// Handles one message of an admitted peer.
+    pub(crate) fn text_from(&mut self, slot: u32, text: &str) {
+        let peer = &mut self.peers[slot];
+        let (conn, dialect) = (peer.conn, peer.dialect);
+        let decoded = match peer.pace.admit(self.now, &self.limits) {
+            Verdict::Within => dialect.decode(text, self.limits.network_name_bytes),
+            Verdict::Over => wire::Decoded { request: Err(self.over_the_limit()), offending_type: None },
+            Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
+        };
+        let result = decoded.request.and_then(|request| self.perform(slot, &request));
+        if let Err(refusal) = result {
+            let offending_type = decoded.offending_type;
+            self.send(slot, Message::Error { refusal, offending_type });
+            self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+        }
+    }
+
+    fn over_the_limit(&self) -> Refusal {
+        let Limits { message_rate_per_second: per_second, message_burst: burst, .. } = self.limits;
+        Refusal::RateLimited { per_second, burst }
+    }
+
+    fn perform(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        let verb = match request.kind {
+            Kind::Signal(signal) => return self.signal(slot, signal, request),
+            Kind::Verb(verb) => verb,
+        };
+        match verb {
+            Verb::Announce => self.announce(slot, request)?,
+            Verb::Goodbye => self.goodbye(slot),
+            Verb::Ping => self.ping(slot),
+            Verb::Cleanup => self.cleanup(slot, request)?,
+            Verb::CleanupAll => self.cleanup_all(slot),
+        }
+        self.outbox.observe(Event::Handled { conn: self.peers[slot].conn, verb });
+        Ok(())
+    }
+
+    /// Sends one message to an admitted peer; returns its size in bytes.
+    pub(crate) fn send(&mut self, slot: u32, message: Message<'_>) -> usize {
+        let peer = &self.peers[slot];
+        let network = peer.announcement().map(|announcement| self.networks.json(announcement.network));
+        let to = Recipient {
+            dialect: peer.dialect,
+            spelling: peer.spelling,
+            network: network.unwrap_or(GLOBAL_JSON),
+        };
+        let timestamp = self.boot.at(self.now);
+        self.outbox.send(peer.conn, |out| wire::write(out, &to, message, timestamp))
+    }
+
+    /// Sees to it that expired state is swept; called whenever there is some.
+    pub(crate) fn arm_sweep(&mut self) {
+        if self.sweep_due.is_none() {
+            let due = self.now + self.limits.cleanup_interval_ms.max(1);
+            self.timers.arm(due, TimerKind::Sweep, NO_CONN);
+            self.sweep_due = Some(due);
+        }
+    }
 }

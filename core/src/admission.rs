@@ -1,0 +1,296 @@
+//! Who is let in, who is held back for a moment, and who is turned away.
+//!
+//! A refusal comes as a close after the upgrade, since a refused upgrade leaves many clients stuck for ever
+//! (observed). A close makes them try again after a second; holding them for a moment slows that down, and
+//! often their place or their id becomes free meanwhile.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::pace::Pace;
+use crate::peers::{Peer, Standing, Watch};
+use crate::upgrade::read_target;
+use crate::wire::{Dialect, Message};
+use crate::{
+    AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, PeerId, Spelling, Switchboard, Time,
+    TimerKind,
+};
+
+/// A deadline that fires later than this shows that the driver was not listening meanwhile (a stopped
+/// process, a machine asleep): nobody is declared dead before it has listened for as long again.
+pub(crate) const LATE_MS: u64 = 1_000;
+
+/// A connection that is held back without an answer.
+#[derive(Debug)]
+pub(crate) struct Held {
+    newcomer: Newcomer,
+    /// What it waits for, as the close that it gets in the end if it waits in vain.
+    why: CloseReason,
+    due: Time,
+    patience: Patience,
+    /// What it has sent meanwhile.
+    kept: Vec<Box<str>>,
+    kept_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    Fresh,
+    /// The deadline fired late once: see [`LATE_MS`].
+    Extended,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Newcomer {
+    conn: ConnId,
+    dialect: Dialect,
+    spelling: Spelling,
+    address: Option<AddressKey>,
+}
+
+impl Switchboard {
+    pub(crate) fn opened(&mut self, conn: ConnId, target: &str, address: Option<AddressKey>) {
+        if self.peers.by_conn(conn).is_some() || self.held.contains_key(&conn) {
+            debug_assert!(false, "{conn:?} was opened twice");
+            return;
+        }
+        self.outbox.observe(Event::Opened { conn });
+        let Some((dialect, spelling)) = read_target(target) else {
+            return self.turn_away(conn, None, CloseReason::InvalidPeerId);
+        };
+        if self.draining.is_some() {
+            return self.turn_away(conn, Some(*spelling.id()), CloseReason::ShuttingDown);
+        }
+        let newcomer = Newcomer { conn, dialect, spelling, address };
+        match self.peers.by_id(spelling.id()) {
+            Some(incumbent) => self.meet_incumbent(newcomer, incumbent),
+            None => self.seat_or_hold(newcomer),
+        }
+    }
+
+    /// Keeps what a held connection sends until it is let in.
+    pub(crate) fn keep_for_later(&mut self, conn: ConnId, text: &str) {
+        let Some(held) = self.held.get_mut(&conn) else { return };
+        let bytes = held.kept_bytes + text.len();
+        if held.kept.len() >= self.limits.held_messages as usize || bytes > self.limits.held_bytes as usize {
+            return self.turn_away_held(conn, CloseReason::RateLimitExceeded);
+        }
+        held.kept.push(text.into());
+        held.kept_bytes = bytes;
+    }
+
+    /// The incumbent of a challenged id is alive: whoever waits for that id has lost.
+    pub(crate) fn answer_challenge(&mut self, id: &PeerId) {
+        if let Some(challenger) = self.challengers.get(id) {
+            self.turn_away_held(*challenger, CloseReason::PeerAlreadyConnected);
+        }
+    }
+
+    /// The time of a held connection is over.
+    pub(crate) fn hold_ends(&mut self, conn: ConnId, due: Time) {
+        let late = self.now.since(due) > LATE_MS;
+        let Some(held) = self.held.get_mut(&conn) else {
+            debug_assert!(false, "{conn:?} is not held");
+            return;
+        };
+        let id = *held.newcomer.spelling.id();
+        let challenged = self.challengers.contains_key(&id) && held.why == CloseReason::PeerAlreadyConnected;
+        if challenged && late && held.patience == Patience::Fresh {
+            held.patience = Patience::Extended;
+            held.due = self.now + LATE_MS;
+            self.timers.arm(held.due, TimerKind::Hold, conn);
+            return;
+        }
+        // The deadline has fired, and `release` disarms one: arm it again for that moment.
+        let (due, why) = (held.due, held.why);
+        self.timers.arm(due, TimerKind::Hold, conn);
+        match self.peers.by_id(&id) {
+            // Leaving lets its challenger in.
+            Some(silent) if challenged => self.close(silent, CloseReason::Replaced),
+            _ => self.turn_away_held(conn, why),
+        }
+    }
+
+    /// An id has become free: whoever waits for it is next.
+    pub(crate) fn id_is_free(&mut self, id: &PeerId) {
+        if let Some(conn) = self.challengers.get(id).copied()
+            && let Some(held) = self.release(conn)
+        {
+            self.seat_held(held);
+        }
+    }
+
+    /// A place has become free: the first who can take it is let in.
+    pub(crate) fn place_is_free(&mut self) {
+        let next = self.held.values().find(|held| {
+            held.why != CloseReason::PeerAlreadyConnected
+                && self.no_place_for(held.newcomer.address).is_none()
+                && self.peers.by_id(held.newcomer.spelling.id()).is_none()
+        });
+        if let Some(conn) = next.map(|held| held.newcomer.conn)
+            && let Some(held) = self.release(conn)
+        {
+            self.seat_held(held);
+        }
+    }
+
+    /// Closes everybody who is held.
+    pub(crate) fn turn_away_all_held(&mut self, why: CloseReason) {
+        while let Some(conn) = self.held.keys().next().copied() {
+            self.turn_away_held(conn, why);
+        }
+    }
+
+    /// A held connection is gone by itself, or is to be closed.
+    pub(crate) fn release_lost(&mut self, conn: ConnId, cause: Departure) {
+        if let Some(held) = self.release(conn) {
+            let peer = Some(*held.newcomer.spelling.id());
+            self.outbox.observe(Event::Gone { conn, peer, cause });
+        }
+    }
+
+    pub(crate) fn turn_away_held(&mut self, conn: ConnId, why: CloseReason) {
+        if self.held.contains_key(&conn) {
+            self.outbox.close(conn, why);
+            self.release_lost(conn, Departure::Closed(why));
+        }
+    }
+
+    fn meet_incumbent(&mut self, newcomer: Newcomer, incumbent: u32) {
+        let id = *newcomer.spelling.id();
+        match self.limits.duplicate_peer {
+            DuplicatePeer::Replace => {
+                // Held for this moment, so that the place of the incumbent goes to nobody else.
+                if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
+                    self.challengers.insert(id, newcomer.conn);
+                    self.close(incumbent, CloseReason::Replaced);
+                }
+            }
+            DuplicatePeer::Challenge if !self.challengers.contains_key(&id) => {
+                let ping = self.peers[incumbent].conn;
+                if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
+                    self.challengers.insert(id, newcomer.conn);
+                    self.outbox.ping(ping);
+                }
+            }
+            // One challenger is enough to find out whether the incumbent is alive.
+            DuplicatePeer::Challenge | DuplicatePeer::Reject => {
+                self.turn_away(newcomer.conn, Some(id), CloseReason::PeerAlreadyConnected);
+            }
+        }
+    }
+
+    fn seat_or_hold(&mut self, newcomer: Newcomer) {
+        match self.no_place_for(newcomer.address) {
+            Some(why) => {
+                self.hold(newcomer, why, self.limits.hold_for_place_ms);
+            }
+            None => {
+                self.seat(newcomer);
+            }
+        }
+    }
+
+    /// Lets in somebody who was held, or tells it that it cannot be.
+    fn seat_held(&mut self, held: Held) {
+        let Newcomer { conn, spelling, address, .. } = held.newcomer;
+        if let Some(why) = self.no_place_for(address) {
+            return self.turn_away(conn, Some(*spelling.id()), why);
+        }
+        self.seat(held.newcomer);
+        for text in held.kept {
+            // What it sent can end it.
+            let Some(slot) = self.peers.by_conn(conn) else { break };
+            self.text_from(slot, &text);
+        }
+    }
+
+    fn seat(&mut self, newcomer: Newcomer) {
+        let Newcomer { conn, dialect, spelling, address } = newcomer;
+        if let Some(address) = address {
+            *self.admitted_by_address.entry(address).or_default() += 1;
+        }
+        let slot = self.peers.insert(Peer {
+            conn,
+            address,
+            heard: self.now,
+            liveness_due: None,
+            pace: Pace::default(),
+            standing: Standing::Fresh,
+            spelling,
+            watch: Watch::Quiet,
+            dialect,
+        });
+        self.arm_liveness(slot);
+        self.outbox.observe(Event::Admitted { conn, peer: *spelling.id() });
+        self.send(slot, Message::Connected);
+    }
+
+    fn no_place_for(&self, address: Option<AddressKey>) -> Option<CloseReason> {
+        let per_address = self.limits.connections_per_address;
+        let of_address = address.and_then(|address| self.admitted_by_address.get(&address));
+        if self.peers.len() >= self.limits.connections as usize {
+            Some(CloseReason::MaximumConnections)
+        } else if per_address > 0 && of_address.is_some_and(|count| *count >= per_address) {
+            Some(CloseReason::TooManyFromAddress)
+        } else {
+            None
+        }
+    }
+
+    /// Holds a newcomer, or turns it away at once when too many are held already.
+    fn hold(&mut self, newcomer: Newcomer, why: CloseReason, millis: u64) -> bool {
+        let conn = newcomer.conn;
+        if self.held.len() >= self.limits.held_connections as usize || millis == 0 {
+            self.turn_away(conn, Some(*newcomer.spelling.id()), why);
+            return false;
+        }
+        let due = self.now + millis;
+        self.timers.arm(due, TimerKind::Hold, conn);
+        let held = Held { newcomer, why, due, patience: Patience::Fresh, kept: Vec::new(), kept_bytes: 0 };
+        self.held.insert(conn, held);
+        self.outbox.observe(Event::Held { conn, why });
+        true
+    }
+
+    fn release(&mut self, conn: ConnId) -> Option<Held> {
+        let held = self.held.remove(&conn)?;
+        self.timers.disarm(held.due, TimerKind::Hold, conn);
+        let id = held.newcomer.spelling.id();
+        if self.challengers.get(id) == Some(&conn) {
+            self.challengers.remove(id);
+        }
+        Some(held)
+    }
+
+    fn turn_away(&mut self, conn: ConnId, peer: Option<PeerId>, why: CloseReason) {
+        self.outbox.close(conn, why);
+        self.outbox.observe(Event::Gone { conn, peer, cause: Departure::Closed(why) });
+    }
+}
+
+impl Held {
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// # Panics
+    ///
+    /// When an invariant does not hold.
+    pub(crate) fn check(&self, conn: ConnId, board: &Switchboard) {
+        assert_eq!(conn, self.newcomer.conn);
+        assert!(self.kept.len() <= board.limits.held_messages as usize);
+        assert!(self.kept_bytes <= board.limits.held_bytes as usize);
+        assert_eq!(self.kept_bytes, self.kept.iter().map(|text| text.len()).sum::<usize>());
+        assert!(board.timers.is_armed(self.due, TimerKind::Hold, conn));
+        let id = self.newcomer.spelling.id();
+        let challenges = self.why == CloseReason::PeerAlreadyConnected;
+        assert_eq!(challenges, board.challengers.get(id) == Some(&conn));
+        assert!(!challenges || board.peers.by_id(id).is_some(), "{conn:?} waits for an id that is free");
+        assert!(
+            challenges
+                || board.no_place_for(self.newcomer.address).is_some()
+                || board.peers.by_id(id).is_some()
+        );
+    }
+}

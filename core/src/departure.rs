@@ -1,0 +1,184 @@
+//! The one exit door.
+//!
+//! Whatever ends a peer's time in its network goes through [`Switchboard::leave`], and whatever ends a
+//! connection through [`Switchboard::end`]: so acquaintances are told exactly once, whatever the cause.
+
+use crate::mailboxes::unexpired;
+use crate::peers::{Announcement, Standing};
+use crate::wire::Message;
+use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard, TimerKind};
+
+impl Switchboard {
+    /// Closes the connection of an admitted peer.
+    pub(crate) fn close(&mut self, slot: u32, why: CloseReason) {
+        self.outbox.close(self.peers[slot].conn, why);
+        self.end(slot, Departure::Closed(why));
+    }
+
+    /// Closes a connection, wherever it stands, if it is still there.
+    pub(crate) fn close_if_known(&mut self, conn: ConnId, why: CloseReason) {
+        match self.peers.by_conn(conn) {
+            Some(slot) => self.close(slot, why),
+            None => self.turn_away_held(conn, why),
+        }
+    }
+
+    /// The driver has lost a connection. One that the core has closed before is not known any more.
+    pub(crate) fn lost(&mut self, conn: ConnId, cause: Departure) {
+        match self.peers.by_conn(conn) {
+            Some(slot) => self.end(slot, cause),
+            None => self.release_lost(conn, cause),
+        }
+    }
+
+    /// Forgets a connection and everything that belongs to it.
+    fn end(&mut self, slot: u32, cause: Departure) {
+        self.leave(slot, cause);
+        let peer = self.peers.remove(slot);
+        if let Some(due) = peer.liveness_due {
+            self.timers.disarm(due, TimerKind::Liveness, peer.conn);
+        }
+        if let Some(address) = peer.address
+            && let Some(count) = self.admitted_by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.admitted_by_address.remove(&address);
+            }
+        }
+        let id = *peer.spelling.id();
+        self.outbox.observe(Event::Gone { conn: peer.conn, peer: Some(id), cause });
+        self.id_is_free(&id);
+        self.place_is_free();
+    }
+
+    /// Takes a peer out of its network, if it is in one, and tells its acquaintances.
+    pub(crate) fn leave(&mut self, slot: u32, cause: Departure) {
+        let standing = core::mem::replace(&mut self.peers[slot].standing, Standing::Fresh);
+        let Standing::Announced(announcement) = standing else {
+            self.peers[slot].standing = standing;
+            return;
+        };
+        let (conn, spelling) = (self.peers[slot].conn, self.peers[slot].spelling);
+        let network = announcement.network;
+        if let Some(due) = announcement.reintroduce_due {
+            self.timers.disarm(due, TimerKind::Reintroduce, conn);
+        }
+        self.networks.change_members(network, |members| members.remove(spelling.id()));
+        self.announced -= 1;
+        self.acquainted -= announcement.acquaintances.len();
+        let id = self.networks.id(network);
+        let told = u32::try_from(announcement.acquaintances.len()).unwrap_or(u32::MAX);
+        self.outbox.observe(Event::Left { peer: *spelling.id(), network: id, cause, told });
+        self.tell_acquaintances(slot, &announcement, cause);
+        if self.networks.members(network).is_empty() {
+            self.outbox.observe(Event::NetworkClosed { network: id });
+        }
+        self.remember(spelling.id(), &announcement, cause);
+        self.networks.release(network);
+        self.heal(&announcement);
+    }
+
+    fn tell_acquaintances(&mut self, slot: u32, announcement: &Announcement, cause: Departure) {
+        let (peer, reason) = (self.peers[slot].spelling, reason(cause));
+        for &acquaintance in &announcement.acquaintances {
+            if let Some(other) = self.peers[acquaintance].announcement_mut() {
+                other.forget(slot);
+            }
+            // Only of a peer that says so itself: clients cut the link at once.
+            if cause == Departure::Goodbye {
+                self.send(acquaintance, Message::Goodbye { from: peer, reason });
+            }
+            self.send(acquaintance, Message::Disconnected { peer, reason });
+        }
+    }
+
+    /// Introduces again whoever has lost more than half of its acquaintances.
+    fn heal(&mut self, left: &Announcement) {
+        if self.draining.is_some() {
+            return;
+        }
+        for &acquaintance in &left.acquaintances {
+            let poor = self.peers[acquaintance].announcement();
+            if poor.is_some_and(|poor| poor.acquaintances.len() * 2 < usize::from(poor.k)) {
+                self.introduce_healing(acquaintance);
+            }
+        }
+    }
+
+    /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
+    fn remember(&mut self, id: &PeerId, announcement: &Announcement, cause: Departure) {
+        let lost = match cause {
+            Departure::Goodbye | Departure::Moved => false,
+            Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
+        };
+        if !lost || self.limits.message_ttl_ms == 0 || self.limits.mailboxes == 0 {
+            return;
+        }
+        if self.mailboxes.len() >= self.limits.mailboxes as usize
+            && let Some((_, oldest)) = self.mailboxes.oldest()
+        {
+            self.close_mailbox(&oldest, MailEnd::Dropped);
+        }
+        self.networks.share(announcement.network);
+        self.mailboxes.open(*id, announcement.network, self.now + self.limits.message_ttl_ms);
+        self.arm_sweep();
+    }
+
+    /// Ends a mailbox without delivering what is in it; returns how many mails that were.
+    pub(crate) fn close_mailbox(&mut self, id: &PeerId, end: MailEnd) -> u32 {
+        let Some((network, mails)) = self.mailboxes.close(id) else { return 0 };
+        self.networks.release(network);
+        let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
+        let rest = rest.count();
+        self.observe_mails(id, expired, MailEnd::Expired);
+        self.observe_mails(id, rest, end);
+        u32::try_from(expired + rest).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn observe_mails(&mut self, to: &PeerId, count: usize, end: MailEnd) {
+        for _ in 0..count {
+            self.outbox.observe(Event::MailEnded { to: *to, end });
+        }
+    }
+
+    /// Ends every mailbox whose time is over.
+    pub(crate) fn sweep(&mut self) {
+        self.sweep_due = None;
+        let (mut mailboxes, mut mails) = (0, 0);
+        while let Some((expires, id)) = self.mailboxes.oldest()
+            && expires <= self.now
+        {
+            mails += self.close_mailbox(&id, MailEnd::Expired);
+            mailboxes += 1;
+        }
+        self.outbox.observe(Event::Swept { mailboxes, mails });
+        if self.mailboxes.len() > 0 {
+            self.arm_sweep();
+        }
+    }
+}
+
+/// The `reason` of `goodbye` and `peer-disconnected`.
+fn reason(cause: Departure) -> &'static str {
+    match cause {
+        Departure::Goodbye => "goodbye",
+        Departure::Moved => "moved",
+        Departure::Lost(Gone::Closed) => "closed",
+        Departure::Lost(Gone::Reset) => "reset",
+        Departure::Lost(Gone::ProtocolError) => "protocol-error",
+        Departure::Lost(Gone::TooBig) => "message-too-big",
+        Departure::Closed(why) => match why {
+            CloseReason::ShuttingDown => "shutdown",
+            CloseReason::InactiveTimeout => "timeout",
+            CloseReason::RateLimitExceeded => "rate-limited",
+            CloseReason::TooSlow => "too-slow",
+            CloseReason::Replaced => "replaced",
+            // These are told to connections that are not admitted and have no acquaintances.
+            CloseReason::InvalidPeerId
+            | CloseReason::PeerAlreadyConnected
+            | CloseReason::MaximumConnections
+            | CloseReason::TooManyFromAddress => "refused",
+        },
+    }
+}

@@ -1,0 +1,155 @@
+//! Who is introduced to whom.
+//!
+//! A newcomer meets up to `k` peers: about half of them the nearest by XOR distance, the rest one per
+//! distance bucket from the farthest bucket inwards. Nearest alone would fall apart under churn into islands
+//! that never meet again; one far link per bucket keeps the network one piece, with a diameter that grows
+//! with the logarithm of its size. Both sides are always told.
+
+use core::ops::ControlFlow;
+
+use crate::timers::spread;
+use crate::wire::Message;
+use crate::{Event, Occasion, Switchboard, TimerKind};
+
+impl Switchboard {
+    /// Introduces an announced peer to its current choice, whether they know each other or not: clients
+    /// forget peers that they did not dial within five minutes (observed). Returns to how many.
+    pub(crate) fn introduce(&mut self, slot: u32, occasion: Occasion) -> usize {
+        self.choose(slot);
+        let chosen = core::mem::take(&mut self.chosen);
+        for &other in &chosen {
+            self.introduce_pair(slot, other, occasion);
+        }
+        let count = chosen.len();
+        self.put_back(chosen);
+        count
+    }
+
+    /// Introduces a peer that has lost acquaintances to those of its choice that it does not know yet.
+    pub(crate) fn introduce_healing(&mut self, slot: u32) {
+        let Some(announcement) = self.peers[slot].announcement() else { return };
+        if announcement.acquaintances.len() + 1 >= self.networks.members(announcement.network).len() {
+            return;
+        }
+        self.choose(slot);
+        let chosen = core::mem::take(&mut self.chosen);
+        for &other in &chosen {
+            if self.peers[slot].announcement().is_some_and(|announcement| !announcement.knows(other)) {
+                self.introduce_pair(slot, other, Occasion::Healing);
+            }
+        }
+        self.put_back(chosen);
+    }
+
+    /// A deadline armed by [`Switchboard::arm_reintroduction`] has fired.
+    pub(crate) fn reintroduce(&mut self, slot: u32) {
+        if let Some(announcement) = self.peers[slot].announcement_mut() {
+            announcement.reintroduce_due = None;
+            self.introduce(slot, Occasion::Again);
+            self.arm_reintroduction(slot);
+        }
+    }
+
+    /// Arms the next re-introduction of an announced peer.
+    pub(crate) fn arm_reintroduction(&mut self, slot: u32) {
+        let interval = self.limits.reintroduce_interval_ms;
+        let conn = self.peers[slot].conn;
+        if interval > 0
+            && let Some(announcement) = self.peers[slot].announcement_mut()
+        {
+            let due = self.now + spread(interval, conn);
+            if let Some(before) = announcement.reintroduce_due.replace(due) {
+                self.timers.disarm(before, TimerKind::Reintroduce, conn);
+            }
+            self.timers.arm(due, TimerKind::Reintroduce, conn);
+        }
+    }
+
+    fn put_back(&mut self, mut chosen: alloc::vec::Vec<u32>) {
+        chosen.clear();
+        self.chosen = chosen;
+    }
+
+    fn introduce_pair(&mut self, newcomer: u32, other: u32, occasion: Occasion) {
+        let strangers =
+            self.peers[newcomer].announcement().is_some_and(|announcement| !announcement.knows(other));
+        self.acquainted += usize::from(strangers);
+        for (one, two) in [(newcomer, other), (other, newcomer)] {
+            if let Some(announcement) = self.peers[one].announcement_mut() {
+                announcement.meet(two);
+            }
+            self.tell_of(one, two);
+        }
+        let (newcomer, other) = (*self.peers[newcomer].spelling.id(), *self.peers[other].spelling.id());
+        self.outbox.observe(Event::Introduced { newcomer, other, occasion });
+    }
+
+    /// Tells `slot` that `other` is there.
+    fn tell_of(&mut self, slot: u32, other: u32) {
+        let peer = self.peers[other].spelling;
+        let Some(announcement) = self.peers[other].announcement_mut() else { return };
+        let data = core::mem::take(&mut announcement.data);
+        self.send(slot, Message::Discovered { peer, data: &data });
+        if let Some(announcement) = self.peers[other].announcement_mut() {
+            announcement.data = data;
+        }
+    }
+
+    /// Fills `self.chosen` with the choice of an announced peer: the same one whenever the network is the same.
+    fn choose(&mut self, slot: u32) {
+        let mut chosen = core::mem::take(&mut self.chosen);
+        chosen.clear();
+        if let Some(me) = self.peers[slot].announcement() {
+            let id = self.peers[slot].spelling.id();
+            let members = self.networks.members(me.network);
+            let k = usize::from(me.k);
+            let near = k.div_ceil(2);
+            let mut room = (self.limits.acquaintances as usize).saturating_sub(me.acquaintances.len());
+
+            // Takes `other` if neither of the two would get more acquaintances than it may have.
+            let mut take = |chosen: &mut alloc::vec::Vec<u32>, other: u32| {
+                if chosen.contains(&other) {
+                    return Choice::Chosen;
+                }
+                if !me.knows(other) {
+                    let full = |full: &crate::peers::Announcement| {
+                        full.acquaintances.len() >= self.limits.acquaintances as usize
+                    };
+                    if room == 0 || self.peers[other].announcement().is_none_or(full) {
+                        return Choice::Full;
+                    }
+                    room -= 1;
+                }
+                chosen.push(other);
+                Choice::Chosen
+            };
+            let until = |count: usize, chosen: &alloc::vec::Vec<u32>| {
+                if chosen.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+
+            members.nearest(id, |other| {
+                take(&mut chosen, other);
+                until(near, &chosen)
+            });
+            members.buckets(id, |bucket| {
+                until(k, &chosen)?;
+                bucket.nearest(|other| match take(&mut chosen, other) {
+                    Choice::Chosen => ControlFlow::Break(()),
+                    Choice::Full => ControlFlow::Continue(()),
+                });
+                until(k, &chosen)
+            });
+            members.nearest(id, |other| {
+                until(k, &chosen)?;
+                take(&mut chosen, other);
+                until(k, &chosen)
+            });
+        }
+        self.chosen = chosen;
+    }
+}
+
+enum Choice {
+    Chosen,
+    Full,
+}

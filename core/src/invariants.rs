@@ -1,0 +1,124 @@
+//! The full sweep, and what is counted along with it.
+
+use alloc::collections::BTreeMap;
+
+use crate::peers::Peer;
+use crate::timers::NO_CONN;
+use crate::{AddressKey, Census, Switchboard, TimerKind};
+
+#[cfg(debug_assertions)]
+impl Switchboard {
+    /// The sweep after every input in debug builds; with many peers after some of them, since it looks at
+    /// everybody.
+    pub(crate) fn check_now_and_then(&self) {
+        const CHECKED_EVERY_TIME: usize = 32;
+        let every = (self.peers.len() / CHECKED_EVERY_TIME).pow(2).max(1) as u64;
+        if self.now.0.is_multiple_of(every) && self.peers.len() < 8 * CHECKED_EVERY_TIME {
+            self.check_invariants();
+        }
+    }
+}
+
+impl Switchboard {
+    pub(crate) fn count(&self) -> Census {
+        Census {
+            connections: self.peers.len() + self.held.len(),
+            held: self.held.len(),
+            held_bytes: self.held.values().map(crate::admission::Held::kept_bytes).sum(),
+            peers: self.announced,
+            networks: self.networks.populated(),
+            acquaintances: self.acquainted,
+            mailboxes: self.mailboxes.len(),
+            mails: self.mailboxes.mails(),
+            mail_bytes: self.mailboxes.bytes(),
+            timers: self.timers.len(),
+        }
+    }
+
+    /// Checks every invariant, at a cost that grows with everything there is.
+    ///
+    /// # Panics
+    ///
+    /// When one does not hold: a fault of this crate, never of a peer.
+    pub fn check_invariants(&self) {
+        self.peers.check();
+        self.mailboxes.check(&self.limits);
+        assert!(self.peers.len() <= self.limits.connections as usize);
+        assert!(self.held.len() <= self.limits.held_connections as usize);
+        for (conn, held) in &self.held {
+            held.check(*conn, self);
+        }
+        assert!(self.challengers.values().all(|conn| self.held.contains_key(conn)));
+        let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
+        let mut timers = self.held.len();
+        for (slot, peer) in self.peers.iter() {
+            if let Some(address) = peer.address {
+                *by_address.entry(address).or_default() += 1;
+            }
+            timers += self.check_peer(slot, peer);
+        }
+        assert_eq!(by_address, self.admitted_by_address);
+        if let Some(due) = self.sweep_due {
+            assert!(self.timers.is_armed(due, TimerKind::Sweep, NO_CONN));
+            timers += 1;
+        }
+        if let Some(due) = self.draining.and_then(|draining| draining.due) {
+            assert!(self.timers.is_armed(due, TimerKind::Drain, NO_CONN));
+            timers += 1;
+        }
+        assert!(self.mailboxes.len() == 0 || self.sweep_due.is_some(), "mailboxes that nobody sweeps");
+        assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
+        assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
+        self.check_networks();
+    }
+
+    /// Returns how many deadlines belong to the peer.
+    fn check_peer(&self, slot: u32, peer: &Peer) -> usize {
+        let mut timers = 0;
+        if let Some(due) = peer.liveness_due {
+            assert!(self.timers.is_armed(due, TimerKind::Liveness, peer.conn));
+            timers += 1;
+        } else {
+            assert!(self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms == 0);
+        }
+        let Some(announcement) = peer.announcement() else { return timers };
+        if let Some(due) = announcement.reintroduce_due {
+            assert!(self.timers.is_armed(due, TimerKind::Reintroduce, peer.conn));
+            timers += 1;
+        } else {
+            assert_eq!(self.limits.reintroduce_interval_ms, 0);
+        }
+        assert!(announcement.acquaintances.len() <= self.limits.acquaintances as usize);
+        assert!(announcement.acquaintances.is_sorted_by(|a, b| a < b));
+        assert!(!announcement.knows(slot), "acquainted with itself");
+        for &other in &announcement.acquaintances {
+            let other = self.peers[other].announcement();
+            assert!(other.is_some_and(|other| other.knows(slot)), "acquaintance is not mutual");
+            assert!(other.is_some_and(|other| other.network == announcement.network), "across networks");
+        }
+        assert_eq!(
+            self.mailboxes.network_of(peer.spelling.id(), self.now),
+            None,
+            "mailbox of a peer that is here"
+        );
+        timers
+    }
+
+    fn check_networks(&self) {
+        let mut members = 0;
+        self.networks.check(|network| {
+            let members_here = self.networks.members(network);
+            for (id, slot) in members_here.iter() {
+                assert_eq!(self.peers[slot].spelling.id(), id);
+                let here = self.peers[slot].announcement();
+                assert!(here.is_some_and(|here| here.network == network));
+            }
+            members += members_here.len();
+            u32::try_from(members_here.len() + self.mailboxes.shares(network)).unwrap_or(u32::MAX)
+        });
+        assert_eq!(members, self.announced);
+        let degrees = self.peers.iter().filter_map(|(_, peer)| peer.announcement());
+        let degrees: usize = degrees.map(|announcement| announcement.acquaintances.len()).sum();
+        assert_eq!(degrees, 2 * self.acquainted);
+    }
+}

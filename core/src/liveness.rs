@@ -1,0 +1,69 @@
+//! Who is still there: silent peers are pinged, and those who stay silent are closed.
+//!
+//! Any message, ping or pong counts as life. Hearing a peer moves no deadline, since that happens for every
+//! message: a deadline that comes too early just looks at the time of the last sign and is armed again.
+
+use crate::admission::LATE_MS;
+use crate::peers::Watch;
+use crate::timers::spread;
+use crate::{CloseReason, Switchboard, Time, TimerKind};
+
+impl Switchboard {
+    /// Arms the first look at a newcomer.
+    pub(crate) fn arm_liveness(&mut self, slot: u32) {
+        let peer = &self.peers[slot];
+        let ping = self.ping_interval(slot).map(|interval| peer.heard + interval);
+        let dead = self.dead_at(slot);
+        self.look_again(slot, [ping, dead].into_iter().flatten().min());
+    }
+
+    /// A deadline armed by this module has fired.
+    pub(crate) fn look_for_life(&mut self, slot: u32, due: Time) {
+        let peer = &mut self.peers[slot];
+        peer.liveness_due = None;
+        let (conn, heard, watch) = (peer.conn, peer.heard, peer.watch);
+        let dead = self.dead_at(slot);
+        if watch != Watch::Quiet || dead.is_some_and(|dead| dead <= self.now) {
+            if self.now.since(due) <= LATE_MS || watch == Watch::Graced {
+                return self.close(slot, CloseReason::InactiveTimeout);
+            }
+            self.peers[slot].watch = Watch::Graced;
+            return self.look_again(slot, Some(self.now + LATE_MS));
+        }
+        let ping_due = self.ping_interval(slot).map(|interval| (interval, heard + interval));
+        let next = match ping_due {
+            Some((interval, ping_due)) if ping_due <= self.now => {
+                self.outbox.ping(conn);
+                match self.limits.pong_timeout_ms {
+                    0 => Some(self.now + interval),
+                    timeout => {
+                        self.peers[slot].watch = Watch::Pinged;
+                        Some(self.now + timeout)
+                    }
+                }
+            }
+            other => other.map(|(_, ping_due)| ping_due),
+        };
+        self.look_again(slot, [next, dead].into_iter().flatten().min());
+    }
+
+    fn look_again(&mut self, slot: u32, due: Option<Time>) {
+        let peer = &mut self.peers[slot];
+        debug_assert_eq!(peer.liveness_due, None);
+        peer.liveness_due = due;
+        if let Some(due) = due {
+            self.timers.arm(due, TimerKind::Liveness, peer.conn);
+        }
+    }
+
+    fn ping_interval(&self, slot: u32) -> Option<u64> {
+        let interval = self.limits.ping_interval_ms;
+        (interval > 0).then(|| spread(interval, self.peers[slot].conn))
+    }
+
+    /// When a peer that stays silent is closed in any case.
+    fn dead_at(&self, slot: u32) -> Option<Time> {
+        let timeout = self.limits.peer_timeout_ms;
+        (timeout > 0).then(|| self.peers[slot].heard + timeout)
+    }
+}

@@ -1,0 +1,128 @@
+//! Named sets of peers. A network is there while somebody is in it or is remembered by it.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+
+use slab::Slab;
+
+use crate::members::Members;
+use crate::{NetworkId, wire};
+
+/// The network of everybody who names none.
+pub(crate) const GLOBAL: &str = "global";
+
+/// [`GLOBAL`] as a JSON string.
+pub(crate) const GLOBAL_JSON: &str = "\"global\"";
+
+/// Slot of a network; valid while somebody holds a share of it (see [`Networks::acquire`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NetKey(u32);
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    id: NetworkId,
+    name: Box<str>,
+    /// The name as a JSON string, quotes included.
+    json: Box<str>,
+    members: Members,
+    /// Announced peers and mailboxes that hold this key.
+    shares: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Networks {
+    slots: Slab<Network>,
+    keys_by_name: BTreeMap<Box<str>, NetKey>,
+    /// Networks with at least one member.
+    populated: usize,
+    last_id: u64,
+}
+
+impl Networks {
+    pub(crate) fn populated(&self) -> usize {
+        self.populated
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<NetKey> {
+        self.keys_by_name.get(name).copied()
+    }
+
+    pub(crate) fn name(&self, key: NetKey) -> &str {
+        &self.slots[key.0 as usize].name
+    }
+
+    pub(crate) fn json(&self, key: NetKey) -> &str {
+        &self.slots[key.0 as usize].json
+    }
+
+    pub(crate) fn id(&self, key: NetKey) -> NetworkId {
+        self.slots[key.0 as usize].id
+    }
+
+    pub(crate) fn members(&self, key: NetKey) -> &Members {
+        &self.slots[key.0 as usize].members
+    }
+
+    /// Changes the members. Whether the network is populated is kept right here.
+    pub(crate) fn change_members<T>(&mut self, key: NetKey, change: impl FnOnce(&mut Members) -> T) -> T {
+        let members = &mut self.slots[key.0 as usize].members;
+        let before = usize::from(!members.is_empty());
+        let result = change(members);
+        self.populated = self.populated - before + usize::from(!members.is_empty());
+        result
+    }
+
+    /// A share of the network of that name, which is made if nobody has one yet. To be given back with
+    /// [`Networks::release`].
+    pub(crate) fn acquire(&mut self, name: &str) -> NetKey {
+        let key = self.find(name).unwrap_or_else(|| self.insert(name));
+        self.share(key);
+        key
+    }
+
+    /// One more share of a network that has one already.
+    pub(crate) fn share(&mut self, key: NetKey) {
+        self.slots[key.0 as usize].shares += 1;
+    }
+
+    pub(crate) fn release(&mut self, key: NetKey) {
+        let network = &mut self.slots[key.0 as usize];
+        network.shares -= 1;
+        if network.shares == 0 {
+            debug_assert!(network.members.is_empty());
+            let network = self.slots.remove(key.0 as usize);
+            self.keys_by_name.remove(&network.name);
+        }
+    }
+
+    fn insert(&mut self, name: &str) -> NetKey {
+        self.last_id += 1;
+        let key = self.slots.insert(Network {
+            id: NetworkId(self.last_id),
+            name: name.into(),
+            json: wire::json_string(name).into_boxed_str(),
+            members: Members::default(),
+            shares: 0,
+        });
+        // Networks are fewer than connections and mailboxes together, and both are counted in 32 bits.
+        let key = NetKey(u32::try_from(key).unwrap_or(u32::MAX));
+        self.keys_by_name.insert(name.into(), key);
+        key
+    }
+
+    /// # Panics
+    ///
+    /// When an invariant does not hold, or the shares are not as many as given by `count`.
+    pub(crate) fn check(&self, mut count: impl FnMut(NetKey) -> u32) {
+        assert_eq!(self.slots.len(), self.keys_by_name.len());
+        let mut populated = 0;
+        for (name, key) in &self.keys_by_name {
+            let network = &self.slots[key.0 as usize];
+            assert_eq!(network.name, *name);
+            assert_eq!(network.shares, count(*key), "shares of network {name}");
+            assert!(network.shares > 0);
+            populated += usize::from(!network.members.is_empty());
+        }
+        assert_eq!(populated, self.populated);
+    }
+}

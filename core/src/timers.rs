@@ -1,0 +1,93 @@
+//! The table of deadlines: at most one per connection and kind, fired in the order of their times.
+
+use alloc::collections::BTreeSet;
+
+use crate::{ConnId, Time};
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimerKind {
+    /// A held connection is let in or closed.
+    Hold,
+    /// A silent peer is pinged or closed.
+    Liveness,
+    /// A peer is introduced again.
+    Reintroduce,
+    /// Expired state is swept; belongs to no connection.
+    Sweep,
+    /// The next part of a drain; belongs to no connection.
+    Drain,
+}
+
+/// Stands for the connection of a deadline that belongs to none.
+pub(crate) const NO_CONN: ConnId = ConnId(u64::MAX);
+
+/// Whoever arms a deadline keeps its time, to disarm it by.
+#[derive(Debug, Default)]
+pub(crate) struct Timers(BTreeSet<(Time, TimerKind, ConnId)>);
+
+impl Timers {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn next(&self) -> Option<(Time, TimerKind)> {
+        self.0.first().map(|(when, kind, _)| (*when, *kind))
+    }
+
+    pub(crate) fn is_armed(&self, when: Time, kind: TimerKind, conn: ConnId) -> bool {
+        self.0.contains(&(when, kind, conn))
+    }
+
+    pub(crate) fn arm(&mut self, when: Time, kind: TimerKind, conn: ConnId) {
+        let new = self.0.insert((when, kind, conn));
+        debug_assert!(new, "{kind:?} of {conn:?} is armed already");
+    }
+
+    pub(crate) fn disarm(&mut self, when: Time, kind: TimerKind, conn: ConnId) {
+        let was = self.0.remove(&(when, kind, conn));
+        debug_assert!(was, "{kind:?} of {conn:?} was not armed");
+    }
+
+    /// Takes the earliest deadline that is due.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<(Time, TimerKind, ConnId)> {
+        let (when, _, _) = self.0.first()?;
+        if *when <= now { self.0.pop_first() } else { None }
+    }
+}
+
+/// `millis` moved by up to 20 % either way, always the same for one connection: without it everybody who
+/// came back after a restart would be due at the same moment for ever.
+pub(crate) fn spread(millis: u64, conn: ConnId) -> u64 {
+    /// 2^64 divided by the golden ratio: neighbouring numbers land far apart (Knuth, multiplicative hashing).
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let per_mille = 800 + (conn.0.wrapping_mul(GOLDEN) >> 32) % 401;
+    (millis.saturating_mul(per_mille) / 1000).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_come_in_the_order_of_their_times() {
+        let mut timers = Timers::default();
+        timers.arm(Time(30), TimerKind::Liveness, ConnId(1));
+        timers.arm(Time(10), TimerKind::Reintroduce, ConnId(2));
+        timers.arm(Time(10), TimerKind::Hold, ConnId(3));
+        assert_eq!(timers.next(), Some((Time(10), TimerKind::Hold)));
+        assert_eq!(timers.pop_due(Time(9)), None);
+        assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Hold, ConnId(3))));
+        assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Reintroduce, ConnId(2))));
+        assert_eq!(timers.pop_due(Time(29)), None);
+    }
+
+    #[test]
+    fn a_spread_interval_stays_within_a_fifth_and_differs_between_neighbours() {
+        for conn in 0..1000 {
+            let millis = spread(25_000, ConnId(conn));
+            assert!((20_000..=30_000).contains(&millis), "{millis}");
+            assert_ne!(millis, spread(25_000, ConnId(conn + 1)));
+        }
+    }
+}

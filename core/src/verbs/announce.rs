@@ -1,0 +1,121 @@
+//! `announce`: a peer makes itself discoverable in one network.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::mailboxes::unexpired;
+use crate::networks::NetKey;
+use crate::peers::{Announcement, Standing};
+use crate::wire::{self, Message, Refusal, Request};
+use crate::{Departure, Event, MailEnd, Occasion, Switchboard};
+
+impl Switchboard {
+    /// Joins the network that the message names; again in the same network: takes the new `data` and
+    /// introduces anew.
+    pub(crate) fn announce(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        let data = announced_data(request.data, self.limits.announced_data_bytes)?;
+        let k = request.max_peers.max(self.limits.introductions);
+        let network = self.join(slot, &request.network);
+        if let Some(announcement) = self.peers[slot].announcement_mut() {
+            announcement.data = data;
+            announcement.k = k;
+        }
+        let (conn, peer) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
+        let id = self.networks.id(network);
+        self.outbox.observe(Event::Announced { conn, peer, network: id });
+        let introduced = self.introduce(slot, Occasion::Announce);
+        self.arm_reintroduction(slot);
+        self.deliver_mail(slot, network);
+        // Two messages each: what one announce costs others is charged to whoever sent it.
+        self.peers[slot].pace.charge(2 * introduced, self.now, &self.limits);
+        Ok(())
+    }
+
+    fn join(&mut self, slot: u32, name: &str) -> NetKey {
+        if let Some(announcement) = self.peers[slot].announcement() {
+            let network = announcement.network;
+            if self.networks.name(network) == name {
+                return network;
+            }
+            self.leave(slot, Departure::Moved);
+        }
+        let network = self.networks.acquire(name);
+        if self.networks.members(network).is_empty() {
+            self.outbox.observe(Event::NetworkOpened { network: self.networks.id(network) });
+        }
+        let id = *self.peers[slot].spelling.id();
+        self.networks.change_members(network, |members| members.insert(id, slot));
+        self.announced += 1;
+        self.peers[slot].standing = Standing::Announced(Box::new(Announcement {
+            network,
+            acquaintances: Vec::new(),
+            data: Box::default(),
+            reintroduce_due: None,
+            k: 0,
+        }));
+        network
+    }
+
+    /// Hands out what was kept for a peer while it was away; kept for another network it is lost.
+    fn deliver_mail(&mut self, slot: u32, network: NetKey) {
+        let id = *self.peers[slot].spelling.id();
+        if self.mailboxes.network_of(&id, self.now) != Some(network) {
+            self.close_mailbox(&id, MailEnd::Dropped);
+            return;
+        }
+        let Some((network, mails)) = self.mailboxes.close(&id) else { return };
+        self.networks.release(network);
+        let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
+        self.observe_mails(&id, expired, MailEnd::Expired);
+        for mail in rest {
+            let message =
+                Message::Signal { signal: mail.signal, from: mail.from, data: mail.data.as_deref() };
+            self.send(slot, message);
+            self.observe_mails(&id, 1, MailEnd::Delivered);
+        }
+    }
+}
+
+/// The members of the announced object but `peerId`, each with a comma before it and otherwise untouched: the
+/// id that others are told is always the connection's own.
+fn announced_data(raw: Option<&str>, max_bytes: u32) -> Result<Box<str>, Refusal> {
+    let Some(raw) = raw.filter(|raw| *raw != "null") else { return Ok(Box::default()) };
+    if raw.len() > max_bytes as usize {
+        return Err(Refusal::DataTooLarge { bytes: max_bytes });
+    }
+    let mut members = String::new();
+    wire::each_member(raw, |key, value| {
+        if wire::read_string(key).as_deref() != Some("peerId") {
+            members.extend([",", key, ":", value]);
+        }
+    })
+    .map_err(|_| Refusal::DataNotAnObject)?;
+    Ok(members.into_boxed_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announced_data_is_kept_as_it_came_without_its_peer_id() {
+        for (raw, kept) in [
+            (r#"{"peerId":"x"}"#, ""),
+            (r#"{"peer\u0049d":1,"a": 1e400 ,"b":{"peerId":2}}"#, r#","a":1e400,"b":{"peerId":2}"#),
+            ("{}", ""),
+            ("null", ""),
+        ] {
+            assert_eq!(announced_data(Some(raw), 100).as_deref(), Ok(kept), "{raw}");
+        }
+        assert_eq!(announced_data(None, 100).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn announced_data_that_is_no_object_or_too_large_is_refused() {
+        assert_eq!(announced_data(Some("[]"), 100), Err(Refusal::DataNotAnObject));
+        assert_eq!(announced_data(Some("\"x\""), 100), Err(Refusal::DataNotAnObject));
+        assert_eq!(announced_data(Some(r#"{"a":1}"#), 6), Err(Refusal::DataTooLarge { bytes: 6 }));
+        assert!(announced_data(Some(r#"{"a":1}"#), 7).is_ok());
+    }
+}

@@ -1,0 +1,28 @@
+//! `cleanup` and `cleanup-all`: mail that a peer does not want to be delivered or to get any more.
+
+use crate::wire::{Refusal, Request};
+use crate::{MailEnd, PeerId, Switchboard};
+
+impl Switchboard {
+    /// Forgets the mail between the sender and its target, in both directions.
+    pub(crate) fn cleanup(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        let target = *request.target.ok_or(Refusal::MissingTarget)?.id();
+        let sender = *self.peers[slot].spelling.id();
+        self.forget_mail(&sender, &target);
+        self.forget_mail(&target, &sender);
+        Ok(())
+    }
+
+    /// Forgets all mail from the sender.
+    pub(crate) fn cleanup_all(&mut self, slot: u32) {
+        let sender = *self.peers[slot].spelling.id();
+        for addressee in self.mailboxes.addressees(&sender) {
+            self.forget_mail(&sender, &addressee);
+        }
+    }
+
+    fn forget_mail(&mut self, from: &PeerId, to: &PeerId) {
+        let count = self.mailboxes.forget(from, to);
+        self.observe_mails(to, count, MailEnd::Forgotten);
+    }
+}

@@ -1,0 +1,15 @@
+//! `goodbye`: a peer leaves its network now, of its own will.
+
+use crate::peers::Standing;
+use crate::{Departure, MailEnd, Switchboard};
+
+impl Switchboard {
+    /// The network that it announced itself in counts, whatever the message says. Idempotent: browsers say it
+    /// up to three times while a page unloads (observed).
+    pub(crate) fn goodbye(&mut self, slot: u32) {
+        self.leave(slot, Departure::Goodbye);
+        self.peers[slot].standing = Standing::Departed;
+        let id = *self.peers[slot].spelling.id();
+        self.close_mailbox(&id, MailEnd::Dropped);
+    }
+}

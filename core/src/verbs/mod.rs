@@ -1,0 +1,7 @@
+//! What a peer can ask for: one file per verb.
+
+mod announce;
+mod cleanup;
+mod goodbye;
+mod ping;
+mod signal;

@@ -1,0 +1,107 @@
+//! Why a message is refused: each variant is the sender's fault, and says what would have been allowed.
+
+use core::fmt;
+
+use crate::ErrorCode;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NotJson,
+    NotAnObject,
+    TypeNotAString,
+    DataNotAnObject,
+    DataTooLarge { bytes: u32 },
+    TargetNotAnId,
+    TargetIsSender,
+    NetworkNotAString,
+    NetworkTooLong { bytes: u32 },
+    UnknownType,
+    MissingTarget,
+    TargetNotConnected,
+    MailboxFull,
+    MessageForOtherNetwork,
+    TargetInOtherNetwork,
+    NotAnnounced,
+    RateLimited { per_second: u32, burst: u32 },
+}
+
+impl Refusal {
+    pub(crate) fn code(self) -> ErrorCode {
+        match self {
+            Refusal::NotJson => ErrorCode::InvalidJson,
+            Refusal::NotAnObject
+            | Refusal::TypeNotAString
+            | Refusal::DataNotAnObject
+            | Refusal::DataTooLarge { .. }
+            | Refusal::TargetNotAnId
+            | Refusal::TargetIsSender
+            | Refusal::NetworkNotAString
+            | Refusal::NetworkTooLong { .. } => ErrorCode::InvalidMessage,
+            Refusal::UnknownType => ErrorCode::UnknownType,
+            Refusal::MissingTarget => ErrorCode::MissingTarget,
+            Refusal::TargetNotConnected | Refusal::MailboxFull => ErrorCode::TargetNotConnected,
+            Refusal::MessageForOtherNetwork | Refusal::TargetInOtherNetwork => ErrorCode::OtherNetwork,
+            Refusal::NotAnnounced => ErrorCode::NotAnnounced,
+            Refusal::RateLimited { .. } => ErrorCode::RateLimited,
+        }
+    }
+}
+
+/// One sentence for a developer. Holds nothing that would have to be escaped in JSON.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotJson => write!(f, "The message is not valid JSON"),
+            Refusal::NotAnObject => write!(f, "The message must be a JSON object"),
+            Refusal::TypeNotAString => write!(f, "type is required and must be a string"),
+            Refusal::DataNotAnObject => write!(f, "data of an announce must be an object, null or absent"),
+            Refusal::DataTooLarge { bytes } => write!(f, "data of an announce must not exceed {bytes} bytes"),
+            Refusal::TargetNotAnId => write!(f, "targetPeerId must be a string of 40 hexadecimal digits"),
+            Refusal::TargetIsSender => write!(f, "targetPeerId must not be the sender itself"),
+            Refusal::NetworkNotAString => write!(f, "networkName must be a string or null"),
+            Refusal::NetworkTooLong { bytes } => write!(f, "networkName must not exceed {bytes} bytes"),
+            Refusal::UnknownType => write!(f, "Unknown message type"),
+            Refusal::MissingTarget => write!(f, "targetPeerId is required"),
+            Refusal::TargetNotConnected => write!(f, "Target peer is not connected"),
+            Refusal::MailboxFull => write!(f, "Target peer is not connected and its mailbox is full"),
+            Refusal::MessageForOtherNetwork => write!(f, "networkName is not the network of the sender"),
+            Refusal::TargetInOtherNetwork => write!(f, "Target peer is in another network"),
+            Refusal::NotAnnounced => write!(f, "Announce again before signaling after a goodbye"),
+            Refusal::RateLimited { per_second, burst } => {
+                write!(f, "More than {per_second} messages per second (bursts up to {burst}); slow down")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json_string;
+    use alloc::{format, string::ToString};
+
+    #[test]
+    fn no_sentence_needs_escaping() {
+        for refusal in [
+            Refusal::NotJson,
+            Refusal::NotAnObject,
+            Refusal::TypeNotAString,
+            Refusal::DataNotAnObject,
+            Refusal::DataTooLarge { bytes: 1 },
+            Refusal::TargetNotAnId,
+            Refusal::TargetIsSender,
+            Refusal::NetworkNotAString,
+            Refusal::NetworkTooLong { bytes: 1 },
+            Refusal::UnknownType,
+            Refusal::MissingTarget,
+            Refusal::TargetNotConnected,
+            Refusal::MailboxFull,
+            Refusal::MessageForOtherNetwork,
+            Refusal::TargetInOtherNetwork,
+            Refusal::NotAnnounced,
+            Refusal::RateLimited { per_second: 1, burst: 2 },
+        ] {
+            assert_eq!(json_string(&refusal.to_string()), format!("\"{refusal}\""));
+        }
+    }
+}

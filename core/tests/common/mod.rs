@@ -1,0 +1,127 @@
+//! A driver for tests: the canonical loop, and a record of what came out.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(missing_docs, reason = "names say it")]
+#![allow(unreachable_pub, reason = "shared by several test crates")]
+
+use peerpigeon_core::{
+    AddressKey, CloseReason, ConnId, Event, Gone, Input, Limits, Output, Switchboard, Time, UnixMillis,
+};
+use serde_json::Value;
+
+pub const BOOT: u64 = 1_700_000_000_000;
+
+pub struct Board {
+    pub board: Switchboard,
+    pub now: Time,
+    /// What was sent, oldest first.
+    pub raw: Vec<(u64, String)>,
+    pub pinged: Vec<u64>,
+    pub closed: Vec<(u64, CloseReason)>,
+    pub events: Vec<Event>,
+}
+
+impl Board {
+    pub fn new(limits: Limits) -> Board {
+        Board {
+            board: Switchboard::new(limits, UnixMillis(BOOT)),
+            now: Time(0),
+            raw: Vec::new(),
+            pinged: Vec::new(),
+            closed: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub fn input(&mut self, input: Input<'_>) {
+        self.board.handle(self.now, input);
+        while let Some(output) = self.board.poll_output() {
+            match output {
+                Output::Send { conn, text } => {
+                    assert!(
+                        !self.closed.iter().any(|(closed, _)| *closed == conn.0),
+                        "sent after a close: {text}"
+                    );
+                    self.raw.push((conn.0, text.to_owned()));
+                }
+                Output::Ping { conn } => self.pinged.push(conn.0),
+                Output::Close { conn, why } => self.closed.push((conn.0, why)),
+                Output::Observe(event) => self.events.push(event),
+            }
+        }
+        self.board.check_invariants();
+    }
+
+    /// Lets time pass, stopping at every deadline on the way.
+    pub fn pass(&mut self, millis: u64) {
+        let end = self.now + millis;
+        while let Some((due, _)) = self.board.poll_timeout().filter(|(due, _)| *due <= end) {
+            assert!(due > self.now);
+            self.now = due;
+            self.input(Input::Tick);
+        }
+        self.now = end;
+        self.input(Input::Tick);
+    }
+
+    pub fn open(&mut self, conn: u64, id: &str) {
+        self.open_from(conn, id, None);
+    }
+
+    pub fn open_from(&mut self, conn: u64, id: &str, address: Option<u64>) {
+        let address = address.map(AddressKey);
+        self.input(Input::Opened { conn: ConnId(conn), target: &format!("/?peerId={id}"), address });
+    }
+
+    pub fn text(&mut self, conn: u64, text: &str) {
+        self.input(Input::Text { conn: ConnId(conn), text });
+    }
+
+    pub fn heard(&mut self, conn: u64) {
+        self.input(Input::Heard { conn: ConnId(conn) });
+    }
+
+    pub fn lose(&mut self, conn: u64) {
+        self.input(Input::Closed { conn: ConnId(conn), cause: Gone::Reset });
+    }
+
+    /// Connects and announces in `network`.
+    pub fn join(&mut self, conn: u64, id: &str, network: &str) {
+        self.open(conn, id);
+        self.announce(conn, network);
+    }
+
+    pub fn announce(&mut self, conn: u64, network: &str) {
+        self.text(conn, &format!(r#"{{"type":"announce","data":{{}},"networkName":"{network}"}}"#));
+    }
+
+    pub fn signal(&mut self, conn: u64, kind: &str, target: &str, data: &str, network: &str) {
+        let text = format!(
+            r#"{{"type":"{kind}","data":{data},"targetPeerId":"{target}","networkName":"{network}"}}"#
+        );
+        self.text(conn, &text);
+    }
+
+    /// What was sent to `conn` since the last call for it.
+    pub fn take(&mut self, conn: u64) -> Vec<Value> {
+        let taken = self.raw.extract_if(.., |(to, _)| *to == conn);
+        taken.map(|(_, text)| serde_json::from_str(&text).unwrap()).collect()
+    }
+
+    /// The types of what was sent to `conn` since the last call for it.
+    pub fn types(&mut self, conn: u64) -> Vec<String> {
+        self.take(conn).iter().map(|message| message["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The code of the only message that was sent to `conn`, an error.
+    pub fn only_error(&mut self, conn: u64) -> String {
+        let messages = self.take(conn);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert_eq!(messages[0]["type"], "error", "{messages:?}");
+        messages[0]["data"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The id whose digits are all `digit`.
+pub fn id(digit: char) -> String {
+    digit.to_string().repeat(40)
+}
