@@ -126,8 +126,14 @@ export class Peer {
   }
 }
 
+/** The same states as if the peer with this id had never been there. */
+export function without(states, id) {
+  const rest = states.filter((state) => state.id !== id);
+  return rest.map((state) => ({ ...state, links: state.links.filter((other) => other !== id) }));
+}
+
 /** Whether the links of these peers are mutual, among themselves only, and make them one piece. */
-function isOnePiece(states) {
+export function isOnePiece(states) {
   const links = new Map(states.map(({ id, links }) => [id, new Set(links)]));
   for (const [id, others] of links) {
     for (const other of others) if (!links.get(other)?.has(id)) return false;

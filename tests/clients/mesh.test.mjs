@@ -1,9 +1,10 @@
 // The library's browser bundle with its default settings, in real pages that build real WebRTC links.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 
-import { Browser, oneMesh } from './browser.mjs';
+import { Browser, isOnePiece, oneMesh, without } from './browser.mjs';
 import { Server, until } from './server.mjs';
 
 /** Waits until `peer` has heard `content` from `sender`. */
@@ -23,6 +24,14 @@ async function broadcastReachesAll(sender, peers, content) {
   }
 }
 
+// With three links each (the default) four pages that know each other have no room for a fifth, and the library
+// makes room only for one whose id is nearer than the farthest that it has, and only the larger id dials. Random ids
+// therefore leave a page outside now and then, whatever the server does (observed with the library's own server as
+// well). These are such that each newcomer is larger than the first page, and nearer to it than all before it.
+const random = randomBytes(20).toString('hex');
+const idsInOrderOfJoining = ['00', '80', '40', '20', '10'].map((prefix) => prefix + random.slice(2));
+const idOfTheSixth = `08${random.slice(2)}`;
+
 describe('five pages with the default settings', () => {
   let server;
   let browser;
@@ -38,8 +47,10 @@ describe('five pages with the default settings', () => {
   });
 
   it('form one mesh', async (test) => {
-    peers = await Promise.all(Array.from({ length: 5 }, () => browser.peer(server)));
-    test.diagnostic(`one mesh after ${await oneMesh(peers)} ms`);
+    for (const peerId of idsInOrderOfJoining) {
+      peers.push(await browser.peer(server, { peerId }));
+      test.diagnostic(`${peers.length} are one mesh after ${await oneMesh(peers)} ms`);
+    }
     assert.equal((await server.health()).peers, 5);
   });
 
@@ -68,11 +79,7 @@ describe('five pages with the default settings', () => {
   });
 
   it('are joined by a sixth in the same mesh', async (test) => {
-    // By now every page may have all the links that it wants, and whether the library makes room for a newcomer
-    // depends on the ids. It does for one that is next to it, and the one with the larger id dials.
-    const neighbour = peers.find((peer) => !peer.id.endsWith('f')) ?? peers[0];
-    const next = (BigInt(`0x${neighbour.id}`) + 1n).toString(16).padStart(40, '0');
-    const sixth = await browser.peer(server, { peerId: next });
+    const sixth = await browser.peer(server, { peerId: idOfTheSixth });
     peers.push(sixth);
     test.diagnostic(`joined after ${await oneMesh(peers)} ms`);
     await broadcastReachesAll(sixth, peers, 'the sixth is here');
@@ -80,9 +87,11 @@ describe('five pages with the default settings', () => {
   });
 
   it('notice when one of them is closed', async (test) => {
-    const gone = peers.shift();
-    const linked = [];
-    for (const peer of peers) if ((await peer.state()).links.includes(gone.id)) linked.push(peer);
+    // One whose links are not the only ones that another page has.
+    const before = await Promise.all(peers.map((peer) => peer.state()));
+    const gone = peers.find((peer) => isOnePiece(without(before, peer.id)));
+    peers = peers.filter((peer) => peer !== gone);
+    const linked = peers.filter((peer) => before.find(({ id }) => id === peer.id).links.includes(gone.id));
     assert.notEqual(linked.length, 0);
     const start = performance.now();
     await gone.close();

@@ -21,7 +21,8 @@ impl Told {
         let News::Text(text) = news else { panic!("{member} got {news:?}") };
         let got: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
         self.frames += 1;
-        let other = got["data"]["peerId"].as_str().unwrap_or_else(|| panic!("no peerId in {text}")).to_owned();
+        let other =
+            got["data"]["peerId"].as_str().unwrap_or_else(|| panic!("no peerId in {text}")).to_owned();
         let knows = self.knows.entry(member).or_default();
         match got["type"].as_str() {
             Some("peer-discovered") => drop(knows.insert(other)),
@@ -32,7 +33,8 @@ impl Told {
 
     /// Everybody knows only those who know it.
     fn assert_mutual(&self, crowd: &Crowd) {
-        let numbers: BTreeMap<&str, usize> = (0..crowd.count()).map(|member| (crowd.id(member), member)).collect();
+        let numbers: BTreeMap<&str, usize> =
+            (0..crowd.count()).map(|member| (crowd.id(member), member)).collect();
         for (member, knows) in &self.knows {
             for other in knows {
                 let number = numbers[other.as_str()];
@@ -45,7 +47,8 @@ impl Told {
     /// How many pieces the graph of acquaintances of these members has.
     fn pieces(&self, crowd: &Crowd, members: impl Iterator<Item = usize>) -> usize {
         let mut left: BTreeSet<&str> = members.map(|member| crowd.id(member)).collect();
-        let numbers: BTreeMap<&str, usize> = (0..crowd.count()).map(|member| (crowd.id(member), member)).collect();
+        let numbers: BTreeMap<&str, usize> =
+            (0..crowd.count()).map(|member| (crowd.id(member), member)).collect();
         let mut pieces = 0;
         while let Some(first) = left.pop_first() {
             pieces += 1;
@@ -101,7 +104,7 @@ fn the_graph_stays_one_piece_when_half_of_the_peers_vanish() {
         crowd.settle([member], |member, news| told.borrow_mut().hear(member, &news));
     }
     crowd.settle_all(|member, news| told.borrow_mut().hear(member, &news));
-    let stays = |member: &usize| member % 2 == 0;
+    let stays = |member: &usize| member.is_multiple_of(2);
     for member in (0..PEERS).filter(|member| !stays(member)) {
         crowd.drop_connection(member);
         told.borrow_mut().knows.remove(&member);
