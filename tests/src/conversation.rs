@@ -15,6 +15,7 @@
 //! | `set NAME=VALUE` | a setting of the server; before the first action |
 //! | `A connects TARGET` | a client named `A` upgrades with this request target |
 //! | `A> TEXT`, `A binary> TEXT` | it sends a message |
+//! | `A 12> TEXT` | it sends a message twelve times at once |
 //! | `A closes CODE` | it sends a close frame and waits for the answer |
 //! | `A drops` | its socket ends without a word |
 //! | `A freezes` | from now on it neither reads nor answers |
@@ -70,6 +71,12 @@ pub fn difference(expected: &str, got: &str) -> String {
     if changed.peek().is_none() { String::new() } else { context.chain(changed).collect() }
 }
 
+/// ` 12> TEXT` as 12 and `TEXT`.
+fn repeated(action: &str) -> Option<(usize, &str)> {
+    let (count, text) = action.strip_prefix(' ')?.split_once("> ")?;
+    Some((count.parse().ok()?, text))
+}
+
 /// Whether a line of a transcript says what a client got.
 fn is_received(line: &str) -> bool {
     let name = line.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -111,6 +118,8 @@ impl Stage {
             peer.send(text);
         } else if let Some(text) = action.strip_prefix(" binary> ") {
             peer.send_bytes(&websocket::frame(opcode::BINARY, text.as_bytes()));
+        } else if let Some((count, text)) = repeated(action) {
+            (0..count).for_each(|_| peer.send(text));
         } else if let Some(code) = action.strip_prefix(" closes ") {
             let code = code.parse().unwrap_or_else(|error| panic!("{error}: {line}"));
             client.received = client.peer.take().map(|peer| peer.close(code, "")).unwrap_or_default();
@@ -166,7 +175,7 @@ impl Stage {
 fn show(received: &Received, start: u64) -> String {
     match received {
         Received::Text(text) => with_placeholders(text, start),
-        Received::Closed(Some((code, reason))) => format!("close {code} {reason}"),
+        Received::Closed(Some((code, reason))) => format!("close {code} {reason}").trim_end().to_owned(),
         Received::Closed(None) => "close".to_owned(),
         Received::Lost => "lost".to_owned(),
     }

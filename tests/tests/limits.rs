@@ -6,26 +6,26 @@ use peerpigeon_tests::{Healthy, Peer, Received, Server, http, id, wait_until};
 
 #[test]
 fn a_message_of_the_set_size_passes_and_one_byte_more_does_not() {
-    let server = Server::with(&[("MAX_MESSAGE_SIZE", "1000")]);
+    let server = Server::with(&[("MAX_MESSAGE_SIZE", "2000")]);
     let mut a = Peer::connect(&server, &id::of('a'));
     let message = |size: usize| {
         let text = r#"{"type":"ping","data":""}"#;
         text.replace(r#""""#, &format!("\"{}\"", "x".repeat(size - text.len())))
     };
-    assert_eq!(message(1000).len(), 1000);
-    a.send(&message(1000));
+    assert_eq!(message(2000).len(), 2000);
+    a.send(&message(2000));
     a.expect("pong");
-    a.send(&message(1001));
+    a.send(&message(2001));
     assert_eq!(a.closed().0, 1009);
 }
 
 #[test]
 fn the_size_of_a_message_counts_all_its_frames() {
-    let server = Server::with(&[("MAX_MESSAGE_SIZE", "1000")]);
+    let server = Server::with(&[("MAX_MESSAGE_SIZE", "2000")]);
     let mut a = Peer::connect(&server, &id::of('a'));
     let mut frames = Vec::new();
-    peerpigeon_tests::websocket::append_frame(&mut frames, 0x01, &[b'x'; 600]);
-    peerpigeon_tests::websocket::append_frame(&mut frames, 0x00, &[b'x'; 600]);
+    peerpigeon_tests::websocket::append_frame(&mut frames, 0x01, &[b'x'; 1200]);
+    peerpigeon_tests::websocket::append_frame(&mut frames, 0x00, &[b'x'; 1200]);
     a.send_bytes(&frames);
     assert_eq!(a.closed().0, 1009);
 }
@@ -109,7 +109,8 @@ fn a_handshake_that_does_not_come_to_an_end_is_ended() {
 
 #[test]
 fn a_peer_that_does_not_read_is_closed_and_its_sender_and_the_others_go_on() {
-    let server = Server::with(&[("MESSAGE_RATE", "0"), ("MAX_QUEUE_SIZE", "200000")]);
+    let server =
+        Server::with(&[("MESSAGE_RATE", "0"), ("MAX_MESSAGE_SIZE", "100000"), ("MAX_QUEUE_SIZE", "200000")]);
     let healthy = Healthy::start(&server, 20);
     let mut sender = Peer::announced(&server, &id::of('a'), "net");
     let mut sleeping = Peer::announced(&server, &id::of('b'), "net");
