@@ -10,8 +10,8 @@ use crate::{Peer, Server, id};
 /// Ids of healthy peers begin with this number of [`id::number`], to keep clear of those in tests.
 const FIRST: usize = 1_000_000;
 
-/// Peers in a ring, on a thread of their own: again and again each sends the next one a signal and each must get
-/// exactly what was sent to it, and nothing else.
+/// Peers in a ring, on a thread of their own: again and again, as fast as they can, each sends the next one a signal
+/// and each must get exactly what was sent to it, and nothing else. Needs `MESSAGE_RATE=0`.
 #[derive(Debug)]
 pub struct Healthy {
     stop: Arc<AtomicBool>,
@@ -97,8 +97,6 @@ fn signal_until(peers: &mut [Peer], is_over: &AtomicBool) -> Report {
         if is_over.load(Ordering::Relaxed) {
             break;
         }
-        // Far from the rate limit of a peer, often enough to be disturbed.
-        std::thread::sleep(Duration::from_millis(10));
     }
     report
 }

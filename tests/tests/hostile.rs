@@ -6,8 +6,8 @@ use peerpigeon_tests::websocket::{self, append_frame, frame, opcode};
 use peerpigeon_tests::{Healthy, Peer, Received, Server, http, id, wait_until};
 
 /// Runs `abuse` while twenty peers signal each other, and asserts afterwards that nothing was left behind.
-fn while_others_signal(settings: &[(&str, &str)], abuse: impl FnOnce(&Server)) {
-    let server = Server::with(settings);
+fn while_others_signal(abuse: impl FnOnce(&Server)) {
+    let server = Server::with(&[("MESSAGE_RATE", "0")]);
     let healthy = Healthy::start(&server, 20);
     abuse(&server);
     wait_until("the abuser's connections are gone", || server.gauge("/health", "connections") == 20);
@@ -28,7 +28,7 @@ fn status(bytes: &[u8]) -> u16 {
 
 #[test]
 fn odd_requests_are_answered_and_the_process_lives() {
-    while_others_signal(&[], |server| {
+    while_others_signal(|server| {
         for (request, expected) in [
             // One of these ended the servers before ours (observed).
             ("GET // HTTP/1.1\r\nHost: x\r\n\r\n", &[400, 404][..]),
@@ -89,7 +89,7 @@ fn odd_requests_are_answered_and_the_process_lives() {
 
 #[test]
 fn oversized_heads_are_refused() {
-    while_others_signal(&[], |server| {
+    while_others_signal(|server| {
         let long = "x".repeat(100_000);
         for (request, expected) in [
             (format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), &[414, 431][..]),
@@ -111,7 +111,7 @@ fn oversized_heads_are_refused() {
 
 #[test]
 fn upgrades_that_are_none_are_refused() {
-    while_others_signal(&[], |server| {
+    while_others_signal(|server| {
         let target = id::target(&id::of('a'));
         let whole = websocket::upgrade(&target);
         for (line, other, expected) in [
@@ -138,7 +138,7 @@ fn upgrades_that_are_none_are_refused() {
 
 #[test]
 fn broken_frames_end_their_sender_with_the_right_code() {
-    while_others_signal(&[], |server| {
+    while_others_signal(|server| {
         let mut unmasked = frame(opcode::TEXT, b"hi");
         unmasked[1] &= 0x7f;
         let mut fragment_then_text = Vec::new();
@@ -177,7 +177,7 @@ fn broken_frames_end_their_sender_with_the_right_code() {
 
 #[test]
 fn messages_that_mean_nothing_get_an_error_each_and_the_connection_stays() {
-    while_others_signal(&[("MESSAGE_RATE", "0")], |server| {
+    while_others_signal(|server| {
         let mut peer = Peer::connect(server, &id::of('a'));
         let target = id::of('b');
         for (text, code) in [
@@ -221,7 +221,7 @@ fn messages_that_mean_nothing_get_an_error_each_and_the_connection_stays() {
 
 #[test]
 fn connections_that_come_and_go_at_every_point_leave_nothing_behind() {
-    while_others_signal(&[], |server| {
+    while_others_signal(|server| {
         let target = id::target(&id::of('a'));
         let mut whole = websocket::upgrade(&target).into_bytes();
         append_frame(&mut whole, 0x81, br#"{"type":"announce","networkName":"net"}"#);

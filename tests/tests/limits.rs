@@ -80,7 +80,7 @@ fn the_burst_of_a_real_client_passes() {
 
 #[test]
 fn who_finds_the_server_full_is_told_by_a_close_and_the_others_notice_nothing() {
-    let server = Server::with(&[("MAX_CONNECTIONS", "21")]);
+    let server = Server::with(&[("MAX_CONNECTIONS", "21"), ("MESSAGE_RATE", "0")]);
     let healthy = Healthy::start(&server, 20);
     let last = Peer::connect(&server, &id::of('a'));
     let mut waiting: Vec<Peer> =
