@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use peerpigeon_tests::http::{self, Answer};
-use peerpigeon_tests::{Peer, Server, id};
+use peerpigeon_tests::{Peer, Server, id, websocket};
 use serde_json::Value;
 
 /// Fields of an answer, each with a check of its kind.
@@ -191,6 +191,21 @@ fn a_set_origin_is_named_to_its_pages_and_to_no_others() {
         assert_ne!(allowed(origin).as_deref(), Some(origin));
         assert_ne!(allowed(origin).as_deref(), Some("*"));
     }
+}
+
+#[test]
+fn a_page_of_another_origin_gets_no_websocket() {
+    let server = Server::with(&[("CORS_ORIGIN", "https://app.example")]);
+    let status = |origin: &str| {
+        let upgrade = websocket::upgrade(&id::target(&id::of('a')));
+        let request = upgrade.replacen("\r\n\r\n", &format!("\r\n{origin}\r\n"), 1);
+        let bytes = http::exchange_and_end(server.address(), request.as_bytes());
+        http::lossy(&bytes).split(' ').nth(1).map(str::to_owned)
+    };
+    assert_eq!(status("Origin: https://app.example\r\n").as_deref(), Some("101"));
+    assert_eq!(status("Origin: https://evil.example\r\n").as_deref(), Some("403"));
+    // What is no page does not say where it is from.
+    assert_eq!(status("").as_deref(), Some("101"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! State belongs to a connection, never to an id.
 
+use std::time::Duration;
+
 use peerpigeon_tests::{Peer, Received, Server, id, wait_until};
 
 /// The types of the texts among these.
@@ -82,15 +84,39 @@ fn a_frozen_incumbent_gives_way_and_what_the_newcomer_sent_meanwhile_counts() {
 }
 
 #[test]
-fn a_newcomer_is_refused_at_once_where_the_setting_says_so() {
-    let server = Server::with(&[("DUPLICATE_PEER", "reject")]);
-    let mut incumbent = Peer::connect(&server, &id::of('a'));
-    incumbent.freeze();
-    let mut newcomer = Peer::upgrade(server.address(), &id::target(&id::of('A')));
-    assert_eq!(newcomer.closed(), (1008, "Peer already connected".to_owned()));
-    assert_eq!(types(&incumbent.settle()), [""; 0]);
-    incumbent.send(r#"{"type":"ping"}"#);
-    incumbent.expect("pong");
+fn the_setting_decides_between_incumbent_and_newcomer() {
+    const REFUSED: (u16, &str) = (1008, "Peer already connected");
+    const REPLACED: (u16, &str) = (4001, "Replaced by a newer connection");
+    for (setting, incumbent_is_alive, close) in [
+        ("challenge", true, REFUSED),
+        ("challenge", false, REPLACED),
+        ("reject", true, REFUSED),
+        ("reject", false, REFUSED),
+        ("replace", true, REPLACED),
+        ("replace", false, REPLACED),
+    ] {
+        let server = Server::with(&[("DUPLICATE_PEER", setting)]);
+        let mut incumbent = Peer::connect(&server, &id::of('a'));
+        if !incumbent_is_alive {
+            incumbent.freeze();
+        }
+        let newcomer = Peer::upgrade(server.address(), &id::target(&id::of('A')));
+        // Whoever reads answers pings. A frozen one is silent until it is all over.
+        let (mut closed, mut stays) =
+            if close == REFUSED { (newcomer, incumbent) } else { (incumbent, newcomer) };
+        wait_until("one of them is closed", || {
+            if incumbent_is_alive && !stays.is_over() {
+                stays.receive_within(Duration::from_millis(20));
+            }
+            closed.receive_within(Duration::from_millis(20))
+                == Some(Received::Closed(Some((close.0, close.1.to_owned()))))
+        });
+        let case = format!("{setting}, incumbent alive: {incumbent_is_alive}");
+        stays.send(r#"{"type":"ping"}"#);
+        let got = stays.settle();
+        assert!(types(&got).ends_with(&["pong".to_owned()]), "{case}: {got:?}");
+        assert_eq!(server.gauge("/health", "connections"), 1, "{case}");
+    }
 }
 
 #[test]

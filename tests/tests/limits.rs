@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use peerpigeon_tests::{Healthy, Peer, Received, Server, http, id, wait_until};
+use peerpigeon_tests::{Healthy, Peer, Received, Server, http, id, wait_until, websocket};
 
 #[test]
 fn a_message_of_the_set_size_passes_and_one_byte_more_does_not() {
@@ -24,8 +24,8 @@ fn the_size_of_a_message_counts_all_its_frames() {
     let server = Server::with(&[("MAX_MESSAGE_SIZE", "2000")]);
     let mut a = Peer::connect(&server, &id::of('a'));
     let mut frames = Vec::new();
-    peerpigeon_tests::websocket::append_frame(&mut frames, 0x01, &[b'x'; 1200]);
-    peerpigeon_tests::websocket::append_frame(&mut frames, 0x00, &[b'x'; 1200]);
+    websocket::append_frame(&mut frames, 0x01, &[b'x'; 1200]);
+    websocket::append_frame(&mut frames, 0x00, &[b'x'; 1200]);
     a.send_bytes(&frames);
     assert_eq!(a.closed().0, 1009);
 }
@@ -105,6 +105,30 @@ fn a_handshake_that_does_not_come_to_an_end_is_ended() {
         let answer = http::lossy(&http::read_to_end(&mut stream));
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{begun:?}: {answer}");
     }
+}
+
+#[test]
+fn a_client_that_does_not_answer_a_close_frame_is_ended_all_the_same() {
+    let server = Server::start();
+    let mut stream = http::connect(server.address());
+    std::io::Write::write_all(&mut stream, websocket::upgrade("/?peerId=none").as_bytes())
+        .expect("the server reads");
+    let got = http::read_to_end(&mut stream);
+    assert!(got.ends_with(b"Invalid peerId"), "{}", http::lossy(&got));
+}
+
+#[test]
+fn one_address_gets_no_more_connections_than_its_share() {
+    let server = Server::with(&[("MAX_CONNECTIONS_PER_IP", "2"), ("LIMIT_EXEMPT", "10.0.0.0/8")]);
+    let mut first = Peer::connect(&server, &id::of('a'));
+    let _second = Peer::connect(&server, &id::of('b'));
+    let mut third = Peer::upgrade(server.address(), &id::target(&id::of('c')));
+    assert_eq!(third.closed(), (1013, "Too many connections from this address".to_owned()));
+    first.send(r#"{"type":"ping"}"#);
+    first.expect("pong");
+    // Without that, the loopback has no such limit: a proxy on this machine would share it.
+    let server = Server::with(&[("MAX_CONNECTIONS_PER_IP", "2")]);
+    let _many: Vec<Peer> = (0..10).map(|n| Peer::connect(&server, &id::number(n))).collect();
 }
 
 #[test]
