@@ -1,5 +1,5 @@
 //! Who is introduced to whom, against a slow reference; and what that makes of a network.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 mod common;
 
