@@ -7,9 +7,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::inboxes::Inbox;
 use crate::pace::Pace;
 use crate::peers::{Peer, Standing, Watch};
-use crate::upgrade::read_target;
+use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
     AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, PeerId, Spelling, Switchboard, Time,
@@ -40,29 +41,37 @@ enum Patience {
     Extended,
 }
 
+/// A connection that has told who is behind it.
 #[derive(Clone, Copy, Debug)]
-struct Newcomer {
-    conn: ConnId,
-    dialect: Dialect,
-    spelling: Spelling,
-    address: Option<AddressKey>,
+pub(crate) struct Newcomer {
+    pub(crate) conn: ConnId,
+    pub(crate) dialect: Dialect,
+    pub(crate) spelling: Spelling,
+    pub(crate) address: Option<AddressKey>,
 }
 
 impl Switchboard {
     pub(crate) fn opened(&mut self, conn: ConnId, target: &str, address: Option<AddressKey>) {
-        if self.peers.by_conn(conn).is_some() || self.held.contains_key(&conn) {
+        if self.knows(conn) {
             debug_assert!(false, "{conn:?} was opened twice");
             return;
         }
         self.outbox.observe(Event::Opened { conn });
-        let Some((dialect, spelling)) = read_target(target) else {
+        let Some(comer) = read_target(target) else {
             return self.turn_away(conn, None, CloseReason::InvalidPeerId);
         };
         if self.draining.is_some() {
-            return self.turn_away(conn, Some(*spelling.id()), CloseReason::ShuttingDown);
+            return self.turn_away(conn, None, CloseReason::ShuttingDown);
         }
-        let newcomer = Newcomer { conn, dialect, spelling, address };
-        match self.peers.by_id(spelling.id()) {
+        match comer {
+            Comer::Named(spelling) => self.come_in(Newcomer { conn, dialect: Dialect::A, spelling, address }),
+            Comer::Unnamed => self.await_registration(conn, address),
+        }
+    }
+
+    /// A connection has told who is behind it.
+    pub(crate) fn come_in(&mut self, newcomer: Newcomer) {
+        match self.peers.by_id(newcomer.spelling.id()) {
             Some(incumbent) => self.meet_incumbent(newcomer, incumbent),
             None => self.seat_or_hold(newcomer),
         }
@@ -73,7 +82,7 @@ impl Switchboard {
         let Some(held) = self.held.get_mut(&conn) else { return };
         let bytes = held.kept_bytes + text.len();
         if held.kept.len() >= self.limits.held_messages as usize || bytes > self.limits.held_bytes as usize {
-            return self.turn_away_held(conn, CloseReason::RateLimitExceeded);
+            return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
         }
         held.kept.push(text.into());
         held.kept_bytes = bytes;
@@ -82,7 +91,7 @@ impl Switchboard {
     /// The incumbent of a challenged id is alive: whoever waits for that id has lost.
     pub(crate) fn answer_challenge(&mut self, id: &PeerId) {
         if let Some(challenger) = self.challengers.get(id) {
-            self.turn_away_held(*challenger, CloseReason::PeerAlreadyConnected);
+            self.turn_away_waiting(*challenger, CloseReason::PeerAlreadyConnected);
         }
     }
 
@@ -107,7 +116,7 @@ impl Switchboard {
         match self.peers.by_id(&id) {
             // Leaving lets its challenger in.
             Some(silent) if challenged => self.close(silent, CloseReason::Replaced),
-            _ => self.turn_away_held(conn, why),
+            _ => self.turn_away_waiting(conn, why),
         }
     }
 
@@ -134,26 +143,35 @@ impl Switchboard {
         }
     }
 
-    /// Closes everybody who is held.
-    pub(crate) fn turn_away_all_held(&mut self, why: CloseReason) {
-        while let Some(conn) = self.held.keys().next().copied() {
-            self.turn_away_held(conn, why);
+    /// Closes everybody who has not been admitted.
+    pub(crate) fn turn_away_all_waiting(&mut self, why: CloseReason) {
+        while let Some(conn) = self.held.keys().chain(self.unregistered.keys()).next().copied() {
+            self.turn_away_waiting(conn, why);
         }
     }
 
-    /// A held connection is gone by itself, or is to be closed.
+    /// A connection that was not admitted is over.
     pub(crate) fn release_lost(&mut self, conn: ConnId, cause: Departure) {
         if let Some(held) = self.release(conn) {
             let peer = Some(*held.newcomer.spelling.id());
             self.outbox.observe(Event::Gone { conn, peer, cause });
+        } else if self.release_unregistered(conn).is_some() {
+            self.outbox.observe(Event::Gone { conn, peer: None, cause });
         }
     }
 
-    pub(crate) fn turn_away_held(&mut self, conn: ConnId, why: CloseReason) {
-        if self.held.contains_key(&conn) {
+    /// Closes a connection that has not been admitted, if it is still there.
+    pub(crate) fn turn_away_waiting(&mut self, conn: ConnId, why: CloseReason) {
+        if self.held.contains_key(&conn) || self.unregistered.contains_key(&conn) {
             self.outbox.close(conn, why);
             self.release_lost(conn, Departure::Closed(why));
         }
+    }
+
+    fn knows(&self, conn: ConnId) -> bool {
+        self.peers.by_conn(conn).is_some()
+            || self.held.contains_key(&conn)
+            || self.unregistered.contains_key(&conn)
     }
 
     fn meet_incumbent(&mut self, newcomer: Newcomer, incumbent: u32) {
@@ -168,9 +186,12 @@ impl Switchboard {
             }
             DuplicatePeer::Challenge if !self.challengers.contains_key(&id) => {
                 let ping = self.peers[incumbent].conn;
+                let has_socket = self.peers[incumbent].inbox.is_none();
                 if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
                     self.challengers.insert(id, newcomer.conn);
-                    self.outbox.ping(ping);
+                    if has_socket {
+                        self.outbox.ping(ping);
+                    }
                 }
             }
             // One challenger is enough to find out whether the incumbent is alive.
@@ -186,7 +207,7 @@ impl Switchboard {
                 self.hold(newcomer, why, self.limits.hold_for_place_ms);
             }
             None => {
-                self.seat(newcomer);
+                self.seat(newcomer, None);
             }
         }
     }
@@ -197,7 +218,7 @@ impl Switchboard {
         if let Some(why) = self.no_place_for(address) {
             return self.turn_away(conn, Some(*spelling.id()), why);
         }
-        self.seat(held.newcomer);
+        self.seat(held.newcomer, None);
         for text in held.kept {
             // What it sent can end it.
             let Some(slot) = self.peers.by_conn(conn) else { break };
@@ -205,7 +226,8 @@ impl Switchboard {
         }
     }
 
-    fn seat(&mut self, newcomer: Newcomer) {
+    /// Admits a newcomer; one with an `inbox` has no connection. Returns its slot.
+    pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> u32 {
         let Newcomer { conn, dialect, spelling, address } = newcomer;
         if let Some(address) = address {
             *self.admitted_by_address.entry(address).or_default() += 1;
@@ -220,13 +242,17 @@ impl Switchboard {
             spelling,
             watch: Watch::Quiet,
             dialect,
+            inbox,
         });
         self.arm_liveness(slot);
         self.outbox.observe(Event::Admitted { conn, peer: *spelling.id() });
-        self.send(slot, Message::Connected);
+        if self.peers[slot].inbox.is_none() {
+            self.send(slot, Message::Connected);
+        }
+        slot
     }
 
-    fn no_place_for(&self, address: Option<AddressKey>) -> Option<CloseReason> {
+    pub(crate) fn no_place_for(&self, address: Option<AddressKey>) -> Option<CloseReason> {
         let per_address = self.limits.connections_per_address;
         let of_address = address.and_then(|address| self.admitted_by_address.get(&address));
         if self.peers.len() >= self.limits.connections as usize {
@@ -263,7 +289,7 @@ impl Switchboard {
         Some(held)
     }
 
-    fn turn_away(&mut self, conn: ConnId, peer: Option<PeerId>, why: CloseReason) {
+    pub(crate) fn turn_away(&mut self, conn: ConnId, peer: Option<PeerId>, why: CloseReason) {
         self.outbox.close(conn, why);
         self.outbox.observe(Event::Gone { conn, peer, cause: Departure::Closed(why) });
     }

@@ -3,8 +3,10 @@
 /// How much of everything there is right now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Connections that the core knows, held ones included.
+    /// Connections that the core knows, admitted or not.
     pub connections: usize,
+    /// Of these, the ones that have not told yet who they are.
+    pub unregistered: usize,
     /// Of these, the ones held back.
     pub held: usize,
     /// Bytes kept for held connections.
@@ -21,6 +23,12 @@ pub struct Census {
     pub mails: usize,
     /// Bytes of these.
     pub mail_bytes: usize,
+    /// Messages in the inboxes of peers without a connection.
+    pub shelved: usize,
+    /// Bytes of these.
+    pub shelved_bytes: usize,
+    /// HTTP requests that wait for a message.
+    pub polls: usize,
     /// Deadlines armed.
     pub timers: usize,
 }

@@ -26,7 +26,7 @@ impl Switchboard {
             Some(draining) => draining.until = draining.until.min(until),
             None => {
                 self.draining = Some(Draining { until, due: None });
-                self.turn_away_all_held(CloseReason::ShuttingDown);
+                self.turn_away_all_waiting(CloseReason::ShuttingDown);
                 self.drain_some();
             }
         }

@@ -22,7 +22,8 @@ impl Switchboard {
 impl Switchboard {
     pub(crate) fn count(&self) -> Census {
         Census {
-            connections: self.peers.len() + self.held.len(),
+            connections: self.peers.len() + self.held.len() + self.unregistered.len(),
+            unregistered: self.unregistered.len(),
             held: self.held.len(),
             held_bytes: self.held.values().map(crate::admission::Held::kept_bytes).sum(),
             peers: self.announced,
@@ -31,6 +32,9 @@ impl Switchboard {
             mailboxes: self.mailboxes.len(),
             mails: self.mailboxes.mails(),
             mail_bytes: self.mailboxes.bytes(),
+            shelved: self.shelved,
+            shelved_bytes: self.shelved_bytes,
+            polls: self.polls.len(),
             timers: self.timers.len(),
         }
     }
@@ -45,12 +49,16 @@ impl Switchboard {
         self.mailboxes.check(&self.limits);
         assert!(self.peers.len() <= self.limits.connections as usize);
         assert!(self.held.len() <= self.limits.held_connections as usize);
+        assert!(self.unregistered.len() <= self.limits.unregistered_connections as usize);
+        for (conn, unregistered) in &self.unregistered {
+            assert!(self.timers.is_armed(unregistered.due, TimerKind::Register, *conn));
+        }
         for (conn, held) in &self.held {
             held.check(*conn, self);
         }
         assert!(self.challengers.values().all(|conn| self.held.contains_key(conn)));
         let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
-        let mut timers = self.held.len();
+        let mut timers = self.held.len() + self.unregistered.len();
         for (slot, peer) in self.peers.iter() {
             if let Some(address) = peer.address {
                 *by_address.entry(address).or_default() += 1;
@@ -67,6 +75,10 @@ impl Switchboard {
             timers += 1;
         }
         assert!(self.mailboxes.len() == 0 || self.sweep_due.is_some(), "mailboxes that nobody sweeps");
+        let shelved: usize =
+            self.peers.iter().filter_map(|(_, peer)| peer.inbox.as_ref()).map(|inbox| inbox.len()).sum();
+        assert_eq!(shelved, self.shelved);
+        assert!(self.ready.is_empty());
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         self.check_networks();
@@ -74,7 +86,7 @@ impl Switchboard {
 
     /// Returns how many deadlines belong to the peer.
     fn check_peer(&self, slot: u32, peer: &Peer) -> usize {
-        let mut timers = 0;
+        let mut timers = self.check_inbox(slot, peer);
         if let Some(due) = peer.liveness_due {
             assert!(self.timers.is_armed(due, TimerKind::Liveness, peer.conn));
             timers += 1;

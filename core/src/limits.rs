@@ -20,6 +20,10 @@ pub struct Limits {
     pub connections: u32,
     /// Connections admitted for one [`crate::AddressKey`]; 0 = no limit.
     pub connections_per_address: u32,
+    /// Connections at once that have not told yet who they are.
+    pub unregistered_connections: u32,
+    /// How long such a connection has to register.
+    pub register_ms: u64,
     /// Connections held back at once, waiting for a place or for their id.
     pub held_connections: u32,
     /// Messages kept for one held connection.
@@ -69,6 +73,12 @@ pub struct Limits {
 impl Limits {
     /// The largest `maxPeers` that counts.
     pub const MAX_PEERS: u8 = 50;
+
+    /// The most messages that one HTTP request can carry.
+    pub const BATCH_MESSAGES: usize = 100;
+
+    /// The longest that an HTTP request can wait for a message.
+    pub const POLL_MS: u64 = 25_000;
 }
 
 impl Default for Limits {
@@ -76,6 +86,8 @@ impl Default for Limits {
         Limits {
             connections: 1000,
             connections_per_address: 256,
+            unregistered_connections: 256,
+            register_ms: 10_000,
             held_connections: 256,
             held_messages: 64,
             held_bytes: 65_536,

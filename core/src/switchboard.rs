@@ -1,5 +1,6 @@
 //! The two doors, and the way from one to the other.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::admission::Held;
@@ -9,8 +10,9 @@ use crate::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
 use crate::pace::Verdict;
 use crate::peers::{Peers, Watch};
+use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
-use crate::wire::{self, Kind, Message, Recipient, Refusal, Request};
+use crate::wire::{self, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
     AddressKey, Census, CloseReason, ConnId, Departure, Event, Input, Limits, Output, PeerId, Time,
     TimerKind, UnixMillis, Verb,
@@ -29,6 +31,8 @@ pub struct Switchboard {
     pub(crate) peers: Peers,
     pub(crate) networks: Networks,
     pub(crate) mailboxes: Mailboxes,
+    /// Connections that have not told yet who they are.
+    pub(crate) unregistered: BTreeMap<ConnId, Unregistered>,
     /// Connections that wait for an answer, in the order of their coming.
     pub(crate) held: BTreeMap<ConnId, Held>,
     /// Of these, the ones that wait for an id that is in use.
@@ -42,7 +46,15 @@ pub struct Switchboard {
     pub(crate) timers: Timers,
     pub(crate) sweep_due: Option<Time>,
     pub(crate) draining: Option<Draining>,
+    /// HTTP requests that wait, with the slot of the peer that they wait for.
+    pub(crate) polls: BTreeMap<ConnId, u32>,
+    /// Peers with something for the request that waits; empty between two inputs.
+    pub(crate) ready: Vec<ConnId>,
+    pub(crate) shelved: usize,
+    pub(crate) shelved_bytes: usize,
+    pub(crate) virtual_conns: u64,
     pub(crate) outbox: Outbox,
+    pub(crate) last_message: MessageId,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
     pub(crate) chosen: Vec<u32>,
 }
@@ -58,6 +70,7 @@ impl Switchboard {
             peers: Peers::default(),
             networks: Networks::default(),
             mailboxes: Mailboxes::default(),
+            unregistered: BTreeMap::new(),
             held: BTreeMap::new(),
             challengers: BTreeMap::new(),
             admitted_by_address: BTreeMap::new(),
@@ -66,7 +79,13 @@ impl Switchboard {
             timers: Timers::default(),
             sweep_due: None,
             draining: None,
+            polls: BTreeMap::new(),
+            ready: Vec::new(),
+            shelved: 0,
+            shelved_bytes: 0,
+            virtual_conns: 0,
             outbox: Outbox::default(),
+            last_message: MessageId(0),
             chosen: Vec::new(),
         }
     }
@@ -87,8 +106,11 @@ impl Switchboard {
             Input::Closed { conn, cause } => self.lost(conn, Departure::Lost(cause)),
             Input::QueueFull { conn } => self.close_if_known(conn, CloseReason::TooSlow),
             Input::Drain { until } => self.start_drain(until),
+            Input::Posted { conn, body, address } => self.posted(conn, body, address),
+            Input::Polled { conn, target } => self.polled(conn, target),
             Input::Tick => {}
         }
+        self.answer_ready();
         #[cfg(debug_assertions)]
         self.check_now_and_then();
     }
@@ -114,12 +136,14 @@ impl Switchboard {
 
     fn fire(&mut self, due: Time, kind: TimerKind, conn: ConnId) {
         match (kind, self.peers.by_conn(conn)) {
+            (TimerKind::Register, _) => self.registration_ends(conn),
             (TimerKind::Hold, _) => self.hold_ends(conn, due),
             (TimerKind::Liveness, Some(slot)) => self.look_for_life(slot, due),
             (TimerKind::Reintroduce, Some(slot)) => self.reintroduce(slot),
+            (TimerKind::Poll, Some(slot)) => self.poll_ends(slot),
             (TimerKind::Sweep, _) => self.sweep(),
             (TimerKind::Drain, _) => self.drain_some(),
-            (TimerKind::Liveness | TimerKind::Reintroduce, None) => {
+            (TimerKind::Liveness | TimerKind::Reintroduce | TimerKind::Poll, None) => {
                 debug_assert!(false, "{kind:?} of {conn:?} outlived its connection");
             }
         }
@@ -129,6 +153,8 @@ impl Switchboard {
         if let Some(slot) = self.peers.by_conn(conn) {
             self.sign_of_life(slot);
             self.text_from(slot, text);
+        } else if self.unregistered.contains_key(&conn) {
+            self.text_from_unregistered(conn, text);
         } else {
             self.keep_for_later(conn, text);
         }
@@ -140,7 +166,7 @@ impl Switchboard {
         }
     }
 
-    fn sign_of_life(&mut self, slot: u32) {
+    pub(crate) fn sign_of_life(&mut self, slot: u32) {
         let peer = &mut self.peers[slot];
         peer.heard = self.now;
         peer.watch = Watch::Quiet;
@@ -152,6 +178,7 @@ impl Switchboard {
 
     /// Handles one message of an admitted peer.
     pub(crate) fn text_from(&mut self, slot: u32, text: &str) {
+        let id = self.next_message_id();
         let peer = &mut self.peers[slot];
         let (conn, dialect) = (peer.conn, peer.dialect);
         let decoded = match peer.pace.admit(self.now, &self.limits) {
@@ -159,22 +186,42 @@ impl Switchboard {
             Verdict::Over => wire::Decoded { request: Err(self.over_the_limit()), offending_type: None },
             Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
         };
-        let result = decoded.request.and_then(|request| self.perform(slot, &request));
-        if let Err(refusal) = result {
-            let offending_type = decoded.offending_type;
-            self.send(slot, Message::Error { refusal, offending_type });
-            self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+        match decoded.request.and_then(|request| self.perform(slot, &request, id)) {
+            Ok(Outcome::Answered) => {}
+            Ok(outcome) => {
+                if dialect.acknowledges() {
+                    self.send(slot, Message::Done { id, outcome });
+                }
+            }
+            Err(refusal) => {
+                let offending_type = decoded.offending_type;
+                self.send(slot, Message::Error { refusal, offending_type, id });
+                self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+            }
         }
     }
 
-    fn over_the_limit(&self) -> Refusal {
+    pub(crate) fn over_the_limit(&self) -> Refusal {
         let Limits { message_rate_per_second: per_second, message_burst: burst, .. } = self.limits;
         Refusal::RateLimited { per_second, burst }
     }
 
-    fn perform(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
+    pub(crate) fn perform(
+        &mut self,
+        slot: u32,
+        request: &Request<'_>,
+        id: MessageId,
+    ) -> Result<Outcome, Refusal> {
+        let own = *self.peers[slot].spelling.id();
+        if request.claimed.is_some_and(|claimed| *claimed.id() != own) {
+            return Err(Refusal::PeerNotTheSender);
+        }
         let verb = match request.kind {
-            Kind::Signal(signal) => return self.signal(slot, signal, request),
+            Kind::Signal(signal) => return self.signal(slot, signal, request, id),
+            Kind::Register => {
+                self.send(slot, Message::Connected);
+                return Ok(Outcome::Answered);
+            }
             Kind::Verb(verb) => verb,
         };
         match verb {
@@ -185,20 +232,33 @@ impl Switchboard {
             Verb::CleanupAll => self.cleanup_all(slot),
         }
         self.outbox.observe(Event::Handled { conn: self.peers[slot].conn, verb });
-        Ok(())
+        Ok(Outcome::Done)
     }
 
     /// Sends one message to an admitted peer; returns its size in bytes.
     pub(crate) fn send(&mut self, slot: u32, message: Message<'_>) -> usize {
+        let stamp = self.stamp();
         let peer = &self.peers[slot];
         let network = peer.announcement().map(|announcement| self.networks.json(announcement.network));
-        let to = Recipient {
-            dialect: peer.dialect,
-            spelling: peer.spelling,
-            network: network.unwrap_or(GLOBAL_JSON),
-        };
-        let timestamp = self.boot.at(self.now);
-        self.outbox.send(peer.conn, |out| wire::write(out, &to, message, timestamp))
+        let network = network.unwrap_or(GLOBAL_JSON);
+        let to = Recipient { dialect: peer.dialect, spelling: peer.spelling, network };
+        if peer.inbox.is_none() {
+            return self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
+        }
+        let mut text = String::new();
+        wire::write(&mut text, &to, message, stamp);
+        let bytes = text.len();
+        self.shelve(slot, text.into_boxed_str());
+        bytes
+    }
+
+    pub(crate) fn stamp(&mut self) -> Stamp {
+        Stamp { timestamp: self.boot.at(self.now), boot: self.boot, fresh: self.next_message_id() }
+    }
+
+    pub(crate) fn next_message_id(&mut self) -> MessageId {
+        self.last_message.0 += 1;
+        self.last_message
     }
 
     /// Sees to it that expired state is swept; called whenever there is some.

@@ -7,12 +7,16 @@ use crate::{ConnId, Time};
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerKind {
+    /// A connection that has not registered is closed.
+    Register,
     /// A held connection is let in or closed.
     Hold,
     /// A silent peer is pinged or closed.
     Liveness,
     /// A peer is introduced again.
     Reintroduce,
+    /// An HTTP request that waits for a message is answered.
+    Poll,
     /// Expired state is swept; belongs to no connection.
     Sweep,
     /// The next part of a drain; belongs to no connection.

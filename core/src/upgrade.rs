@@ -1,18 +1,54 @@
 //! What the request target of an upgrade says: which dialect, and who comes.
 
-use crate::Spelling;
-use crate::wire::Dialect;
+use crate::{Limits, Spelling};
 
-/// Reads the first `peerId` of the query, percent-encoding decoded; the path does not matter, since clients
-/// keep whatever path their operator gave them.
-pub(crate) fn read_target(target: &str) -> Option<(Dialect, Spelling)> {
+/// Who comes, as far as the upgrade says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comer {
+    /// Dialect A names its peer here, with any path: clients keep the path that their operator gave them.
+    Named(Spelling),
+    /// Dialect B has a path of its own, and names its peer in its first message.
+    Unnamed,
+}
+
+/// The path of dialect B.
+const PATH_B: &str = "/signaling";
+
+/// Reads path and query; of several `peerId` the first counts, percent-encoding is decoded. `None`: nobody
+/// that could be a peer.
+pub(crate) fn read_target(target: &str) -> Option<Comer> {
     // A fragment never reaches a server (RFC 9112 section 3.2), but nothing stops a client from sending one.
     let target = target.split('#').next().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    match pairs.find(|(key, _)| decodes_to(key, b"peerId")) {
+        Some((_, value)) => peer_id(value).map(Comer::Named),
+        None => (path == PATH_B).then_some(Comer::Unnamed),
+    }
+}
+
+/// A request for what was sent to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Poll {
+    pub(crate) peer: Spelling,
+    /// How long it may take until there is something.
+    pub(crate) wait_ms: u64,
+}
+
+/// Reads `peerId` and `wait`, in seconds; what is not a number of seconds counts as 0, too many as the most
+/// that is possible.
+pub(crate) fn read_poll(target: &str) -> Option<Poll> {
+    let Comer::Named(peer) = read_target(target)? else { return None };
     let (_, query) = target.split_once('?')?;
-    let value = query.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        decodes_to(key, b"peerId").then_some(value)
-    })?;
+    let wait = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("wait="))
+        .and_then(|wait| wait.parse::<u64>().ok());
+    let wait_ms = wait.unwrap_or(0).saturating_mul(1000).min(Limits::POLL_MS);
+    Some(Poll { peer, wait_ms })
+}
+
+fn peer_id(value: &str) -> Option<Spelling> {
     let mut digits = [0; Spelling::DIGITS];
     let mut decoded = percent_decoded(value);
     for digit in &mut digits {
@@ -21,7 +57,7 @@ pub(crate) fn read_target(target: &str) -> Option<(Dialect, Spelling)> {
     if decoded.next().is_some() {
         return None;
     }
-    Some((Dialect::A, Spelling::parse(core::str::from_utf8(&digits).ok()?)?))
+    Spelling::parse(core::str::from_utf8(&digits).ok()?)
 }
 
 fn decodes_to(text: &str, expected: &[u8]) -> bool {
@@ -66,9 +102,17 @@ mod tests {
             format!("/?peer%49d=%30{}", &ID[1..]),
             format!("/signaling?peerId={ID}"),
         ] {
-            let (dialect, spelling) = read_target(&target).unwrap();
-            assert_eq!((dialect, spelling.to_string().as_str()), (Dialect::A, ID), "{target}");
+            let Some(Comer::Named(spelling)) = read_target(&target) else { panic!("{target}") };
+            assert_eq!(spelling.to_string(), ID, "{target}");
         }
+    }
+
+    #[test]
+    fn the_path_of_the_older_guide_needs_no_peer_id() {
+        assert_eq!(read_target("/signaling"), Some(Comer::Unnamed));
+        assert_eq!(read_target("/signaling?token=x"), Some(Comer::Unnamed));
+        assert_eq!(read_target("/signaling?peerId=x"), None);
+        assert_eq!(read_target("/signaling/more"), None);
     }
 
     #[test]

@@ -1,1 +1,58 @@
-//! To come.
+//! The PeerPigeon signaling server as a library: an event loop, HTTP/1.1 and WebSockets around
+//! [`peerpigeon_core::Switchboard`].
+//!
+//! Everything between two system calls is deterministic: [`Server`] is generic over [`Net`], which is the
+//! real network ([`MioNet`]) or a simulated one.
+//!
+//! ```
+//! use peerpigeon_core::UnixMillis;
+//! use peerpigeon_server::{Config, MioNet, OpenGate, Server};
+//! use std::io::{Read, Write};
+//! use std::net::{SocketAddr, TcpStream};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
+//! let (addresses, stop) = (net.local_addresses()?, net.stop_handle());
+//! let boot = UnixMillis(1_700_000_000_000);
+//! let server = std::thread::spawn(move || {
+//!     Server::new(net, Config::default(), Box::new(OpenGate), boot).run()
+//! });
+//!
+//! let mut client = TcpStream::connect(addresses[0])?;
+//! client.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+//! assert!(answer.contains(r#""status":"healthy""#));
+//!
+//! stop.stop()?;
+//! server.join().expect("the server does not panic")?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod access;
+pub mod addresses;
+pub mod calendar;
+mod config;
+pub mod container;
+mod gate;
+mod guard;
+pub mod http;
+pub mod logging;
+mod mio_net;
+mod net;
+pub mod origins;
+pub mod per_address;
+mod server;
+pub mod settings;
+mod tally;
+pub mod websocket;
+
+pub use config::Config;
+pub use gate::{Gate, OpenGate, Purpose};
+pub use guard::Guard;
+pub use mio_net::{MioNet, StopHandle};
+pub use net::{Accepted, Net, Ready};
+pub use server::Server;
+pub use tally::Tally;

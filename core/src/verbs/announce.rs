@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::mailboxes::unexpired;
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
-use crate::wire::{self, Message, Refusal, Request};
+use crate::wire::{self, Refusal, Request};
 use crate::{Departure, Event, MailEnd, Occasion, Switchboard};
 
 impl Switchboard {
@@ -69,9 +69,7 @@ impl Switchboard {
         let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
         self.observe_mails(&id, expired, MailEnd::Expired);
         for mail in rest {
-            let message =
-                Message::Signal { signal: mail.signal, from: mail.from, data: mail.data.as_deref() };
-            self.send(slot, message);
+            self.send(slot, mail.message());
             self.observe_mails(&id, 1, MailEnd::Delivered);
         }
     }

@@ -1,12 +1,13 @@
 //! `cleanup` and `cleanup-all`: mail that a peer does not want to be delivered or to get any more.
 
-use crate::wire::{Refusal, Request};
+use crate::wire::{Refusal, Request, Target};
 use crate::{MailEnd, PeerId, Switchboard};
 
 impl Switchboard {
     /// Forgets the mail between the sender and its target, in both directions.
     pub(crate) fn cleanup(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        let target = *request.target.ok_or(Refusal::MissingTarget)?.id();
+        let Target::Peer(target) = request.target else { return Err(Refusal::MissingTarget) };
+        let target = *target.id();
         let sender = *self.peers[slot].spelling.id();
         self.forget_mail(&sender, &target);
         self.forget_mail(&target, &sender);

@@ -3,7 +3,7 @@
 use crate::mailboxes::Mail;
 use crate::networks::{GLOBAL, NetKey};
 use crate::peers::Standing;
-use crate::wire::{Message, Refusal, Request};
+use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
 use crate::{Event, MailEnd, Signal, Spelling, Switchboard};
 
 /// Where a signal goes.
@@ -25,9 +25,24 @@ enum Reach {
     Nowhere,
 }
 
+/// A signal on its way.
+#[derive(Clone, Copy)]
+struct Outgoing<'a> {
+    from: Spelling,
+    signal: Signal,
+    data: Option<&'a str>,
+    id: MessageId,
+}
+
 impl Switchboard {
     /// Relays one signal: in order per sender and target, and at most once.
-    pub(crate) fn signal(&mut self, slot: u32, signal: Signal, request: &Request<'_>) -> Result<(), Refusal> {
+    pub(crate) fn signal(
+        &mut self,
+        slot: u32,
+        signal: Signal,
+        request: &Request<'_>,
+        id: MessageId,
+    ) -> Result<Outcome, Refusal> {
         let from = self.peers[slot].spelling;
         let reach = self.reach(slot);
         if reach == Reach::Nowhere {
@@ -36,29 +51,60 @@ impl Switchboard {
         if *request.network != *self.network_name(reach) {
             return Err(Refusal::MessageForOtherNetwork);
         }
-        let target = request.target.ok_or(Refusal::MissingTarget)?;
-        if target.id() == from.id() {
-            return Err(Refusal::TargetIsSender);
-        }
-        let bytes = u32::try_from(request.data.map_or(0, str::len)).unwrap_or(u32::MAX);
-        self.outbox.observe(Event::Accepted { from: *from.id(), signal, bytes });
-        match self.find(&target, reach)? {
-            Whereabouts::Here(to) => {
-                let bytes = self.send(to, Message::Signal { signal, from, data: request.data });
-                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-                self.outbox.observe(Event::Relayed { from: *from.id(), to: *target.id(), signal, bytes });
-                Ok(())
+        let message = Outgoing { from, signal, data: request.data, id };
+        match request.target {
+            Target::Missing => Err(Refusal::MissingTarget),
+            Target::Peer(target) if target.id() == from.id() => Err(Refusal::TargetIsSender),
+            Target::Peer(target) => self.signal_one(slot, &target, reach, &message),
+            Target::Acquaintances => {
+                let acquaintances = self.peers[slot].announcement().map(|own| own.acquaintances.clone());
+                let acquaintances = acquaintances.unwrap_or_default();
+                for &to in &acquaintances {
+                    self.observe_accepted(&message);
+                    self.relay(to, &message);
+                }
+                self.peers[slot].pace.charge(acquaintances.len(), self.now, &self.limits);
+                Ok(Outcome::Done)
             }
-            Whereabouts::Away => self.mail(from, &target, signal, request.data),
+        }
+    }
+
+    fn signal_one(
+        &mut self,
+        slot: u32,
+        target: &Spelling,
+        reach: Reach,
+        message: &Outgoing<'_>,
+    ) -> Result<Outcome, Refusal> {
+        self.observe_accepted(message);
+        match self.find(target, reach)? {
+            Whereabouts::Here(to) => {
+                self.relay(to, message);
+                Ok(Outcome::Done)
+            }
+            Whereabouts::Away => self.mail(target, message),
             Whereabouts::Unknown => {
                 // No link to it can exist yet: told that it is gone, the client dials the next one at once
                 // instead of waiting for half a minute (observed).
-                if signal == Signal::Offer {
-                    self.send(slot, Message::Goodbye { from: target, reason: "not-connected" });
+                if message.signal == Signal::Offer {
+                    self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
                 }
                 Err(Refusal::TargetNotConnected)
             }
         }
+    }
+
+    fn relay(&mut self, to: u32, message: &Outgoing<'_>) {
+        let Outgoing { from, signal, data, id } = *message;
+        let bytes = self.send(to, Message::Signal { signal, from, data, id });
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let to = *self.peers[to].spelling.id();
+        self.outbox.observe(Event::Relayed { from: *from.id(), to, signal, bytes });
+    }
+
+    fn observe_accepted(&mut self, message: &Outgoing<'_>) {
+        let bytes = u32::try_from(message.data.map_or(0, str::len)).unwrap_or(u32::MAX);
+        self.outbox.observe(Event::Accepted { from: *message.from.id(), signal: message.signal, bytes });
     }
 
     fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
@@ -75,18 +121,13 @@ impl Switchboard {
         }
     }
 
-    fn mail(
-        &mut self,
-        from: Spelling,
-        to: &Spelling,
-        signal: Signal,
-        data: Option<&str>,
-    ) -> Result<(), Refusal> {
-        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now };
+    fn mail(&mut self, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
+        let Outgoing { from, signal, data, id } = *message;
+        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, id };
         let dropped = self.mailboxes.put(to.id(), mail, &self.limits).map_err(|_| Refusal::MailboxFull)?;
         self.outbox.observe(Event::Mailed { from: *from.id(), to: *to.id() });
         self.observe_mails(to.id(), dropped, MailEnd::Dropped);
-        Ok(())
+        Ok(Outcome::Queued)
     }
 
     fn reach(&self, slot: u32) -> Reach {

@@ -2,23 +2,30 @@
 //!
 //! One file per dialect, and nothing outside this folder knows which one a peer speaks.
 
-pub(crate) mod a;
+mod a;
+mod b;
+mod fields;
 mod json;
+pub(crate) mod post;
 mod refusal;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::fmt::Write as _;
 
 pub(crate) use json::{each_member, json_string, read_string};
 pub(crate) use refusal::Refusal;
 
-use crate::{Signal, Spelling, Verb};
+use crate::networks::GLOBAL_JSON;
+use crate::{Signal, Spelling, UnixMillis, Verb};
 
 /// One of the formats; fixed per connection at its upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// Today's clients: the peer id is in the query of the upgrade.
     A,
+    /// The older guide: `register` first, and every message is answered.
+    B,
 }
 
 /// What a peer asks for.
@@ -27,18 +34,30 @@ pub(crate) struct Request<'a> {
     pub(crate) kind: Kind,
     /// The JSON value of `data`, as it came.
     pub(crate) data: Option<&'a str>,
-    /// `None` when missing, `null` or empty.
-    pub(crate) target: Option<Spelling>,
+    pub(crate) target: Target,
     /// The default name when missing, `null` or empty.
     pub(crate) network: Cow<'a, str>,
     /// Links that the peer can have, within 1..=50.
     pub(crate) max_peers: u8,
+    /// Who the sender says it is, where the dialect lets it say so.
+    pub(crate) claimed: Option<Spelling>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// Tells who is behind the connection.
+    Register,
     Signal(Signal),
     Verb(Verb),
+}
+
+/// Whom a signal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Peer(Spelling),
+    /// Everybody whom the sender was introduced to.
+    Acquaintances,
+    Missing,
 }
 
 /// A text, read as far as it could be.
@@ -57,9 +76,31 @@ pub(crate) struct Recipient<'a> {
     pub(crate) network: &'a str,
 }
 
+impl Recipient<'_> {
+    /// For what says nothing about its receiver.
+    pub(crate) const NOBODY: Recipient<'static> =
+        Recipient { dialect: Dialect::B, spelling: Spelling::NOBODY, network: GLOBAL_JSON };
+}
+
+/// Number of a message; never used again while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageId(pub(crate) u64);
+
+/// When and as what a message goes out.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp {
+    /// Milliseconds since 1970.
+    pub(crate) timestamp: u64,
+    /// Told apart from the ids of an earlier process by its boot time.
+    pub(crate) boot: UnixMillis,
+    /// For a message that has no id of its own.
+    pub(crate) fresh: MessageId,
+}
+
 /// What a peer is told. Slices of JSON are written as they are.
 #[derive(Clone, Copy)]
 pub(crate) enum Message<'a> {
+    /// It may speak.
     Connected,
     Discovered {
         peer: Spelling,
@@ -70,6 +111,7 @@ pub(crate) enum Message<'a> {
         signal: Signal,
         from: Spelling,
         data: Option<&'a str>,
+        id: MessageId,
     },
     /// A peer left its network of its own will: clients cut their link to it.
     Goodbye {
@@ -82,23 +124,63 @@ pub(crate) enum Message<'a> {
         reason: &'static str,
     },
     Pong,
+    /// Its message was handled.
+    Done {
+        id: MessageId,
+        outcome: Outcome,
+    },
+    /// Its message was refused.
     Error {
         refusal: Refusal,
         offending_type: Option<&'a str>,
+        id: MessageId,
     },
+}
+
+/// How a message was handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// Its target is away: it waits in a mailbox.
+    Queued,
+    /// Nothing more is to be said about it.
+    Answered,
 }
 
 impl Dialect {
     pub(crate) fn decode<'a>(self, text: &'a str, network_name_bytes: u32) -> Decoded<'a> {
         match self {
             Dialect::A => a::decode(text, network_name_bytes),
+            Dialect::B => b::decode(text, network_name_bytes),
+        }
+    }
+
+    /// Whether a peer is told that its message was handled.
+    pub(crate) fn acknowledges(self) -> bool {
+        match self {
+            Dialect::A => false,
+            Dialect::B => true,
         }
     }
 }
 
-/// Appends `message` as `to` wants to read it; `timestamp` in milliseconds since 1970.
-pub(crate) fn write(out: &mut String, to: &Recipient<'_>, message: Message<'_>, timestamp: u64) {
+/// Appends `message` as `to` wants to read it.
+pub(crate) fn write(out: &mut String, to: &Recipient<'_>, message: Message<'_>, stamp: Stamp) {
     match to.dialect {
-        Dialect::A => a::write(out, to, message, timestamp),
+        Dialect::A => a::write(out, to, message, stamp),
+        Dialect::B => b::write(out, to, message, stamp),
     }
+}
+
+/// Appends `before`, the digits and a quote.
+fn id_member(out: &mut String, before: &str, spelling: Spelling) {
+    out.push_str(before);
+    // Hex digits are UTF-8.
+    out.push_str(core::str::from_utf8(&spelling.digits()).unwrap_or_default());
+    out.push('"');
+}
+
+fn put(out: &mut String, what: core::fmt::Arguments<'_>) {
+    // Writing into a string cannot fail.
+    let _ = out.write_fmt(what);
 }

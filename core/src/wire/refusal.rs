@@ -2,15 +2,23 @@
 
 use core::fmt;
 
-use crate::ErrorCode;
+use crate::{ErrorCode, Limits};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     NotJson,
     NotAnObject,
+    BatchWrong,
+    ConnectedElsewhere,
+    NoPlace,
     TypeNotAString,
     DataNotAnObject,
     DataTooLarge { bytes: u32 },
+    DataRequired,
+    PeerNotAnId,
+    PeerNotTheSender,
+    NotRegistered,
+    MaxPeersOutOfRange,
     TargetNotAnId,
     TargetIsSender,
     NetworkNotAString,
@@ -30,9 +38,17 @@ impl Refusal {
         match self {
             Refusal::NotJson => ErrorCode::InvalidJson,
             Refusal::NotAnObject
+            | Refusal::BatchWrong
+            | Refusal::ConnectedElsewhere
+            | Refusal::NoPlace
             | Refusal::TypeNotAString
             | Refusal::DataNotAnObject
             | Refusal::DataTooLarge { .. }
+            | Refusal::DataRequired
+            | Refusal::PeerNotAnId
+            | Refusal::PeerNotTheSender
+            | Refusal::NotRegistered
+            | Refusal::MaxPeersOutOfRange
             | Refusal::TargetNotAnId
             | Refusal::TargetIsSender
             | Refusal::NetworkNotAString
@@ -53,9 +69,21 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NotJson => write!(f, "The message is not valid JSON"),
             Refusal::NotAnObject => write!(f, "The message must be a JSON object"),
+            Refusal::BatchWrong => {
+                write!(f, "messages must be an array of at most {} messages", Limits::BATCH_MESSAGES)
+            }
+            Refusal::ConnectedElsewhere => write!(f, "This peerId is connected by WebSocket"),
+            Refusal::NoPlace => write!(f, "The server takes no more peers now; try again later"),
             Refusal::TypeNotAString => write!(f, "type is required and must be a string"),
             Refusal::DataNotAnObject => write!(f, "data of an announce must be an object, null or absent"),
             Refusal::DataTooLarge { bytes } => write!(f, "data of an announce must not exceed {bytes} bytes"),
+            Refusal::DataRequired => write!(f, "data is required and must be an object"),
+            Refusal::PeerNotAnId => write!(f, "peerId must be a string of 40 hexadecimal digits"),
+            Refusal::PeerNotTheSender => write!(f, "peerId must be the registered one"),
+            Refusal::NotRegistered => write!(f, "Register with your peerId first"),
+            Refusal::MaxPeersOutOfRange => {
+                write!(f, "maxPeers must be a whole number from 1 to {}", Limits::MAX_PEERS)
+            }
             Refusal::TargetNotAnId => write!(f, "targetPeerId must be a string of 40 hexadecimal digits"),
             Refusal::TargetIsSender => write!(f, "targetPeerId must not be the sender itself"),
             Refusal::NetworkNotAString => write!(f, "networkName must be a string or null"),
@@ -85,9 +113,17 @@ mod tests {
         for refusal in [
             Refusal::NotJson,
             Refusal::NotAnObject,
+            Refusal::BatchWrong,
+            Refusal::ConnectedElsewhere,
+            Refusal::NoPlace,
             Refusal::TypeNotAString,
             Refusal::DataNotAnObject,
             Refusal::DataTooLarge { bytes: 1 },
+            Refusal::DataRequired,
+            Refusal::PeerNotAnId,
+            Refusal::PeerNotTheSender,
+            Refusal::NotRegistered,
+            Refusal::MaxPeersOutOfRange,
             Refusal::TargetNotAnId,
             Refusal::TargetIsSender,
             Refusal::NetworkNotAString,

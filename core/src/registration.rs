@@ -1,0 +1,70 @@
+//! Connections of dialect B that have not told yet who they are: nothing is routed for them.
+
+use crate::admission::Newcomer;
+use crate::pace::{Pace, Verdict};
+use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
+use crate::{AddressKey, CloseReason, ConnId, Event, Spelling, Switchboard, Time, TimerKind};
+
+#[derive(Debug)]
+pub(crate) struct Unregistered {
+    address: Option<AddressKey>,
+    pub(crate) due: Time,
+    pace: Pace,
+}
+
+impl Switchboard {
+    pub(crate) fn await_registration(&mut self, conn: ConnId, address: Option<AddressKey>) {
+        if self.unregistered.len() >= self.limits.unregistered_connections as usize {
+            return self.turn_away(conn, None, CloseReason::MaximumConnections);
+        }
+        let due = self.now + self.limits.register_ms.max(1);
+        self.timers.arm(due, TimerKind::Register, conn);
+        self.unregistered.insert(conn, Unregistered { address, due, pace: Pace::default() });
+    }
+
+    pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
+        let Some(unregistered) = self.unregistered.get_mut(&conn) else { return };
+        let result = match unregistered.pace.admit(self.now, &self.limits) {
+            Verdict::Within => registered_as(text, self.limits.network_name_bytes),
+            Verdict::Over => Err(self.over_the_limit()),
+            Verdict::Hopeless => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
+        };
+        match result {
+            Ok(spelling) => {
+                if let Some(Unregistered { address, .. }) = self.release_unregistered(conn) {
+                    self.come_in(Newcomer { conn, dialect: Dialect::B, spelling, address });
+                }
+            }
+            Err(refusal) => {
+                let stamp = self.stamp();
+                let id = stamp.fresh;
+                let message = Message::Error { refusal, offending_type: None, id };
+                self.outbox.send(conn, |out| wire::write(out, &Recipient::NOBODY, message, stamp));
+                self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+            }
+        }
+    }
+
+    /// The time to register is over.
+    pub(crate) fn registration_ends(&mut self, conn: ConnId) {
+        if let Some(unregistered) = self.unregistered.get(&conn) {
+            // The deadline has fired, and releasing disarms one: arm it again for that moment.
+            self.timers.arm(unregistered.due, TimerKind::Register, conn);
+            self.turn_away_waiting(conn, CloseReason::InactiveTimeout);
+        }
+    }
+
+    pub(crate) fn release_unregistered(&mut self, conn: ConnId) -> Option<Unregistered> {
+        let unregistered = self.unregistered.remove(&conn)?;
+        self.timers.disarm(unregistered.due, TimerKind::Register, conn);
+        Some(unregistered)
+    }
+}
+
+fn registered_as(text: &str, network_name_bytes: u32) -> Result<Spelling, Refusal> {
+    let request = Dialect::B.decode(text, network_name_bytes).request?;
+    match request.kind {
+        Kind::Register => request.claimed.ok_or(Refusal::PeerNotAnId),
+        Kind::Signal(_) | Kind::Verb(_) => Err(Refusal::NotRegistered),
+    }
+}

@@ -1,0 +1,166 @@
+//! Dialect B: the older guide's, at `/signaling`.
+//!
+//! In: `{"type", "peerId"?, "data", "targetPeerId"?, "networkName"?, "maxPeers"?}`, `register` first. Every
+//! message is answered by one acknowledgement; what comes from others looks alike, whoever sent it.
+
+use alloc::string::String;
+
+use super::fields::Fields;
+use super::{
+    Decoded, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp, Target, id_member, put,
+};
+use crate::{Limits, Spelling, Verb};
+
+/// `maxPeers` of a peer that does not say.
+const DEFAULT_MAX_PEERS: u8 = 10;
+
+/// The sender of what comes from the server itself.
+const SYSTEM: &str = "system";
+
+pub(super) fn decode(text: &str, network_name_bytes: u32) -> Decoded<'_> {
+    let request = Fields::read(text).and_then(|fields| interpret(&fields, network_name_bytes));
+    Decoded { request, offending_type: None }
+}
+
+fn interpret<'a>(fields: &Fields<'a>, network_name_bytes: u32) -> Result<Request<'a>, Refusal> {
+    let kind = if fields.kind == Some("\"register\"") { Kind::Register } else { fields.kind()? };
+    let data = fields.data.filter(|data| *data != "null");
+    if data.map_or(matches!(kind, Kind::Signal(_)), |data| !data.starts_with('{')) {
+        return Err(Refusal::DataRequired);
+    }
+    let target = fields.target()?.map_or(Target::Missing, Target::Peer);
+    Ok(Request {
+        kind,
+        data,
+        target: match (kind, target) {
+            (Kind::Signal(_), Target::Missing) => Target::Acquaintances,
+            (Kind::Register | Kind::Signal(_) | Kind::Verb(_), target) => target,
+        },
+        network: fields.network(network_name_bytes)?,
+        max_peers: max_peers(fields)?,
+        claimed: fields.peer()?,
+    })
+}
+
+fn max_peers(fields: &Fields<'_>) -> Result<u8, Refusal> {
+    match (fields.max_peers, fields.max_peers()) {
+        (None | Some("null"), _) => Ok(DEFAULT_MAX_PEERS),
+        (Some(_), Some(number)) => {
+            let whole = (1..=Limits::MAX_PEERS).find(|whole| f64::from(*whole) == number);
+            whole.ok_or(Refusal::MaxPeersOutOfRange)
+        }
+        (Some(_), None) => Err(Refusal::MaxPeersOutOfRange),
+    }
+}
+
+pub(super) fn write(out: &mut String, to: &Recipient<'_>, message: Message<'_>, stamp: Stamp) {
+    let delivery = Delivery { to: to.spelling, stamp };
+    match message {
+        Message::Connected => out.push_str(r#"{"success":true,"type":"registered"}"#),
+        Message::Discovered { peer, data } => {
+            delivery.start(out, stamp.fresh, Some(peer), Verb::Announce.name());
+            id_member(out, "{\"peerId\":\"", peer);
+            out.push_str(data);
+            out.push('}');
+            delivery.finish(out);
+        }
+        Message::Signal { signal, from, data, id } => {
+            delivery.start(out, id, Some(from), signal.name());
+            out.push_str(data.unwrap_or("null"));
+            delivery.finish(out);
+        }
+        Message::Goodbye { from, reason } => {
+            delivery.start(out, stamp.fresh, Some(from), Verb::Goodbye.name());
+            departure(out, from, reason, stamp);
+            delivery.finish(out);
+        }
+        Message::Disconnected { peer, reason } => {
+            delivery.start(out, stamp.fresh, None, "peer-disconnected");
+            departure(out, peer, reason, stamp);
+            delivery.finish(out);
+        }
+        Message::Pong => {
+            delivery.start(out, stamp.fresh, None, "pong");
+            put(out, format_args!("{{\"timestamp\":{}}}", stamp.timestamp));
+            delivery.finish(out);
+        }
+        Message::Done { id, outcome } => {
+            out.push_str("{\"success\":true");
+            message_id(out, ",\"messageId\":\"", stamp, id);
+            if outcome == Outcome::Queued {
+                out.push_str(",\"queued\":true");
+            }
+            put(out, format_args!(",\"timestamp\":{}}}", stamp.timestamp));
+        }
+        Message::Error { refusal, id, offending_type: _ } => {
+            put(out, format_args!("{{\"success\":false,\"error\":\"{refusal}\""));
+            message_id(out, ",\"messageId\":\"", stamp, id);
+            out.push('}');
+        }
+    }
+}
+
+/// The frame around the `data` of whatever is delivered.
+struct Delivery {
+    to: Spelling,
+    stamp: Stamp,
+}
+
+impl Delivery {
+    /// `from` is the server where it is `None`.
+    fn start(&self, out: &mut String, id: MessageId, from: Option<Spelling>, kind: &str) {
+        message_id(out, "{\"messageId\":\"", self.stamp, id);
+        match from {
+            Some(from) => id_member(out, ",\"fromPeerId\":\"", from),
+            None => put(out, format_args!(",\"fromPeerId\":\"{SYSTEM}\"")),
+        }
+        id_member(out, ",\"targetPeerId\":\"", self.to);
+        put(out, format_args!(",\"type\":\"{kind}\",\"data\":"));
+    }
+
+    fn finish(&self, out: &mut String) {
+        put(out, format_args!(",\"timestamp\":{}}}", self.stamp.timestamp));
+    }
+}
+
+fn departure(out: &mut String, peer: Spelling, reason: &str, stamp: Stamp) {
+    id_member(out, "{\"peerId\":\"", peer);
+    put(out, format_args!(",\"reason\":\"{reason}\",\"timestamp\":{}}}", stamp.timestamp));
+}
+
+/// Boot time and number: no two processes of one server, and no two messages of one process, share it.
+fn message_id(out: &mut String, before: &str, stamp: Stamp, id: MessageId) {
+    put(out, format_args!("{before}{:x}-{:x}\"", stamp.boot.0, id.0));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_violation_is_named() {
+        for (text, refusal) in [
+            ("x", Refusal::NotJson),
+            (r#"{"type":"offer","data":[]}"#, Refusal::DataRequired),
+            (r#"{"type":"offer"}"#, Refusal::DataRequired),
+            (r#"{"type":"announce","data":"x"}"#, Refusal::DataRequired),
+            (r#"{"type":"announce","maxPeers":0}"#, Refusal::MaxPeersOutOfRange),
+            (r#"{"type":"announce","maxPeers":51}"#, Refusal::MaxPeersOutOfRange),
+            (r#"{"type":"announce","maxPeers":1.5}"#, Refusal::MaxPeersOutOfRange),
+            (r#"{"type":"announce","maxPeers":"3"}"#, Refusal::MaxPeersOutOfRange),
+            (r#"{"type":"announce","peerId":7}"#, Refusal::PeerNotAnId),
+            (r#"{"type":"announce","targetPeerId":"7"}"#, Refusal::TargetNotAnId),
+            (r#"{"type":"nope"}"#, Refusal::UnknownType),
+        ] {
+            assert_eq!(decode(text, 16).request, Err(refusal), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signal_without_a_target_is_for_all_acquaintances() {
+        let request = decode(r#"{"type":"offer","data":{}}"#, 16).request.unwrap();
+        assert_eq!((request.target, request.max_peers), (Target::Acquaintances, 10));
+        let request = decode(r#"{"type":"cleanup","maxPeers":50}"#, 16).request.unwrap();
+        assert_eq!((request.target, request.max_peers), (Target::Missing, 50));
+    }
+}

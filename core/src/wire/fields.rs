@@ -1,0 +1,105 @@
+//! The members of a client's message that mean something, as all dialects spell them.
+
+use alloc::borrow::Cow;
+
+use super::json::{self, NotAnObject};
+use super::{Kind, Refusal};
+use crate::networks::GLOBAL;
+use crate::{Signal, Spelling, Verb};
+
+/// A longer `type` is not repeated in the error about it.
+const OFFENDING_TYPE_BYTES: usize = 66;
+
+/// Each as it came. Of a key that comes twice the last one counts; unknown keys are skipped.
+#[derive(Default)]
+pub(super) struct Fields<'a> {
+    pub(super) kind: Option<&'a str>,
+    pub(super) data: Option<&'a str>,
+    pub(super) peer: Option<&'a str>,
+    pub(super) target: Option<&'a str>,
+    pub(super) network: Option<&'a str>,
+    pub(super) max_peers: Option<&'a str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Fields<'a>, Refusal> {
+        let mut fields = Fields::default();
+        let object = json::each_member(text, |key, value| {
+            let Some(key) = json::read_string(key) else { return };
+            let field = match &*key {
+                "type" => &mut fields.kind,
+                "data" => &mut fields.data,
+                "peerId" => &mut fields.peer,
+                "targetPeerId" => &mut fields.target,
+                "networkName" => &mut fields.network,
+                "maxPeers" => &mut fields.max_peers,
+                _ => return,
+            };
+            *field = Some(value);
+        });
+        match object {
+            Ok(()) => Ok(fields),
+            Err(NotAnObject::NotJson) => Err(Refusal::NotJson),
+            Err(NotAnObject::OtherJson) => Err(Refusal::NotAnObject),
+        }
+    }
+
+    /// The `type`, if it is a string that is short enough to be repeated in an error.
+    pub(super) fn offending_type(&self) -> Option<&'a str> {
+        self.kind.filter(|raw| raw.starts_with('"') && raw.len() <= OFFENDING_TYPE_BYTES)
+    }
+
+    pub(super) fn kind(&self) -> Result<Kind, Refusal> {
+        let name = self.kind.and_then(json::read_string).ok_or(Refusal::TypeNotAString)?;
+        let signal = Signal::named(&name).map(Kind::Signal);
+        let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name).map(Kind::Verb);
+        signal.or_else(verb).ok_or(Refusal::UnknownType)
+    }
+
+    /// `None` when missing, `null` or empty.
+    pub(super) fn target(&self) -> Result<Option<Spelling>, Refusal> {
+        peer_id(self.target, Refusal::TargetNotAnId)
+    }
+
+    /// `None` when missing, `null` or empty.
+    pub(super) fn peer(&self) -> Result<Option<Spelling>, Refusal> {
+        peer_id(self.peer, Refusal::PeerNotAnId)
+    }
+
+    /// The default when missing, `null` or empty.
+    pub(super) fn network(&self, max_bytes: u32) -> Result<Cow<'a, str>, Refusal> {
+        match self.network {
+            None | Some("null" | "\"\"") => Ok(Cow::Borrowed(GLOBAL)),
+            Some(raw) => {
+                let name = json::read_string(raw).ok_or(Refusal::NetworkNotAString)?;
+                if name.len() > max_bytes as usize {
+                    return Err(Refusal::NetworkTooLong { bytes: max_bytes });
+                }
+                Ok(name)
+            }
+        }
+    }
+
+    /// `None` when missing or not a number. A number that no `f64` holds is infinite.
+    pub(super) fn max_peers(&self) -> Option<f64> {
+        let raw = self.max_peers?;
+        if !raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            return None;
+        }
+        Some(serde_json::from_str(raw).unwrap_or(if raw.starts_with('-') {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        }))
+    }
+}
+
+fn peer_id(raw: Option<&str>, refusal: Refusal) -> Result<Option<Spelling>, Refusal> {
+    match raw {
+        None | Some("null" | "\"\"") => Ok(None),
+        Some(raw) => {
+            let text = json::read_string(raw).ok_or(refusal)?;
+            Spelling::parse(&text).map(Some).ok_or(refusal)
+        }
+    }
+}

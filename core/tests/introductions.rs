@@ -1,0 +1,166 @@
+//! Who is introduced to whom, against a slow reference; and what that makes of a network.
+#![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::Board;
+use peerpigeon_core::{Event, Limits, Occasion, PeerId};
+use proptest::prelude::*;
+
+/// The choice as the protocol document says it, by sorting everybody.
+fn reference(me: &PeerId, others: &BTreeSet<PeerId>, k: usize) -> BTreeSet<PeerId> {
+    let mut nearest: Vec<PeerId> = others.iter().filter(|id| *id != me).copied().collect();
+    nearest.sort_by_key(|id| id.distance(me));
+    let mut chosen: Vec<PeerId> = nearest.iter().take(k.div_ceil(2)).copied().collect();
+    let bucket = |id: &PeerId| {
+        id.distance(me)
+            .iter()
+            .flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1))
+            .position(|bit| bit == 1)
+    };
+    for number in 0..160 {
+        let first = nearest.iter().find(|id| bucket(id) == Some(number));
+        if let Some(first) = first.filter(|first| chosen.len() < k && !chosen.contains(first)) {
+            chosen.push(*first);
+        }
+    }
+    for id in nearest {
+        if chosen.len() < k && !chosen.contains(&id) {
+            chosen.push(id);
+        }
+    }
+    chosen.into_iter().collect()
+}
+
+fn id(bytes: [u8; 20]) -> PeerId {
+    PeerId(bytes)
+}
+
+/// Ids spread over the whole range, or crowded behind a common prefix.
+fn ids() -> impl Strategy<Value = Vec<PeerId>> {
+    let crowded = (any::<[u8; 20]>(), 0_usize..20).prop_map(|(mut bytes, prefix)| {
+        bytes[..prefix].fill(0x5A);
+        id(bytes)
+    });
+    prop::collection::vec(prop_oneof![any::<[u8; 20]>().prop_map(id), crowded], 1..80)
+}
+
+fn quiet(introductions: u8) -> Limits {
+    Limits {
+        introductions,
+        ping_interval_ms: 0,
+        peer_timeout_ms: 0,
+        reintroduce_interval_ms: 0,
+        message_rate_per_second: 0,
+        ..Limits::default()
+    }
+}
+
+fn introduced(board: &mut Board, wanted: Occasion) -> Vec<(PeerId, PeerId)> {
+    let pairs = std::mem::take(&mut board.events).into_iter().filter_map(|event| match event {
+        Event::Introduced { newcomer, other, occasion } if occasion == wanted => Some((newcomer, other)),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_choice_is_that_of_the_reference(ids in ids(), introductions in 1_u8..=20, wanted in 1_u8..=30) {
+        let mut board = Board::new(quiet(introductions));
+        let mut others = BTreeSet::new();
+        for (conn, me) in (1_u64..).zip(ids) {
+            if !others.insert(me) {
+                continue;
+            }
+            board.open(conn, &me.to_string());
+            board.events.clear();
+            board.text(conn, &format!(r#"{{"type":"announce","maxPeers":{wanted}}}"#));
+            let chosen: BTreeSet<PeerId> = introduced(&mut board, Occasion::Announce).iter().map(|pair| pair.1).collect();
+            prop_assert_eq!(chosen, reference(&me, &others, usize::from(introductions.max(wanted))));
+        }
+    }
+
+    #[test]
+    fn nobody_is_left_with_fewer_than_half_of_its_acquaintances(
+        ids in ids(), leaving in prop::collection::vec(any::<prop::sample::Index>(), 0..60)
+    ) {
+        const K: usize = 10;
+        let mut board = Board::new(quiet(10));
+        let mut here: Vec<(u64, PeerId)> = (1..).zip(ids.into_iter().collect::<BTreeSet<_>>()).collect();
+        for (conn, me) in &here {
+            board.join(*conn, &me.to_string(), "global");
+        }
+        let mut pairs: BTreeSet<(PeerId, PeerId)> = BTreeSet::new();
+        for index in leaving {
+            if here.is_empty() {
+                break;
+            }
+            let (conn, gone) = here.swap_remove(index.index(here.len()));
+            board.lose(conn);
+            for event in board.events.drain(..) {
+                if let Event::Introduced { newcomer, other, .. } = event {
+                    pairs.extend([(newcomer, other), (other, newcomer)]);
+                }
+            }
+            pairs.retain(|(one, two)| *one != gone && *two != gone);
+            for (_, me) in &here {
+                let known = pairs.iter().filter(|(one, _)| one == me).count();
+                prop_assert!(known >= (K / 2).min(here.len() - 1), "{me} knows {known} of {}", here.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn five_hundred_joins_cost_at_most_two_messages_per_introduction_and_make_one_piece() {
+    let mut board = Board::new(quiet(16));
+    let mut graph: BTreeMap<PeerId, Vec<PeerId>> = BTreeMap::new();
+    for conn in 0..500_u64 {
+        let digits = format!("{:016x}", (conn + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        board.open(conn, &digits.repeat(3)[..40]);
+        board.raw.clear();
+        board.announce(conn, "n");
+        assert!(board.raw.len() <= 32, "{} messages for one join", board.raw.len());
+        for (a, b) in introduced(&mut board, Occasion::Announce) {
+            graph.entry(a).or_default().push(b);
+            graph.entry(b).or_default().push(a);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let mut ahead: Vec<PeerId> = graph.keys().next().copied().into_iter().collect();
+    while let Some(peer) = ahead.pop() {
+        if seen.insert(peer) {
+            ahead.extend(&graph[&peer]);
+        }
+    }
+    assert_eq!(seen.len(), 500);
+}
+
+#[test]
+fn who_loses_most_acquaintances_is_introduced_to_others() {
+    let mut board = Board::new(quiet(4));
+    for conn in 0..40_u64 {
+        board.join(conn, &format!("{:040x}", u128::from(conn).wrapping_mul(0x0707_0707_0707_0707)), "n");
+    }
+    board.events.clear();
+    for conn in 0..38 {
+        board.lose(conn);
+    }
+    assert!(!introduced(&mut board, Occasion::Healing).is_empty());
+    assert_eq!(board.board.census().acquaintances, 1, "the last two know each other");
+}
+
+#[test]
+fn nobody_gets_more_acquaintances_than_the_limit() {
+    let mut board = Board::new(Limits { acquaintances: 5, ..quiet(4) });
+    board.join(0, &"f".repeat(40), "n");
+    for conn in 1..60_u64 {
+        board.join(conn, &format!("{conn:040x}"), "n");
+    }
+    assert_eq!(board.board.census().peers, 60);
+}

@@ -1,0 +1,140 @@
+//! What happens by itself: pings, time-outs, re-introductions, drain.
+#![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
+mod common;
+
+use common::{Board, id};
+use peerpigeon_core::{Census, CloseReason, ConnId, Event, Input, Limits, Occasion, Time};
+
+#[test]
+fn a_silent_peer_is_pinged_and_one_that_stays_silent_is_closed() {
+    let mut board = Board::new(Limits::default());
+    board.join(1, &id('a'), "n");
+    board.join(2, &id('b'), "n");
+    board.take(2);
+    board.pass(19_999);
+    assert!(board.pinged.is_empty());
+    board.pass(10_001);
+    assert_eq!(board.pinged.len(), 2);
+    board.heard(2);
+    board.pass(20_000);
+    assert_eq!(board.closed, [(1, CloseReason::InactiveTimeout)]);
+    assert_eq!(board.take(2)[0]["data"]["reason"], "timeout");
+}
+
+#[test]
+fn who_talks_is_not_pinged() {
+    let mut board = Board::new(Limits::default());
+    board.join(1, &id('a'), "n");
+    for _ in 0..60 {
+        board.pass(10_000);
+        board.text(1, r#"{"type":"ping"}"#);
+    }
+    assert!(board.pinged.is_empty());
+    assert!(board.closed.is_empty());
+}
+
+#[test]
+fn a_peer_that_answers_pings_stays_for_ever() {
+    let mut board = Board::new(Limits::default());
+    board.join(1, &id('a'), "n");
+    for _ in 0..1_000 {
+        board.pass(5_000);
+        if board.pinged.pop().is_some() {
+            board.heard(1);
+        }
+    }
+    assert!(board.closed.is_empty());
+}
+
+#[test]
+fn without_pings_the_peer_timeout_counts_and_without_both_nothing_does() {
+    let mut board =
+        Board::new(Limits { ping_interval_ms: 0, reintroduce_interval_ms: 0, ..Limits::default() });
+    board.join(1, &id('a'), "n");
+    board.pass(299_999);
+    assert!(board.closed.is_empty() && board.pinged.is_empty());
+    board.pass(1);
+    assert_eq!(board.closed, [(1, CloseReason::InactiveTimeout)]);
+
+    let limits =
+        Limits { ping_interval_ms: 0, peer_timeout_ms: 0, reintroduce_interval_ms: 0, ..Limits::default() };
+    let mut board = Board::new(limits);
+    board.join(1, &id('a'), "n");
+    assert_eq!(board.board.poll_timeout(), None);
+}
+
+#[test]
+fn a_driver_that_was_asleep_closes_nobody_who_has_something_to_say() {
+    let mut board = Board::new(Limits::default());
+    for (conn, digit) in [(1, 'a'), (2, 'b'), (3, 'c')] {
+        board.join(conn, &id(digit), "n");
+    }
+    board.pass(30_000);
+    assert_eq!(board.pinged.len(), 3);
+    board.now = board.now + 3_600_000;
+    board.heard(1);
+    board.heard(2);
+    assert!(board.closed.is_empty());
+    board.pass(1_000);
+    assert_eq!(board.closed, [(3, CloseReason::InactiveTimeout)]);
+}
+
+#[test]
+fn everybody_announced_is_introduced_again_before_clients_forget() {
+    let mut board = Board::new(Limits { ping_interval_ms: 0, peer_timeout_ms: 0, ..Limits::default() });
+    board.join(1, &id('a'), "n");
+    board.join(2, &id('b'), "n");
+    board.take(1);
+    board.take(2);
+    board.pass(288_000);
+    assert_eq!(board.types(1), ["peer-discovered", "peer-discovered"], "once for each of the two");
+    assert_eq!(board.types(2), ["peer-discovered", "peer-discovered"]);
+    let again = |event: &&Event| matches!(event, Event::Introduced { occasion: Occasion::Again, .. });
+    assert_eq!(board.events.iter().filter(again).count(), 2);
+    board.text(1, r#"{"type":"goodbye"}"#);
+    board.take(2);
+    board.pass(288_000);
+    assert!(board.take(2).is_empty());
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_closed() {
+    let mut board = Board::new(Limits::default());
+    board.join(1, &id('a'), "n");
+    board.input(Input::QueueFull { conn: ConnId(1) });
+    board.input(Input::QueueFull { conn: ConnId(1) });
+    assert_eq!(board.closed, [(1, CloseReason::TooSlow)]);
+}
+
+#[test]
+fn a_drain_tells_everybody_in_parts_and_lets_nobody_in() {
+    let limits = Limits { connections: 1_000, ..Limits::default() };
+    let mut board = Board::new(limits);
+    for conn in 0..1_000 {
+        board.open(conn, &format!("{conn:040x}"));
+    }
+    board.open(1_000, &id('a'));
+    board.input(Input::Drain { until: Time(10_000) });
+    assert_eq!(board.closed[0], (1_000, CloseReason::ShuttingDown), "who is held is told at once");
+    assert_eq!(board.closed.len(), 251);
+    board.open(1_001, &id('b'));
+    assert_eq!(board.closed[251], (1_001, CloseReason::ShuttingDown));
+    board.pass(150);
+    assert_eq!(board.closed.len(), 1_002);
+    assert!(board.closed.iter().all(|(_, why)| *why == CloseReason::ShuttingDown));
+    assert_eq!(board.board.census(), Census::default());
+    assert_eq!(board.board.poll_timeout(), None);
+}
+
+#[test]
+fn a_drain_is_over_at_its_deadline_whatever_the_number() {
+    let mut board = Board::new(Limits { connections: 2_000, ..Limits::default() });
+    for conn in 0..2_000 {
+        board.open(conn, &format!("{conn:040x}"));
+    }
+    board.input(Input::Drain { until: Time(100) });
+    assert_eq!(board.closed.len(), 1_000);
+    board.pass(100);
+    assert_eq!(board.closed.len(), 2_000);
+}

@@ -1,0 +1,58 @@
+//! Who may come in: the questions that the loop asks, for settings to answer.
+
+use crate::http::{Refusal, Request};
+use crate::origins::AllowOrigin;
+use peerpigeon_core::{AddressKey, Time};
+use std::net::SocketAddr;
+
+/// Asked by the loop about every socket and every request. The answers given here let everybody in.
+pub trait Gate {
+    /// Whether a socket that was just accepted may stay; else it is closed without a word.
+    fn admits(&mut self, now: Time, remote: Option<SocketAddr>) -> bool {
+        let _ = (now, remote);
+        true
+    }
+
+    /// Judges a well-formed request, a WebSocket handshake or not, before it is answered.
+    ///
+    /// # Errors
+    ///
+    /// The answer that refuses it.
+    fn judge(
+        &mut self,
+        now: Time,
+        remote: Option<SocketAddr>,
+        request: &Request<'_>,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        let _ = (now, remote, request, purpose);
+        Ok(())
+    }
+
+    /// Whom a WebSocket connection counts against; `None` where no limit per address applies.
+    fn address_key(&self, remote: Option<SocketAddr>, request: &Request<'_>) -> Option<AddressKey> {
+        let _ = (remote, request);
+        None
+    }
+
+    /// The CORS header for a request from `origin`; `None` also where a request could not be read.
+    fn cors<'b>(&'b self, origin: Option<&'b str>) -> AllowOrigin<'b> {
+        let _ = origin;
+        AllowOrigin::Always("*")
+    }
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A page.
+    Http,
+    /// A WebSocket.
+    WebSocket,
+}
+
+/// Lets everybody in, from everywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenGate;
+
+impl Gate for OpenGate {}

@@ -1,0 +1,220 @@
+//! The head of a request, strictly by RFC 9112: what several readers could understand in several ways is refused.
+
+use crate::http::request::{Method, Request, fields, list};
+use crate::http::{Refusal, Status};
+use httparse::Header;
+
+/// Bytes of a head, with the empty line that ends it; more is 431.
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// Bytes of a request target; more is 414.
+pub const MAX_TARGET_BYTES: usize = 8 * 1024;
+
+/// Header fields of a request; more is 431.
+pub const MAX_HEADERS: usize = 64;
+
+/// Bytes of a body that is read and thrown away, so that the connection can go on; more is 413.
+pub const MAX_BODY_BYTES: u64 = 64 * 1024;
+
+/// Reads one head at the start of `bytes`: the request and the length of the head, or `None` when it is not whole.
+///
+/// `seen` is how much of `bytes` was there at the last attempt: what comes byte by byte is not parsed again
+/// for every byte.
+///
+/// # Errors
+///
+/// What to answer. The connection cannot go on after it, since nobody knows where the next request begins.
+pub fn parse<'b>(
+    bytes: &'b [u8],
+    seen: usize,
+    headers: &'b mut [Header<'b>; MAX_HEADERS],
+) -> Result<Option<(Request<'b>, usize)>, Refusal> {
+    refuse_bare_newlines(bytes, seen)?;
+    let end = find(bytes, b"\r\n\r\n", seen.saturating_sub(3));
+    if end.is_none() && seen > 0 {
+        return incomplete(bytes);
+    }
+    let mut parsed = httparse::Request::new(headers);
+    let head_bytes = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(head_bytes)) => head_bytes,
+        Ok(httparse::Status::Partial) => return incomplete(bytes),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(refusal(Status::HeadersTooLarge, "More than 64 header fields"));
+        }
+        Err(httparse::Error::Version) => return Err(wrong_version(bytes)),
+        Err(_) if over_target(bytes) => return Err(TARGET_TOO_LONG),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
+            return Err(bad("Malformed header field"));
+        }
+        Err(_) => return Err(bad("Malformed request line")),
+    };
+    if head_bytes > MAX_HEAD_BYTES {
+        return Err(HEAD_TOO_LONG);
+    }
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
+        return Err(bad("Malformed request line"));
+    };
+    let request = check(method, target, minor == 1, parsed.headers)?;
+    Ok(Some((request, head_bytes)))
+}
+
+/// Judges the parts that came so far of a head that is not whole.
+fn incomplete<T>(bytes: &[u8]) -> Result<Option<T>, Refusal> {
+    if over_target(bytes) {
+        return Err(TARGET_TOO_LONG);
+    }
+    if bytes.len() > MAX_HEAD_BYTES {
+        return Err(HEAD_TOO_LONG);
+    }
+    Ok(None)
+}
+
+/// Whether the request line is longer than one with the longest target can be.
+fn over_target(bytes: &[u8]) -> bool {
+    const LONGEST_METHOD_AND_VERSION: usize = 32;
+    let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    line > MAX_TARGET_BYTES + LONGEST_METHOD_AND_VERSION
+}
+
+/// RFC 9112 section 2.2: a line ends with CR LF. A lone LF may be accepted, but then two readers can see two
+/// different requests in the same bytes.
+fn refuse_bare_newlines(bytes: &[u8], seen: usize) -> Result<(), Refusal> {
+    let end = find(bytes, b"\r\n\r\n", seen.saturating_sub(3)).map_or(bytes.len(), |at| at + 4);
+    let bare = (seen.min(end)..end).any(|at| bytes[at] == b'\n' && (at == 0 || bytes[at - 1] != b'\r'));
+    if bare { Err(bad("Line feed without carriage return")) } else { Ok(()) }
+}
+
+fn find(bytes: &[u8], what: &[u8], from: usize) -> Option<usize> {
+    let from = from.min(bytes.len());
+    bytes[from..].windows(what.len()).position(|window| window == what).map(|at| from + at)
+}
+
+/// 505 for a version that has the form of one (RFC 9112 section 2.3), else 400.
+fn wrong_version(bytes: &[u8]) -> Refusal {
+    let line = bytes.trim_ascii_start().split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let words: Vec<&[u8]> = line.splitn(4, |byte| *byte == b' ').collect();
+    match words[..] {
+        [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            refusal(Status::VersionNotSupported, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
+        }
+        _ => bad("Malformed request line"),
+    }
+}
+
+fn check<'b>(
+    method: &str,
+    target: &'b str,
+    is_1_1: bool,
+    headers: &'b [Header<'b>],
+) -> Result<Request<'b>, Refusal> {
+    check_host(headers, is_1_1)?;
+    let body_bytes = body_bytes(headers, is_1_1)?;
+    if target.len() > MAX_TARGET_BYTES {
+        return Err(TARGET_TOO_LONG);
+    }
+    let (method, target) = (self::method(method), path_and_query(method, target)?);
+    let mut request = Request { method, target, is_1_1, keep_alive: false, body_bytes, headers };
+    // A client that expects 100 may or may not send its body after another answer: no way to go on.
+    request.keep_alive = !request.lists("Connection", "close")
+        && (is_1_1 || request.lists("Connection", "keep-alive"))
+        && request.fields("Expect").next().is_none();
+    Ok(request)
+}
+
+fn method(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "OPTIONS" => Method::Options,
+        "POST" | "PUT" | "DELETE" | "CONNECT" | "TRACE" | "PATCH" => Method::Known,
+        _ => Method::Unknown,
+    }
+}
+
+/// RFC 9112 section 3.2: the four forms of a target.
+fn path_and_query<'b>(method: &str, target: &'b str) -> Result<&'b str, Refusal> {
+    if target.starts_with('/') || method == "CONNECT" || (target == "*" && method == "OPTIONS") {
+        return Ok(target);
+    }
+    let Some((scheme, rest)) = target.split_once("://") else {
+        return Err(bad("Request target is neither a path nor an absolute URL"));
+    };
+    if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err(bad("Request target has a scheme other than http, https, ws, wss"));
+    }
+    let authority = rest.find(['/', '?']).unwrap_or(rest.len());
+    if authority == 0 || !rest[..authority].bytes().all(is_authority) {
+        return Err(bad("Request target has a malformed authority"));
+    }
+    Ok(match &rest[authority..] {
+        "" => "/",
+        path_and_query => path_and_query,
+    })
+}
+
+/// RFC 9112 section 3.2: exactly one `Host` in HTTP/1.1, and a valid one.
+fn check_host(headers: &[Header<'_>], is_1_1: bool) -> Result<(), Refusal> {
+    let mut hosts = fields(headers, "Host");
+    let Some(host) = hosts.next() else {
+        return if is_1_1 { Err(bad("Host is missing")) } else { Ok(()) };
+    };
+    if hosts.next().is_some() {
+        return Err(bad("More than one Host"));
+    }
+    if !host.iter().copied().all(is_authority) {
+        return Err(bad("Host holds a character that no host has"));
+    }
+    Ok(())
+}
+
+/// The characters of `uri-host [ ":" port ]` (RFC 3986 section 3.2), without looking at their order: the server
+/// does nothing with a host.
+fn is_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+}
+
+/// RFC 9112 section 6: how long the body is. Whatever could be read in two ways is refused.
+fn body_bytes(headers: &[Header<'_>], is_1_1: bool) -> Result<u64, Refusal> {
+    let mut lengths = fields(headers, "Content-Length");
+    let length = lengths.next();
+    if lengths.next().is_some() {
+        return Err(bad("More than one Content-Length"));
+    }
+    let mut codings = fields(headers, "Transfer-Encoding").flat_map(list).peekable();
+    if fields(headers, "Transfer-Encoding").next().is_some() {
+        return Err(if length.is_some() {
+            bad("Both Content-Length and Transfer-Encoding")
+        } else if !is_1_1 {
+            bad("Transfer-Encoding in HTTP/1.0")
+        } else if codings.peek().is_none() {
+            bad("Transfer-Encoding is empty")
+        } else if codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
+            refusal(Status::LengthRequired, "A body needs a Content-Length")
+        } else {
+            refusal(Status::NotImplemented, "Transfer coding is not known")
+        });
+    }
+    let Some(length) = length else { return Ok(0) };
+    if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
+        return Err(bad("Content-Length is not a number"));
+    }
+    let digits = length.iter().map(|digit| u64::from(digit - b'0'));
+    let length = digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(digit));
+    if length > MAX_BODY_BYTES {
+        return Err(refusal(Status::ContentTooLarge, "Body is longer than 65536 bytes"));
+    }
+    Ok(length)
+}
+
+const HEAD_TOO_LONG: Refusal = refusal(Status::HeadersTooLarge, "Request head is longer than 16384 bytes");
+const TARGET_TOO_LONG: Refusal = refusal(Status::UriTooLong, "Request target is longer than 8192 bytes");
+
+const fn refusal(status: Status, text: &'static str) -> Refusal {
+    Refusal { status, text }
+}
+
+const fn bad(text: &'static str) -> Refusal {
+    refusal(Status::BadRequest, text)
+}

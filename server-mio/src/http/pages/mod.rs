@@ -1,0 +1,42 @@
+//! One file per page.
+
+pub(crate) mod health;
+pub(crate) mod root;
+pub(crate) mod stats;
+
+use crate::tally::Tally;
+use peerpigeon_core::{Census, Time, UnixMillis};
+
+/// What the pages tell about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vitals<'a> {
+    pub(crate) now: Time,
+    /// The wall time of `Time(0)`.
+    pub(crate) boot: UnixMillis,
+    pub(crate) census: Census,
+    pub(crate) tally: &'a Tally,
+    /// Open sockets, whatever they are.
+    pub(crate) sockets: usize,
+    /// Bytes of output queues and of incomplete messages.
+    pub(crate) buffered_bytes: usize,
+    /// What the system says the process takes; `None` where it does not say.
+    pub(crate) resident_bytes: Option<u64>,
+    pub(crate) is_draining: bool,
+}
+
+impl Vitals<'_> {
+    pub(crate) fn wall(&self) -> UnixMillis {
+        UnixMillis(self.boot.at(self.now))
+    }
+
+    /// Seconds since the start, with milliseconds.
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285,000 years")]
+    pub(crate) fn uptime_seconds(&self) -> f64 {
+        self.now.0 as f64 / 1000.0
+    }
+
+    /// Connections that got their `connected`.
+    pub(crate) fn active(&self) -> usize {
+        self.census.connections.saturating_sub(self.census.held + self.census.unregistered)
+    }
+}

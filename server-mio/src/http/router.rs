@@ -1,0 +1,40 @@
+//! From a path to a page.
+
+use crate::http::pages::{self, Vitals};
+use crate::http::{Answer, Method, Refusal, Request, Status};
+
+/// What can be fetched. A new page is one line here and one file in `pages/`.
+const PAGES: [(&str, fn(&Vitals<'_>) -> Answer); 3] =
+    [("/", pages::root::page), ("/health", pages::health::page), ("/stats", pages::stats::page)];
+
+/// Answers a request that is no WebSocket handshake.
+pub(crate) fn respond(request: &Request<'_>, vitals: &Vitals<'_>) -> Answer {
+    match request.method {
+        Method::Options => preflight(),
+        Method::Unknown => {
+            Answer::refusal(Refusal { status: Status::NotImplemented, text: "Method is not known" })
+        }
+        Method::Get | Method::Head | Method::Known => {
+            let page = PAGES.iter().find(|(path, _)| *path == request.path());
+            match page {
+                None => Answer::refusal(Refusal { status: Status::NotFound, text: "Nothing here" }),
+                Some(_) if request.method == Method::Known => Answer::refusal(Refusal {
+                    status: Status::MethodNotAllowed,
+                    text: "Only GET, HEAD and OPTIONS",
+                }),
+                Some((_, page)) => page(vitals),
+            }
+        }
+    }
+}
+
+/// The answer to `OPTIONS`, for every path, since browsers ask before they send a request with a token.
+fn preflight() -> Answer {
+    Answer {
+        lines: "Allow: GET, HEAD, OPTIONS\r\n\
+                Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n\
+                Access-Control-Allow-Headers: Authorization, Content-Type\r\n\
+                Access-Control-Max-Age: 86400\r\n",
+        ..Answer::text(Status::Ok, "")
+    }
+}

@@ -1,0 +1,69 @@
+//! The WebSocket handshake (RFC 6455 section 4.2).
+
+use crate::http::{Method, Refusal, Request, Status};
+use crate::origins::AllowOrigin;
+use tungstenite::handshake::derive_accept_key;
+
+/// What a request wants to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upgrade<'b> {
+    /// Nothing: plain HTTP.
+    No,
+    /// A WebSocket; the key that its answer is made from.
+    WebSocket { key: &'b [u8] },
+}
+
+/// Decides whether a request is a WebSocket handshake, and checks it if so.
+pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal> {
+    // RFC 9110 section 7.8: `Upgrade` in HTTP/1.0 is ignored.
+    if !request.is_1_1 || !request.lists("Upgrade", "websocket") {
+        return Ok(Upgrade::No);
+    }
+    if request.method != Method::Get {
+        return Err(Refusal {
+            status: Status::MethodNotAllowed,
+            text: "A WebSocket handshake is a GET request",
+        });
+    }
+    if !request.lists("Connection", "Upgrade") {
+        return Err(bad("Connection does not list Upgrade"));
+    }
+    if request.body_bytes > 0 {
+        return Err(bad("A WebSocket handshake has no body"));
+    }
+    let mut versions = request.fields("Sec-WebSocket-Version");
+    if versions.next() != Some(b"13") || versions.next().is_some() {
+        return Err(Refusal { status: Status::UpgradeRequired, text: "Sec-WebSocket-Version must be 13" });
+    }
+    let mut keys = request.fields("Sec-WebSocket-Key");
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if is_key(key) => Ok(Upgrade::WebSocket { key }),
+        _ => Err(bad("Sec-WebSocket-Key must be 16 bytes in base64, once")),
+    }
+}
+
+/// Appends the answer that turns the connection into a WebSocket.
+pub(crate) fn write_switch(out: &mut Vec<u8>, key: &[u8], cors: AllowOrigin<'_>) {
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+    );
+    cors.write(out);
+    out.extend_from_slice(b"Sec-WebSocket-Accept: ");
+    out.extend_from_slice(derive_accept_key(key).as_bytes());
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Section 4.1: 16 bytes in base64 are 22 digits, the last of which holds 2 bits, and two signs of padding.
+fn is_key(key: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    match key {
+        [digits @ .., last, b'=', b'='] => {
+            digits.len() == 21 && digits.iter().all(is_digit) && b"AQgw".contains(last)
+        }
+        _ => false,
+    }
+}
+
+fn bad(text: &'static str) -> Refusal {
+    Refusal { status: Status::BadRequest, text }
+}

@@ -1,0 +1,239 @@
+//! The real network.
+
+use crate::net::{Accepted, Net, Ready};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use peerpigeon_core::Time;
+use socket2::{Domain, Socket, Type};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// TCP over mio: edge-triggered, each socket registered once.
+#[derive(Debug)]
+pub struct MioNet {
+    poll: Poll,
+    events: Events,
+    waker: Arc<Waker>,
+    listeners: Vec<Listener>,
+    start: Instant,
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    /// Connections may be waiting: none has been refused by `WouldBlock` since the last report.
+    is_pending: bool,
+}
+
+/// Asks a running server to end, from any thread.
+#[derive(Clone, Debug)]
+pub struct StopHandle {
+    waker: Arc<Waker>,
+}
+
+impl StopHandle {
+    /// Begins the drain. Further calls change nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot wake the loop.
+    pub fn stop(&self) -> io::Result<()> {
+        self.waker.wake()
+    }
+}
+
+impl MioNet {
+    /// Listens on all of `addresses`. A port of 0 is a free one, the same for all of them. Loopback over
+    /// IPv6 is left out on a machine that has none, as long as another address remains.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with, the address named; [`ErrorKind::InvalidInput`] when there is no address.
+    pub fn bind(addresses: &[SocketAddr]) -> io::Result<MioNet> {
+        let mut listeners = listen_on_all(addresses)?;
+        let poll = Poll::new()?;
+        for (i, listener) in listeners.iter_mut().enumerate() {
+            poll.registry().register(&mut listener.socket, listener_token(i), Interest::READABLE)?;
+        }
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let events = Events::with_capacity(EVENTS_PER_WAIT);
+        Ok(MioNet { poll, events, waker, listeners, start: Instant::now() })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn local_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(|listener| listener.socket.local_addr()).collect()
+    }
+
+    /// What ends the server.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle { waker: Arc::clone(&self.waker) }
+    }
+}
+
+impl Net for MioNet {
+    type Socket = TcpStream;
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        // mio rounds up to whole milliseconds, so that a deadline has passed when the wait for it ends.
+        let timeout = until
+            .and_then(|until| self.start.checked_add(Duration::from_millis(until.0)))
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        for event in &self.events {
+            let Token(key) = event.token();
+            if event.token() == WAKER {
+                ready.push(Ready::Stop);
+            } else if let Some(i) = usize::MAX.checked_sub(key).filter(|i| *i < self.listeners.len()) {
+                self.listeners[i].is_pending = true;
+                ready.push(Ready::Acceptable);
+            } else {
+                let hangup = event.is_read_closed() || event.is_error();
+                if event.is_readable() || hangup {
+                    ready.push(Ready::Readable { key, hangup });
+                }
+                if event.is_writable() {
+                    ready.push(Ready::Writable { key });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> io::Result<Accepted<TcpStream>> {
+        for listener in self.listeners.iter_mut().filter(|listener| listener.is_pending) {
+            match listener.socket.accept() {
+                Ok((socket, remote)) => {
+                    // Fails only for a connection that is over already: the first read will show it.
+                    let _ = socket.set_nodelay(true);
+                    return Ok(Accepted { socket, remote: Some(remote) });
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.is_pending = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn register(&mut self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
+        self.poll.registry().register(socket, Token(key), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn read(&mut self, socket: &mut TcpStream, room: &mut [u8]) -> io::Result<usize> {
+        socket.read(room)
+    }
+
+    fn write(&mut self, socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+        socket.write(bytes)
+    }
+
+    fn shut_write(&mut self, socket: &mut TcpStream) {
+        // Fails only for a connection that is over already.
+        let _ = socket.shutdown(Shutdown::Write);
+    }
+
+    fn close(&mut self, socket: TcpStream) {
+        // The kernel forgets the registration of a descriptor that is closed.
+        drop(socket);
+    }
+
+    fn resident_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+}
+
+fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
+    let mut attempts = 0;
+    loop {
+        match listen_once(addresses) {
+            // A port that is free on the first address can be taken on the second.
+            Err(error)
+                if error.kind() == ErrorKind::AddrInUse
+                    && addresses.len() > 1
+                    && addresses.iter().all(|address| address.port() == 0)
+                    && attempts < FREE_PORT_ATTEMPTS =>
+            {
+                attempts += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn listen_once(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
+    let mut listeners: Vec<Listener> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let mut address = *address;
+        if let (0, Some(first)) = (address.port(), listeners.first()) {
+            address.set_port(first.socket.local_addr()?.port());
+        }
+        match listen(address) {
+            Ok(socket) => listeners.push(Listener { socket, is_pending: false }),
+            Err(error) if addresses.len() > 1 && is_missing_ipv6_loopback(address, &error) => {
+                log::warn!("no IPv6 on this machine: not listening on {address}");
+            }
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
+        }
+    }
+    if listeners.is_empty() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "no address to listen on"));
+    }
+    Ok(listeners)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    if cfg!(unix) {
+        // A restarted server binds while connections of its predecessor are in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+    }
+    if address.ip() == std::net::Ipv6Addr::UNSPECIFIED {
+        // `::` means every address, IPv4 included, whatever the machine's default.
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn is_missing_ipv6_loopback(address: SocketAddr, error: &io::Error) -> bool {
+    /// `EAFNOSUPPORT`, for which `ErrorKind` has no name.
+    const NO_SUCH_FAMILY: Option<i32> = Some(97);
+    let is_missing = error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == NO_SUCH_FAMILY;
+    address.is_ipv6() && address.ip().is_loopback() && is_missing
+}
+
+fn listener_token(i: usize) -> Token {
+    Token(usize::MAX - i)
+}
+
+/// Below every listener and above every key of a connection.
+const WAKER: Token = Token(usize::MAX / 2);
+
+/// Few enough that the buffers of one turn stay in the processor's cache.
+const EVENTS_PER_WAIT: usize = 256;
+
+/// Connections that the kernel keeps until they are accepted; it cuts this to its own limit. A reconnecting
+/// crowd arrives within one second.
+const BACKLOG: i32 = 4096;
+
+const FREE_PORT_ATTEMPTS: u32 = 16;

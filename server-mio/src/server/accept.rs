@@ -1,0 +1,49 @@
+//! New connections.
+
+use crate::net::{Accepted, Net};
+use crate::server::Server;
+use crate::server::slots::key_of;
+use std::io::ErrorKind;
+
+impl<N: Net> Server<N> {
+    /// Takes in a bounded number of those who wait.
+    pub(super) fn accept_some(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !self.acceptor.may_accept(self.now, self.connections.len()) {
+                return;
+            }
+            match self.net.accept() {
+                Ok(accepted) => self.take_in(accepted),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.acceptor.note_drained(),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                Err(error) => {
+                    log::warn!("cannot accept, trying again in a moment: {error}");
+                    return self.acceptor.note_exhausted(self.now);
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, Accepted { socket, remote }: Accepted<N::Socket>) {
+        if !self.gate.admits(self.now, remote) {
+            return self.net.close(socket);
+        }
+        let id = self.connections.insert(socket, remote, self.now + self.config.handshake_timeout_ms);
+        if let Some(connection) = self.connections.get_mut(id)
+            && let Err(error) = self.net.register(&mut connection.socket, key_of(id))
+        {
+            log::warn!("cannot watch a new connection: {error}");
+            self.connections.doom(id);
+        }
+        if self.connections.handshakes() > self.config.max_handshakes
+            && let Some(oldest) = self.connections.oldest_handshake()
+        {
+            log::debug!("{oldest:?} ended: more than {} handshakes", self.config.max_handshakes);
+            self.connections.doom(oldest);
+        }
+    }
+}
+
+/// So that a rush of newcomers does not delay those who are connected.
+const ACCEPTS_PER_TURN: usize = 64;

@@ -1,0 +1,102 @@
+//! When to accept, and when to let people wait in the kernel's queue.
+
+use peerpigeon_core::Time;
+
+/// Decides whether the loop accepts in this turn.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    max_sockets: usize,
+    /// Somebody may wait: the last accept did not fail with `WouldBlock`.
+    is_pending: bool,
+    /// The limit was reached, and not enough have gone since.
+    is_full: bool,
+    /// Out of descriptors or memory; when to try again.
+    paused_until: Option<Time>,
+}
+
+impl Acceptor {
+    pub(crate) fn new(max_sockets: usize) -> Acceptor {
+        Acceptor { max_sockets, is_pending: false, is_full: false, paused_until: None }
+    }
+
+    /// The system says that somebody waits.
+    pub(crate) fn note_pending(&mut self) {
+        self.is_pending = true;
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn note_drained(&mut self) {
+        self.is_pending = false;
+    }
+
+    /// The system could not give another socket. Without a pause the loop would try for ever.
+    pub(crate) fn note_exhausted(&mut self, now: Time) {
+        self.paused_until = Some(now + PAUSE_MS);
+    }
+
+    /// A socket was closed, which is what the system was short of.
+    pub(crate) fn note_closed(&mut self, open: usize) {
+        self.paused_until = None;
+        if self.is_full && open <= self.max_sockets / 10 * 9 {
+            self.is_full = false;
+            log::info!("accepting again: {open} sockets of at most {}", self.max_sockets);
+        }
+    }
+
+    /// Whether to accept one more now.
+    pub(crate) fn may_accept(&mut self, now: Time, open: usize) -> bool {
+        if !self.is_full && open >= self.max_sockets {
+            self.is_full = true;
+            log::warn!("{open} sockets, the most there may be: not accepting");
+        }
+        self.is_pending && !self.is_full && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    /// When to try next; `None` while there is nothing to try.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        (self.is_pending && !self.is_full).then(|| self.paused_until.unwrap_or_default())
+    }
+}
+
+const PAUSE_MS: u64 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepting_stops_at_the_limit_and_resumes_below_nine_tenths_of_it() {
+        let mut acceptor = Acceptor::new(10);
+        acceptor.note_pending();
+        assert!(acceptor.may_accept(Time(0), 9));
+        assert!(!acceptor.may_accept(Time(0), 10));
+        assert_eq!(acceptor.deadline(), None);
+        acceptor.note_closed(10);
+        assert!(!acceptor.may_accept(Time(0), 9));
+        acceptor.note_closed(9);
+        assert!(acceptor.may_accept(Time(0), 9));
+    }
+
+    #[test]
+    fn without_descriptors_it_waits_a_moment_or_for_a_close() {
+        let mut acceptor = Acceptor::new(10);
+        acceptor.note_pending();
+        acceptor.note_exhausted(Time(1000));
+        assert!(!acceptor.may_accept(Time(1099), 5));
+        assert_eq!(acceptor.deadline(), Some(Time(1100)));
+        assert!(acceptor.may_accept(Time(1100), 5));
+        acceptor.note_exhausted(Time(1100));
+        acceptor.note_closed(4);
+        assert!(acceptor.may_accept(Time(1100), 4));
+    }
+
+    #[test]
+    fn there_is_nothing_to_do_while_nobody_waits() {
+        let mut acceptor = Acceptor::new(10);
+        assert_eq!(acceptor.deadline(), None);
+        acceptor.note_pending();
+        assert_eq!(acceptor.deadline(), Some(Time(0)));
+        acceptor.note_drained();
+        assert!(!acceptor.may_accept(Time(0), 0));
+    }
+}

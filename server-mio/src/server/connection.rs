@@ -1,0 +1,115 @@
+//! One socket and what is known of it.
+
+use crate::server::queue::Queue;
+use crate::websocket::Decoder;
+use peerpigeon_core::{ConnId, Time};
+use std::net::SocketAddr;
+
+/// One of very many, most of them idle WebSockets: whatever is rare is boxed.
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    pub(crate) id: ConnId,
+    pub(crate) phase: Phase,
+    pub(crate) queue: Queue,
+    /// When it is ended unless something happens; [`NEVER`] in an open WebSocket, whose silence is the core's business.
+    pub(crate) deadline: Time,
+    pub(crate) socket: S,
+    pub(crate) marks: Marks,
+}
+
+/// The deadline of a connection that has none.
+pub(crate) const NEVER: Time = Time(u64::MAX);
+
+/// Where a connection is in its life. It only moves down this list.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Requests are read and answered.
+    Http(Box<HttpState>),
+    /// A WebSocket. The core knows it.
+    Open {
+        decoder: Decoder,
+        /// The payload of a ping that is answered when the queue is empty.
+        pong: Option<Box<[u8]>>,
+    },
+    /// We have sent a close frame and wait for the client's.
+    Closing { decoder: Decoder },
+    /// Nothing that arrives matters any more; what is queued is sent, then we end our direction and wait
+    /// for the client to end its own. A socket that is closed with unread input would be reset, and the
+    /// reset would destroy what the client has not read yet (RFC 9112 section 9.6).
+    Lingering,
+}
+
+/// A connection that is not a WebSocket.
+#[derive(Debug, Default)]
+pub(crate) struct HttpState {
+    pub(crate) remote: Option<SocketAddr>,
+    /// What was read and not used: a head that is not whole, or requests that wait for their turn.
+    pub(crate) stash: Vec<u8>,
+    /// How much of the stash is known to hold no whole head.
+    pub(crate) seen: usize,
+    /// What is left of a body to be thrown away.
+    pub(crate) body_bytes: u64,
+    /// The stash holds requests that wait for their turn.
+    pub(crate) has_backlog: bool,
+}
+
+/// What the loop has noted about a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks {
+    /// It is in the list of those to be read.
+    pub(crate) is_ready: bool,
+    /// It is in the list of those to be flushed.
+    pub(crate) is_dirty: bool,
+    /// The socket takes nothing until it is reported writable.
+    pub(crate) is_blocked: bool,
+    /// The end of the stream, or an error, lies behind what there is to read.
+    pub(crate) has_hangup: bool,
+    /// Writing failed. What the client sent before is still read.
+    pub(crate) is_broken: bool,
+    /// The core has been told of it and has not closed it.
+    pub(crate) is_known: bool,
+    /// A message did not fit into the queue, and the core is about to be told.
+    pub(crate) has_overflowed: bool,
+    /// There was something to read while answers waited.
+    pub(crate) is_held_back: bool,
+    /// It is over as soon as the queue is empty.
+    pub(crate) ends_when_flushed: bool,
+    /// Our direction has been ended.
+    pub(crate) has_shut: bool,
+    /// It is over; the socket is closed at the end of the turn.
+    pub(crate) is_doomed: bool,
+}
+
+impl<S> Connection<S> {
+    /// Bytes of memory that it owns beside itself.
+    pub(crate) fn owned_bytes(&self) -> usize {
+        let input = match &self.phase {
+            Phase::Http(state) => size_of::<HttpState>() + state.stash.capacity(),
+            Phase::Open { decoder, pong } => {
+                decoder.owned_bytes() + pong.as_ref().map_or(0, |payload| payload.len())
+            }
+            Phase::Closing { decoder } => decoder.owned_bytes(),
+            Phase::Lingering => 0,
+        };
+        input + self.queue.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small_and_owns_nothing() {
+        assert!(size_of::<Connection<i32>>() <= 96, "{}", size_of::<Connection<i32>>());
+        let connection = Connection {
+            id: ConnId(1),
+            phase: Phase::Open { decoder: Decoder::default(), pong: None },
+            queue: Queue::default(),
+            deadline: NEVER,
+            socket: 3_i32,
+            marks: Marks::default(),
+        };
+        assert_eq!(connection.owned_bytes(), 0);
+    }
+}

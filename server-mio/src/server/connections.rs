@@ -1,0 +1,329 @@
+//! All connections, and the lists of those that have something to do.
+
+use crate::server::connection::{Connection, HttpState, Marks, NEVER, Phase};
+use crate::server::pool::Pool;
+use crate::server::queue::Queue;
+use crate::server::slots::Slots;
+use crate::websocket::{Decoder, encode};
+use peerpigeon_core::{ConnId, Time};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+/// Every socket, by the key under which it is registered; nothing here is ever searched through in a turn.
+#[derive(Debug)]
+pub(crate) struct Connections<S> {
+    pub(super) slots: Slots<S>,
+    max_queue_bytes: usize,
+    pub(super) pool: Pool,
+    /// Decoders between two incomplete frames.
+    spare_decoders: Vec<Decoder>,
+    /// Bytes of memory that all connections own beside themselves.
+    pub(super) owned_bytes: usize,
+    /// How many have nothing left to do but to wait for the client's end.
+    pub(super) parting: usize,
+    /// To be read.
+    pub(crate) ready: Vec<ConnId>,
+    /// To be flushed.
+    pub(super) dirty: Vec<ConnId>,
+    /// To be closed.
+    pub(super) doomed: Vec<ConnId>,
+    /// A message did not fit into the queue.
+    pub(crate) overflowed: Vec<ConnId>,
+    /// Deadlines of those in [`Phase::Http`], all of them.
+    handshakes: BTreeSet<(Time, ConnId)>,
+    /// Deadlines of those that are being ended.
+    endings: BTreeSet<(Time, ConnId)>,
+}
+
+impl<S> Connections<S> {
+    pub(crate) fn new(max_queue_bytes: usize) -> Connections<S> {
+        Connections {
+            slots: Slots::new(),
+            max_queue_bytes,
+            pool: Pool::default(),
+            spare_decoders: Vec::new(),
+            owned_bytes: 0,
+            parting: 0,
+            ready: Vec::new(),
+            dirty: Vec::new(),
+            doomed: Vec::new(),
+            overflowed: Vec::new(),
+            handshakes: BTreeSet::new(),
+            endings: BTreeSet::new(),
+        }
+    }
+
+    /// All sockets.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Sockets in [`Phase::Http`].
+    pub(crate) fn handshakes(&self) -> usize {
+        self.handshakes.len()
+    }
+
+    /// Whether only those are left who wait for a request, or for the client's end of the connection.
+    pub(crate) fn are_done(&self) -> bool {
+        self.slots.len() == self.handshakes.len() + self.parting
+    }
+
+    /// Bytes of memory that connections own beside themselves.
+    pub(crate) fn owned_bytes(&self) -> usize {
+        self.owned_bytes
+    }
+
+    /// Bytes of memory kept for the next queues.
+    pub(crate) fn pooled_bytes(&self) -> usize {
+        self.pool.owned_bytes()
+    }
+
+    /// A connection that is not over.
+    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
+        self.slots.live_mut(id)
+    }
+
+    /// The connection registered under `key`, if it is not over.
+    pub(crate) fn at_key_mut(&mut self, key: usize) -> Option<&mut Connection<S>> {
+        self.slots.at_key_mut(key)
+    }
+
+    /// Takes in an accepted socket; the key is what to register it under.
+    pub(crate) fn insert(&mut self, socket: S, remote: Option<SocketAddr>, deadline: Time) -> ConnId {
+        let connection = self.slots.insert(|id| Connection {
+            id,
+            phase: Phase::Http(Box::new(HttpState { remote, ..HttpState::default() })),
+            queue: Queue::default(),
+            deadline,
+            socket,
+            marks: Marks::default(),
+        });
+        let id = connection.id;
+        self.owned_bytes += connection.owned_bytes();
+        self.handshakes.insert((deadline, id));
+        id
+    }
+
+    /// Sets when a connection in [`Phase::Http`] is ended.
+    pub(crate) fn set_handshake_deadline(&mut self, id: ConnId, deadline: Time) {
+        if let Some(connection) = self.slots.live_mut(id) {
+            let before = std::mem::replace(&mut connection.deadline, deadline);
+            self.handshakes.remove(&(before, id));
+            self.handshakes.insert((deadline, id));
+        }
+    }
+
+    /// The next phase of a connection; `deadline` is [`NEVER`] for an open WebSocket.
+    pub(crate) fn advance(&mut self, id: ConnId, phase: Phase, deadline: Time) {
+        let Some(connection) = self.slots.live_mut(id) else { return };
+        self.handshakes.remove(&(connection.deadline, id));
+        self.endings.remove(&(connection.deadline, id));
+        let before = connection.owned_bytes();
+        connection.phase = phase;
+        connection.deadline = deadline;
+        self.owned_bytes = self.owned_bytes - before + connection.owned_bytes();
+        if deadline != NEVER {
+            self.endings.insert((deadline, id));
+        }
+        self.mark_dirty(id);
+    }
+
+    /// The first in [`Phase::Http`] whose time is up.
+    pub(crate) fn late_handshake(&self, now: Time) -> Option<ConnId> {
+        self.handshakes.first().filter(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
+    }
+
+    /// The first being ended whose time is up.
+    pub(crate) fn late_ending(&self, now: Time) -> Option<ConnId> {
+        self.endings.first().filter(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
+    }
+
+    /// The one in [`Phase::Http`] that has been silent for longest.
+    pub(crate) fn oldest_handshake(&self) -> Option<ConnId> {
+        self.handshakes.first().map(|(_, id)| *id)
+    }
+
+    /// When something here is due at the latest.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let first = |set: &BTreeSet<(Time, ConnId)>| set.first().map(|(deadline, _)| *deadline);
+        [first(&self.handshakes), first(&self.endings), self.pool.deadline()].into_iter().flatten().min()
+    }
+
+    /// Frees buffers that were not needed for a while.
+    pub(crate) fn trim(&mut self, now: Time) {
+        self.pool.trim(now);
+    }
+
+    /// Has it read in this or the next turn.
+    pub(crate) fn mark_ready(&mut self, id: ConnId) {
+        let Some(connection) = self.slots.any_mut(id) else { return };
+        if !connection.marks.is_ready && !connection.marks.is_doomed {
+            connection.marks.is_ready = true;
+            self.ready.push(id);
+        }
+    }
+
+    /// Has it flushed at the end of this turn.
+    pub(crate) fn mark_dirty(&mut self, id: ConnId) {
+        let Some(connection) = self.slots.any_mut(id) else { return };
+        if !connection.marks.is_dirty && !connection.marks.is_doomed {
+            connection.marks.is_dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// The connection is over: its socket is closed at the end of this turn, after a last flush.
+    pub(crate) fn doom(&mut self, id: ConnId) {
+        let Some(connection) = self.slots.live_mut(id) else { return };
+        connection.marks.is_doomed = true;
+        let deadline = connection.deadline;
+        self.handshakes.remove(&(deadline, id));
+        self.endings.remove(&(deadline, id));
+        self.doomed.push(id);
+    }
+
+    /// Appends to the queue, whatever it holds already.
+    pub(crate) fn queue(&mut self, id: ConnId, bytes_at_most: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(connection) = self.slots.any_mut(id) else { return };
+        if connection.marks.is_broken || connection.marks.is_doomed {
+            return;
+        }
+        let before = connection.queue.capacity();
+        if connection.queue.has_no_buffer() {
+            connection.queue.give_buffer(self.pool.take());
+        }
+        write(connection.queue.room(bytes_at_most));
+        self.owned_bytes = self.owned_bytes - before + connection.queue.capacity();
+        if !connection.marks.is_dirty && !connection.marks.is_blocked {
+            connection.marks.is_dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// Appends a text message, unless the queue would pass its limit: then it says so.
+    #[must_use]
+    pub(crate) fn queue_text(&mut self, id: ConnId, text: &str) -> Fit {
+        let frame_bytes = text.len() + encode::MAX_HEADER_BYTES;
+        let max_queue_bytes = self.max_queue_bytes;
+        match self.slots.live_mut(id) {
+            // The core is about to be told; what came after the lost message must not be sent without it.
+            Some(connection) if connection.marks.has_overflowed => Fit::Fits,
+            Some(connection) if connection.queue.len() + frame_bytes > max_queue_bytes => Fit::TooMuch,
+            _ => {
+                self.queue(id, frame_bytes, |out| encode::text(out, text));
+                Fit::Fits
+            }
+        }
+    }
+
+    /// Notes that a message did not fit, once.
+    pub(crate) fn note_overflow(&mut self, id: ConnId) {
+        let Some(connection) = self.slots.live_mut(id) else { return };
+        if !connection.marks.has_overflowed {
+            connection.marks.has_overflowed = true;
+            self.overflowed.push(id);
+        }
+    }
+
+    /// Answers a ping: at once where earlier output has gone out, else only the newest one, later (RFC
+    /// 6455 section 5.5.3).
+    pub(crate) fn queue_pong(&mut self, id: ConnId, payload: &[u8]) {
+        let Some(connection) = self.slots.any_mut(id) else { return };
+        if connection.marks.is_blocked {
+            if let Phase::Open { pong, .. } = &mut connection.phase {
+                let before = pong.as_ref().map_or(0, |payload| payload.len());
+                *pong = Some(payload.into());
+                self.owned_bytes = self.owned_bytes - before + payload.len();
+            }
+        } else {
+            self.queue(id, payload.len() + encode::MAX_HEADER_BYTES, |out| encode::pong(out, payload));
+        }
+    }
+
+    /// Appends a close frame.
+    pub(crate) fn queue_close(&mut self, id: ConnId, code: Option<CloseCode>, reason: &str) {
+        self.queue(id, encode::MAX_CONTROL_BYTES + encode::MAX_HEADER_BYTES, |out| {
+            encode::close(out, code, reason);
+        });
+    }
+
+    /// Takes the decoder out, so that what it finds can be acted on.
+    pub(crate) fn take_decoder(&mut self, id: ConnId) -> Option<Decoder> {
+        let connection = self.slots.live_mut(id)?;
+        let decoder = match &mut connection.phase {
+            Phase::Open { decoder, .. } | Phase::Closing { decoder } => std::mem::take(decoder),
+            Phase::Http(_) | Phase::Lingering => return None,
+        };
+        if decoder.owned_bytes() == 0 {
+            return Some(self.spare_decoders.pop().unwrap_or(decoder));
+        }
+        self.owned_bytes -= decoder.owned_bytes();
+        Some(decoder)
+    }
+
+    /// Puts the decoder back if something is incomplete; else it will serve the next connection.
+    pub(crate) fn return_decoder(&mut self, id: ConnId, mut returned: Decoder) {
+        if returned.is_idle() {
+            if returned.owned_bytes() > 0 && self.spare_decoders.len() < MAX_SPARE_DECODERS {
+                self.spare_decoders.push(returned);
+            }
+            return;
+        }
+        let Some(connection) = self.slots.live_mut(id) else { return };
+        if let Phase::Open { decoder, .. } | Phase::Closing { decoder } = &mut connection.phase {
+            self.owned_bytes += returned.owned_bytes();
+            *decoder = returned;
+        }
+    }
+
+    /// Takes the HTTP state out, so that requests can be answered; [`Connections::return_http`] or
+    /// [`Connections::advance`] must follow.
+    pub(crate) fn take_http(&mut self, id: ConnId) -> Option<Box<HttpState>> {
+        let connection = self.slots.live_mut(id)?;
+        if !matches!(connection.phase, Phase::Http(_)) {
+            return None;
+        }
+        let before = connection.owned_bytes();
+        let Phase::Http(state) = std::mem::replace(&mut connection.phase, Phase::Lingering) else {
+            return None;
+        };
+        let after = connection.owned_bytes();
+        self.owned_bytes = self.owned_bytes - before + after;
+        Some(state)
+    }
+
+    /// Puts the HTTP state back.
+    pub(crate) fn return_http(&mut self, id: ConnId, state: Box<HttpState>) {
+        let Some(connection) = self.slots.any_mut(id) else { return };
+        let before = connection.owned_bytes();
+        connection.phase = Phase::Http(state);
+        self.owned_bytes = self.owned_bytes - before + connection.owned_bytes();
+    }
+
+    /// The connection that owns most memory.
+    pub(crate) fn fattest(&self) -> Option<ConnId> {
+        let fattest = self.slots.iter_live().max_by_key(|connection| connection.owned_bytes())?;
+        Some(fattest.id)
+    }
+
+    /// Frees all that a connection owns beside itself.
+    pub(crate) fn strip(&mut self, id: ConnId) {
+        let Some(connection) = self.slots.any_mut(id) else { return };
+        self.owned_bytes -= connection.owned_bytes();
+        connection.queue.take_buffer();
+        connection.phase = Phase::Lingering;
+    }
+}
+
+/// What became of a message that was to be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is queued, or the connection is as good as over.
+    Fits,
+    /// It is not queued.
+    TooMuch,
+}
+
+/// A frame that is cut by a read is rare, and each of these takes a few KiB.
+const MAX_SPARE_DECODERS: usize = 32;

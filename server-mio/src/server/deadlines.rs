@@ -1,0 +1,48 @@
+//! What happens because nothing happened.
+
+use crate::http::{Refusal, Status};
+use crate::net::Net;
+use crate::server::Server;
+use crate::server::connection::Phase;
+use peerpigeon_core::{ConnId, Input, Time};
+
+impl<N: Net> Server<N> {
+    /// When the next turn must begin at the latest.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let core = self.switchboard.poll_timeout().map(|(when, _)| when);
+        [core, self.connections.deadline(), self.acceptor.deadline(), self.drained_by]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due, in the core and in the loop.
+    pub(super) fn fire_deadlines(&mut self) {
+        if self.switchboard.poll_timeout().is_some_and(|(when, _)| when <= self.now) {
+            self.feed(Input::Tick);
+        }
+        while let Some(id) = self.connections.late_handshake(self.now) {
+            self.end_handshake(id);
+        }
+        while let Some(id) = self.connections.late_ending(self.now) {
+            self.connections.doom(id);
+        }
+        self.connections.trim(self.now);
+    }
+
+    /// Half a request is answered with 408 (RFC 9110 section 15.5.9); a silent connection is just ended.
+    fn end_handshake(&mut self, id: ConnId) {
+        let has_begun = self.connections.get_mut(id).is_some_and(|connection| match &connection.phase {
+            Phase::Http(state) => {
+                connection.queue.is_empty() && (!state.stash.is_empty() || state.body_bytes > 0)
+            }
+            Phase::Open { .. } | Phase::Closing { .. } | Phase::Lingering => false,
+        });
+        if has_begun {
+            let text = "Request was not whole within HANDSHAKE_TIMEOUT";
+            self.refuse(id, Refusal { status: Status::RequestTimeout, text }, None);
+        } else {
+            self.connections.doom(id);
+        }
+    }
+}

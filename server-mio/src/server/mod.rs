@@ -1,0 +1,166 @@
+//! The event loop.
+
+mod accept;
+mod acceptor;
+mod connection;
+mod connections;
+mod deadlines;
+mod drain;
+mod flush;
+mod outputs;
+mod pool;
+mod queue;
+mod read;
+mod read_http;
+mod read_websocket;
+mod shed;
+mod slots;
+
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::net::{Net, Ready};
+use crate::server::acceptor::Acceptor;
+use crate::server::connections::Connections;
+use crate::server::slots::MAX_SLOTS;
+use crate::tally::Tally;
+use peerpigeon_core::{Census, ConnId, Switchboard, Time, UnixMillis};
+use std::io;
+
+/// The whole server around one [`Net`]: connections, the switchboard, and the buffers that they share.
+///
+/// One thread, no locks. The cost of a turn grows with what is ready, not with how many are connected.
+pub struct Server<N: Net> {
+    net: N,
+    config: Config,
+    gate: Box<dyn Gate>,
+    switchboard: Switchboard,
+    tally: Tally,
+    connections: Connections<N::Socket>,
+    acceptor: Acceptor,
+    /// The clock is read once in a turn.
+    now: Time,
+    boot: UnixMillis,
+    /// When the process must have ended; `None` until it is asked to.
+    drained_by: Option<Time>,
+    /// What every read goes into; taken out while one is worked on.
+    input: Vec<u8>,
+    events: Vec<Ready>,
+    /// The list of those to be read, while it is worked on.
+    reading: Vec<ConnId>,
+}
+
+impl<N: Net> Server<N> {
+    /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
+    pub fn new(net: N, config: Config, gate: Box<dyn Gate>, boot: UnixMillis) -> Server<N> {
+        Server {
+            switchboard: Switchboard::new(config.limits.clone(), boot),
+            tally: Tally::default(),
+            connections: Connections::new(config.max_queue_bytes),
+            acceptor: Acceptor::new(config.max_sockets.min(MAX_SLOTS)),
+            now: net.now(),
+            boot,
+            drained_by: None,
+            input: vec![0; INPUT_BYTES],
+            events: Vec::new(),
+            reading: Vec::new(),
+            net,
+            config,
+            gate,
+        }
+    }
+
+    /// Works until the process was asked to end ([`Ready::Stop`]) and everybody has been told, or
+    /// `SHUTDOWN_TIMEOUT` is over.
+    ///
+    /// # Errors
+    ///
+    /// When waiting for events fails: then nothing works any more.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.is_over() {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// One turn: sleeps until something is to be done, and does it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::run`].
+    pub fn turn(&mut self) -> io::Result<()> {
+        self.wait()?;
+        self.now = self.net.now();
+        self.note_events();
+        self.accept_some();
+        self.read_ready();
+        self.fire_deadlines();
+        self.flush_and_shed();
+        self.close_ended();
+        Ok(())
+    }
+
+    /// Sockets that are open, WebSockets or not.
+    pub fn sockets(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Bytes of output queues and incomplete input, and of buffers kept for the next ones.
+    pub fn buffered_bytes(&self) -> usize {
+        self.connections.owned_bytes() + self.connections.pooled_bytes()
+    }
+
+    /// Gauges of the core.
+    pub fn census(&self) -> Census {
+        self.switchboard.census()
+    }
+
+    /// Counters.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The network, for a simulator that moves it between turns.
+    pub fn net_mut(&mut self) -> &mut N {
+        &mut self.net
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        self.events.clear();
+        let until = if self.connections.ready.is_empty() { self.next_deadline() } else { Some(Time(0)) };
+        self.net.wait(until, &mut self.events)
+    }
+
+    fn note_events(&mut self) {
+        for i in 0..self.events.len() {
+            match self.events[i] {
+                Ready::Acceptable => self.acceptor.note_pending(),
+                Ready::Readable { key, hangup } => {
+                    if let Some(connection) = self.connections.at_key_mut(key) {
+                        connection.marks.has_hangup |= hangup;
+                        let id = connection.id;
+                        self.connections.mark_ready(id);
+                    }
+                }
+                Ready::Writable { key } => {
+                    if let Some(connection) = self.connections.at_key_mut(key)
+                        && connection.marks.is_blocked
+                    {
+                        connection.marks.is_blocked = false;
+                        let id = connection.id;
+                        self.connections.mark_dirty(id);
+                    }
+                }
+                Ready::Stop => self.begin_drain(),
+            }
+        }
+    }
+
+    fn close_ended(&mut self) {
+        if self.connections.reap(&mut self.net) {
+            self.acceptor.note_closed(self.connections.len());
+        }
+    }
+}
+
+/// Bytes read from one connection in one turn at most.
+const INPUT_BYTES: usize = 64 * 1024;

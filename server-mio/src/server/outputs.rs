@@ -1,0 +1,93 @@
+//! Between the core's two doors.
+
+use crate::net::Net;
+use crate::server::Server;
+use crate::server::connection::Phase;
+use crate::server::connections::Fit;
+use crate::websocket::encode;
+use peerpigeon_core::{CloseReason, ConnId, Event, Gone, Input, Output};
+
+impl<N: Net> Server<N> {
+    /// Hands one input to the core and does what comes out.
+    pub(super) fn feed(&mut self, input: Input<'_>) {
+        self.switchboard.handle(self.now, input);
+        loop {
+            self.apply_outputs();
+            // An output may not be answered while others wait, so this comes after the last one.
+            let Some(conn) = self.connections.overflowed.pop() else { break };
+            self.switchboard.handle(self.now, Input::QueueFull { conn });
+        }
+    }
+
+    fn apply_outputs(&mut self) {
+        while let Some(output) = self.switchboard.poll_output() {
+            match output {
+                Output::Send { conn, text } => {
+                    if self.connections.queue_text(conn, text) == Fit::TooMuch {
+                        // Many messages in one turn do not make a slow reader: what fits may go at once.
+                        self.connections.flush(&mut self.net, conn);
+                        if self.connections.queue_text(conn, text) == Fit::TooMuch {
+                            self.connections.note_overflow(conn);
+                        }
+                    }
+                }
+                // Nothing is posted to the core yet.
+                Output::Reply { .. } => {}
+                Output::Ping { conn } => {
+                    self.connections.queue(conn, encode::MAX_HEADER_BYTES, encode::ping);
+                }
+                Output::Close { conn, why } => {
+                    let deadline = self.now + self.config.closing_timeout_ms;
+                    self.connections.close(conn, why, deadline);
+                }
+                Output::Observe(event) => {
+                    self.tally.count(&event);
+                    log_event(&event);
+                }
+            }
+        }
+    }
+
+    /// Tells the core that a connection is over, if it knows it and has not ended it itself.
+    pub(super) fn tell_gone(&mut self, conn: ConnId, cause: Gone) {
+        if let Some(connection) = self.connections.get_mut(conn)
+            && std::mem::take(&mut connection.marks.is_known)
+        {
+            self.feed(Input::Closed { conn, cause });
+        }
+    }
+}
+
+impl<S> crate::server::connections::Connections<S> {
+    /// The core closes a connection: the close frame goes behind what is queued.
+    fn close(&mut self, conn: ConnId, why: CloseReason, deadline: peerpigeon_core::Time) {
+        let Some(connection) = self.get_mut(conn) else { return };
+        connection.marks.is_known = false;
+        self.queue_close(conn, Some(why.code().into()), why.text());
+        self.advance(conn, Phase::Closing { decoder: Default::default() }, deadline);
+    }
+}
+
+fn log_event(event: &Event) {
+    match event {
+        Event::Admitted { conn, peer } => log::debug!("{peer} admitted on {conn:?}"),
+        Event::Announced { peer, network, .. } => log::debug!("{peer} announced in {network:?}"),
+        Event::Gone { conn, peer: Some(peer), cause } => log::debug!("{peer} gone from {conn:?}: {cause:?}"),
+        Event::Gone { conn, peer: None, cause } => log::debug!("{conn:?} gone: {cause:?}"),
+        Event::Held { conn, why } => log::debug!("{conn:?} held: {why:?}"),
+        Event::Swept { mailboxes, mails } => log::debug!("swept {mailboxes} mailboxes, {mails} mails"),
+        Event::Opened { .. }
+        | Event::Left { .. }
+        | Event::NetworkOpened { .. }
+        | Event::NetworkClosed { .. }
+        | Event::Introduced { .. }
+        | Event::Accepted { .. }
+        | Event::Relayed { .. }
+        | Event::Mailed { .. }
+        | Event::Shelved { .. }
+        | Event::ShelfEnded { .. }
+        | Event::MailEnded { .. }
+        | Event::Refused { .. }
+        | Event::Handled { .. } => {}
+    }
+}

@@ -1,0 +1,129 @@
+//! Buffers between two uses.
+
+use peerpigeon_core::Time;
+
+/// Keeps the buffers of emptied queues for the next ones, so that relaying allocates nothing. Those that
+/// were not needed for a while are freed, so that a burst leaves nothing behind.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    /// The last one put back is the next one taken: its memory is the warmest.
+    buffers: Vec<Vec<u8>>,
+    /// Bytes of all of them.
+    bytes: usize,
+    /// How many were never taken since the last trim: the ones at the front.
+    unneeded: usize,
+    /// When to trim next; `None` while there is nothing to trim.
+    trim_at: Option<Time>,
+}
+
+impl Pool {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        self.unneeded = self.unneeded.min(self.buffers.len());
+        buffer
+    }
+
+    pub(crate) fn put(&mut self, buffer: Vec<u8>) {
+        debug_assert!(buffer.is_empty(), "a pooled buffer holds nothing");
+        let capacity = buffer.capacity();
+        if capacity == 0 || capacity > MAX_BUFFER_BYTES || self.bytes + capacity > MAX_POOL_BYTES {
+            return;
+        }
+        self.bytes += capacity;
+        self.buffers.push(buffer);
+    }
+
+    /// Frees what was not needed since the last call, every [`TRIM_INTERVAL_MS`].
+    pub(crate) fn trim(&mut self, now: Time) {
+        match self.trim_at {
+            None if self.buffers.is_empty() => {}
+            None => self.trim_at = Some(now + TRIM_INTERVAL_MS),
+            Some(when) if when > now => {}
+            Some(_) => {
+                for buffer in self.buffers.drain(..self.unneeded) {
+                    self.bytes -= buffer.capacity();
+                }
+                self.unneeded = self.buffers.len();
+                if self.buffers.is_empty() {
+                    self.buffers = Vec::new();
+                }
+                self.trim_at = (!self.buffers.is_empty()).then_some(now + TRIM_INTERVAL_MS);
+            }
+        }
+    }
+
+    /// When to call [`Pool::trim`] next.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.trim_at
+    }
+
+    /// Bytes of memory that it owns.
+    pub(crate) fn owned_bytes(&self) -> usize {
+        self.bytes + self.buffers.capacity() * size_of::<Vec<u8>>()
+    }
+}
+
+/// A larger one is freed at once.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Bytes kept at most.
+const MAX_POOL_BYTES: usize = 8 * 1024 * 1024;
+
+const TRIM_INTERVAL_MS: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_from_the_pool() {
+        let mut pool = Pool::default();
+        let mut buffer = pool.take();
+        buffer.reserve(500);
+        let capacity = buffer.capacity();
+        pool.put(buffer);
+        assert_eq!(pool.take().capacity(), capacity);
+        assert_eq!(pool.take().capacity(), 0);
+    }
+
+    #[test]
+    fn after_a_burst_only_what_is_still_in_use_stays() {
+        let mut pool = Pool::default();
+        for _ in 0..100 {
+            pool.put(Vec::with_capacity(1000));
+        }
+        for now in 0..5_000 {
+            let (one, other) = (pool.take(), pool.take());
+            pool.put(one);
+            pool.put(other);
+            pool.trim(Time(now));
+        }
+        assert_eq!((pool.buffers.len(), pool.bytes), (2, 2000));
+    }
+
+    #[test]
+    fn an_idle_pool_ends_empty_and_asks_for_no_more_time() {
+        let mut pool = Pool::default();
+        pool.put(Vec::with_capacity(1000));
+        pool.trim(Time(0));
+        let mut trims = 0;
+        while let Some(when) = pool.deadline() {
+            pool.trim(when);
+            trims += 1;
+            assert!(trims < 5);
+        }
+        assert_eq!(pool.owned_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        let mut pool = Pool::default();
+        pool.put(Vec::with_capacity(MAX_BUFFER_BYTES + 1));
+        assert_eq!(pool.bytes, 0);
+        for _ in 0..1000 {
+            pool.put(Vec::with_capacity(MAX_BUFFER_BYTES));
+        }
+        assert!(pool.bytes <= MAX_POOL_BYTES);
+    }
+}

@@ -1,0 +1,191 @@
+//! Requests, up to the one that makes a WebSocket of the connection.
+
+use crate::gate::Purpose;
+use crate::http::{
+    self, Answer, Frame, MAX_HEAD_BYTES, MAX_HEADERS, Method, Refusal, Request, Upgrade, Vitals,
+};
+use crate::net::Net;
+use crate::server::Server;
+use crate::server::connection::{HttpState, NEVER, Phase};
+use crate::server::read::Received;
+use peerpigeon_core::{ConnId, Input, UnixMillis};
+
+/// What follows a request.
+enum Next {
+    /// Another request.
+    Request,
+    /// Nothing: what else comes does not matter.
+    Nothing,
+    /// Frames.
+    Frames,
+}
+
+impl<N: Net> Server<N> {
+    /// Answers the requests that have come. While an answer waits to be sent no further one is read, so
+    /// that a client that does not read cannot make the server write.
+    pub(super) fn read_http(&mut self, id: ConnId, room: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.queue.is_empty() {
+            connection.marks.is_held_back = true;
+            return;
+        }
+        let Some(mut state) = self.connections.take_http(id) else { return };
+        let kept = state.stash.len();
+        room[..kept].copy_from_slice(&state.stash);
+        state.stash = Vec::new();
+        let received = if std::mem::take(&mut state.has_backlog) {
+            Received::Bytes { count: 0, more: true }
+        } else {
+            self.receive(id, &mut room[kept..=MAX_HEAD_BYTES])
+        };
+        match received {
+            Received::Bytes { count, more } => {
+                self.serve(id, state, &mut room[..kept + count]);
+                if more {
+                    self.connections.mark_ready(id);
+                }
+            }
+            // Answers that are under way still reach a client that has only ended its own direction.
+            Received::End(_) => {
+                self.connections.return_http(id, state);
+                if let Some(connection) = self.connections.get_mut(id) {
+                    connection.marks.ends_when_flushed = true;
+                    self.connections.mark_dirty(id);
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, id: ConnId, mut state: Box<HttpState>, input: &mut [u8]) {
+        let mut at = 0;
+        for _ in 0..REQUESTS_PER_TURN {
+            at += skip_body(&mut state, input.len() - at);
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let next = match http::parse(&input[at..], state.seen, &mut headers) {
+                Ok(None) => {
+                    state.seen = input.len() - at;
+                    break;
+                }
+                Ok(Some((request, head_bytes))) => {
+                    state.seen = 0;
+                    at += head_bytes;
+                    self.answer(id, &mut state, &request)
+                }
+                Err(refusal) => {
+                    self.refuse(id, refusal, None);
+                    Next::Nothing
+                }
+            };
+            match next {
+                Next::Request => {}
+                Next::Nothing => return,
+                Next::Frames => return self.decode(id, &mut input[at..]),
+            }
+        }
+        // Whatever is left is either a head that is not whole or has to wait for its turn.
+        state.has_backlog = state.seen == 0 && at < input.len();
+        state.stash = input[at..].to_vec();
+        let has_backlog = state.has_backlog;
+        self.connections.return_http(id, state);
+        if has_backlog {
+            self.connections.mark_ready(id);
+        }
+    }
+
+    /// Answers one request; unless another may follow, the connection has left [`Phase::Http`].
+    fn answer(&mut self, id: ConnId, state: &mut HttpState, request: &Request<'_>) -> Next {
+        let upgrade = match http::classify(request) {
+            Ok(upgrade) => upgrade,
+            Err(refusal) => {
+                self.refuse(id, refusal, Some(request));
+                return Next::Nothing;
+            }
+        };
+        let purpose = match upgrade {
+            Upgrade::No => Purpose::Http,
+            Upgrade::WebSocket { .. } => Purpose::WebSocket,
+        };
+        if let Err(refusal) = self.gate.judge(self.now, state.remote, request, purpose) {
+            self.refuse(id, refusal, Some(request));
+            return Next::Nothing;
+        }
+        match upgrade {
+            Upgrade::WebSocket { key } => {
+                self.open(id, state, request, key);
+                Next::Frames
+            }
+            Upgrade::No => {
+                let answer = http::respond(request, &self.vitals());
+                self.write_answer(id, &answer, Some(request), request.keep_alive);
+                if !request.keep_alive {
+                    self.linger(id);
+                    return Next::Nothing;
+                }
+                state.body_bytes = request.body_bytes;
+                let deadline = self.now + self.config.handshake_timeout_ms;
+                self.connections.set_handshake_deadline(id, deadline);
+                Next::Request
+            }
+        }
+    }
+
+    /// Makes a WebSocket of the connection and tells the core.
+    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8]) {
+        let cors = self.gate.cors(request.origin());
+        self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
+        let address = self.gate.address_key(state.remote, request);
+        let phase = Phase::Open { decoder: Default::default(), pong: None };
+        self.connections.advance(conn, phase, NEVER);
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.marks.is_known = true;
+        }
+        log::debug!("{conn:?} is a WebSocket from {:?}", state.remote);
+        self.feed(Input::Opened { conn, target: request.target, address });
+    }
+
+    /// Answers what cannot be served. The connection ends with it.
+    pub(super) fn refuse(&mut self, id: ConnId, refusal: Refusal, request: Option<&Request<'_>>) {
+        log::debug!("{id:?}: {} {}", refusal.status.code(), refusal.text);
+        self.write_answer(id, &Answer::refusal(refusal), request, false);
+        self.linger(id);
+    }
+
+    fn linger(&mut self, id: ConnId) {
+        let deadline = self.now + self.config.closing_timeout_ms;
+        self.connections.advance(id, Phase::Lingering, deadline);
+    }
+
+    fn write_answer(&mut self, id: ConnId, answer: &Answer, request: Option<&Request<'_>>, keep_alive: bool) {
+        let frame = Frame {
+            cors: self.gate.cors(request.and_then(Request::origin)),
+            wall: UnixMillis(self.boot.at(self.now)),
+            is_head: request.is_some_and(|request| request.method == Method::Head),
+            is_1_1: request.is_none_or(|request| request.is_1_1),
+            keep_alive,
+        };
+        self.connections.queue(id, 512 + answer.body.len(), |out| http::write(out, answer, frame));
+    }
+
+    fn vitals(&self) -> Vitals<'_> {
+        Vitals {
+            now: self.now,
+            boot: self.boot,
+            census: self.switchboard.census(),
+            tally: &self.tally,
+            sockets: self.connections.len(),
+            buffered_bytes: self.buffered_bytes(),
+            resident_bytes: self.net.resident_bytes(),
+            is_draining: self.drained_by.is_some(),
+        }
+    }
+}
+
+/// Takes what there is of a body that nobody wants.
+fn skip_body(state: &mut HttpState, available: usize) -> usize {
+    let skipped = usize::try_from(state.body_bytes).unwrap_or(usize::MAX).min(available);
+    state.body_bytes -= skipped as u64;
+    skipped
+}
+
+/// Requests of one connection answered in one turn, so that pipelining does not delay the others.
+const REQUESTS_PER_TURN: usize = 16;

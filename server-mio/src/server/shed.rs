@@ -1,0 +1,23 @@
+//! The memory budget.
+
+use crate::net::Net;
+use crate::server::Server;
+use peerpigeon_core::{Gone, Input};
+
+impl<N: Net> Server<N> {
+    /// Sends what the sockets take. If what is left is more memory than there may be, the connection that
+    /// takes most is ended, and so on.
+    pub(super) fn flush_and_shed(&mut self) {
+        self.connections.flush_all(&mut self.net);
+        while self.connections.owned_bytes() > self.config.memory_budget_bytes {
+            let Some(conn) = self.connections.fattest() else { break };
+            log::debug!("{conn:?} ended: buffers take {} bytes", self.connections.owned_bytes());
+            self.feed(Input::QueueFull { conn });
+            self.tell_gone(conn, Gone::Reset);
+            // No close frame: it would have to wait behind what must be freed now.
+            self.connections.strip(conn);
+            self.connections.doom(conn);
+            self.connections.flush_all(&mut self.net);
+        }
+    }
+}

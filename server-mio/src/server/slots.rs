@@ -1,0 +1,97 @@
+//! From an id to a connection, without a search.
+
+use crate::server::connection::Connection;
+use peerpigeon_core::ConnId;
+use slab::Slab;
+
+/// Connections by slot. The slot is also the key under which a socket is registered; it is used again, the
+/// id never is.
+#[derive(Debug)]
+pub(crate) struct Slots<S> {
+    slab: Slab<Connection<S>>,
+    /// Counts connections since the start.
+    serial: u64,
+}
+
+impl<S> Slots<S> {
+    pub(crate) fn new() -> Slots<S> {
+        Slots { slab: Slab::new(), serial: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Takes in what `make` builds for a new id.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(ConnId) -> Connection<S>) -> &mut Connection<S> {
+        let entry = self.slab.vacant_entry();
+        assert!(entry.key() < MAX_SLOTS, "the acceptor keeps to the number of slots");
+        self.serial += 1;
+        let id = ConnId(self.serial << SLOT_BITS | entry.key() as u64);
+        entry.insert(make(id))
+    }
+
+    /// A connection, over or not.
+    pub(crate) fn any_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
+        self.slab.get_mut(key_of(id)).filter(|connection| connection.id == id)
+    }
+
+    /// A connection that is not over.
+    pub(crate) fn live_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
+        self.any_mut(id).filter(|connection| !connection.marks.is_doomed)
+    }
+
+    /// The connection registered under `key`, if it is not over.
+    pub(crate) fn at_key_mut(&mut self, key: usize) -> Option<&mut Connection<S>> {
+        self.slab.get_mut(key).filter(|connection| !connection.marks.is_doomed)
+    }
+
+    /// Takes a connection out, over or not.
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Connection<S>> {
+        self.any_mut(id)?;
+        self.slab.try_remove(key_of(id))
+    }
+
+    /// All that are not over: only for what happens rarely.
+    pub(crate) fn iter_live(&self) -> impl Iterator<Item = &Connection<S>> {
+        self.slab.iter().map(|(_, connection)| connection).filter(|connection| !connection.marks.is_doomed)
+    }
+}
+
+/// The key under which the socket of this connection is registered.
+#[expect(clippy::cast_possible_truncation, reason = "cut to 24 bits before")]
+pub(crate) fn key_of(id: ConnId) -> usize {
+    (id.0 & (MAX_SLOTS as u64 - 1)) as usize
+}
+
+/// Bits of a [`ConnId`] that hold the slot; the rest is a growing number, so that no id comes twice. At
+/// 25,000 connections a second that number lasts for more than a year.
+const SLOT_BITS: u32 = 24;
+
+/// Sockets that the slots can tell apart.
+pub(crate) const MAX_SLOTS: usize = 1 << SLOT_BITS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::connection::{Marks, NEVER, Phase};
+    use crate::server::queue::Queue;
+
+    fn connection(id: ConnId) -> Connection<()> {
+        let (phase, queue, marks) = (Phase::Lingering, Queue::default(), Marks::default());
+        Connection { id, phase, queue, deadline: NEVER, socket: (), marks }
+    }
+
+    #[test]
+    fn an_id_never_comes_again_though_its_slot_does() {
+        let mut slots = Slots::new();
+        let first = slots.insert(connection).id;
+        assert!(slots.remove(first).is_some());
+        let second = slots.insert(connection).id;
+        assert_eq!(key_of(first), key_of(second));
+        assert!(second > first);
+        assert!(slots.any_mut(first).is_none());
+        assert!(slots.remove(first).is_none());
+        assert_eq!(slots.len(), 1);
+    }
+}

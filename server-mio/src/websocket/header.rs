@@ -1,0 +1,104 @@
+//! One frame header, checked as far as its own bytes allow.
+
+use crate::websocket::Violation;
+use std::io::Cursor;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// Bytes of the longest header of a masked frame.
+pub(crate) const MAX_HEADER_BYTES: usize = 14;
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The beginning of a message, text or binary: here both hold text.
+    Message,
+    /// More of the message before.
+    Continuation,
+    Ping,
+    Pong,
+    Close,
+}
+
+impl Kind {
+    pub(crate) fn is_control(self) -> bool {
+        matches!(self, Kind::Ping | Kind::Pong | Kind::Close)
+    }
+}
+
+/// A header that keeps every rule that concerns one frame alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    /// The last frame of its message.
+    pub(crate) is_final: bool,
+    pub(crate) mask: [u8; 4],
+    /// Bytes of the payload.
+    pub(crate) payload_bytes: u64,
+    /// Bytes of the header itself.
+    pub(crate) header_bytes: usize,
+}
+
+/// Reads the header at the start of `bytes`; `None` when it is not all there. A rule that is broken shows
+/// at the first byte that breaks it, not when the header is whole.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+    let Some(&first) = bytes.first() else { return Ok(None) };
+    let kind = check_first(first)?;
+    let Some(&second) = bytes.get(1) else { return Ok(None) };
+    check_second(kind, second)?;
+    check_length(second, bytes)?;
+    let mut cursor = Cursor::new(bytes);
+    // The one error of `parse` on a slice is an unknown opcode, which has been refused already.
+    let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Violation::UnknownOpcode)?;
+    let Some((FrameHeader { is_final, mask: Some(mask), .. }, payload_bytes)) = parsed else {
+        return Ok(None);
+    };
+    let header_bytes = if second & 0x7f == 126 {
+        8
+    } else if second & 0x7f == 127 {
+        14
+    } else {
+        6
+    };
+    Ok(Some(Header { kind, is_final, mask, payload_bytes, header_bytes }))
+}
+
+fn check_first(first: u8) -> Result<Kind, Violation> {
+    if first & 0x70 != 0 {
+        return Err(Violation::ReservedBits);
+    }
+    let kind = match OpCode::from(first & 0x0f) {
+        OpCode::Data(Data::Text | Data::Binary) => Kind::Message,
+        OpCode::Data(Data::Continue) => Kind::Continuation,
+        OpCode::Control(Control::Ping) => Kind::Ping,
+        OpCode::Control(Control::Pong) => Kind::Pong,
+        OpCode::Control(Control::Close) => Kind::Close,
+        OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => {
+            return Err(Violation::UnknownOpcode);
+        }
+    };
+    if kind.is_control() && first & 0x80 == 0 {
+        return Err(Violation::FragmentedControl);
+    }
+    Ok(kind)
+}
+
+fn check_second(kind: Kind, second: u8) -> Result<(), Violation> {
+    if second & 0x80 == 0 {
+        return Err(Violation::Unmasked);
+    }
+    if kind.is_control() && second & 0x7f > 125 {
+        return Err(Violation::LongControl);
+    }
+    Ok(())
+}
+
+/// The extended length, as far as it has come.
+fn check_length(second: u8, bytes: &[u8]) -> Result<(), Violation> {
+    match (second & 0x7f, &bytes[2..]) {
+        (126, [high, low, ..]) if u16::from_be_bytes([*high, *low]) < 126 => Err(Violation::NonMinimalLength),
+        (127, [top, ..]) if top & 0x80 != 0 => Err(Violation::LengthTopBit),
+        (127, [0, 0, 0, 0, 0, 0, ..]) => Err(Violation::NonMinimalLength),
+        _ => Ok(()),
+    }
+}
