@@ -5,7 +5,10 @@ fn main() {
         let scenario = peerpigeon_simulator::scenario::Scenario::draw(seed);
         if let Err(v) = peerpigeon_simulator::run(&scenario) {
             eprintln!("seed {seed}: {v}\n");
-            if a.len() > 2 { eprintln!("{:?}\n{}", scenario.knobs, peerpigeon_simulator::diagram(&scenario, a[2] as usize)); }
+            if a.len() > 2 {
+                let (scenario, v) = peerpigeon_simulator::shrink(&scenario, 2000).unwrap();
+                eprintln!("{v}\n{}\n{}", scenario.to_json(), peerpigeon_simulator::diagram(&scenario, a[2] as usize));
+            }
         }
     }
 }

@@ -46,6 +46,8 @@ impl Record {
         self.note(at, || match *input {
             Input::Opened { conn, target, .. } => Happening::Up(conn.0, format!("opens {target}")),
             Input::Text { conn, text } => Happening::Up(conn.0, clip(text)),
+            Input::Posted { conn, body, .. } => Happening::Up(conn.0, format!("POST {}", clip(body))),
+            Input::Polled { conn, target } => Happening::Up(conn.0, format!("GET {target}")),
             Input::Heard { conn } => Happening::Up(conn.0, "(pong)".to_owned()),
             Input::Closed { conn, cause } => Happening::Up(conn.0, format!("is over: {cause:?}")),
             Input::QueueFull { conn } => Happening::Up(conn.0, "does not read".to_owned()),
@@ -57,6 +59,9 @@ impl Record {
     pub(crate) fn output(&mut self, at: Time, output: &Output<'_>) {
         self.note(at, || match *output {
             Output::Send { conn, text } => Happening::Down(conn.0, brief(text)),
+            Output::Reply { conn, status, text } => {
+                Happening::Down(conn.0, format!("{status} {}", clip(text)))
+            }
             Output::Ping { conn } => Happening::Down(conn.0, "(ping)".to_owned()),
             Output::Close { conn, why } => {
                 Happening::Down(conn.0, format!("close {} {}", why.code(), why.text()))

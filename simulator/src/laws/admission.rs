@@ -178,7 +178,9 @@ impl Admission {
                 Stage::Held(CloseReason::MaximumConnections | CloseReason::TooManyFromAddress) => true,
                 Stage::Held(_) | Stage::Fresh | Stage::Admitted | Stage::Over => false,
             };
-            if !for_place {
+            // Somebody else may have got its id in the meantime: then a free place is of no use.
+            let taken = party.me.is_some_and(|me| ledger.by_peer.contains_key(me.id()));
+            if !for_place || taken {
                 continue;
             }
             let full = self.server_is_full(ledger) || self.address_is_full(ledger, party);
@@ -206,6 +208,8 @@ impl Law for Admission {
             Input::Opened { .. }
             | Input::Closed { .. }
             | Input::QueueFull { .. }
+            | Input::Posted { .. }
+            | Input::Polled { .. }
             | Input::Drain { .. }
             | Input::Tick => {}
         }

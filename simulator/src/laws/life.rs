@@ -45,7 +45,7 @@ impl Law for Life {
             | Input::Heard { conn }
             | Input::Closed { conn, .. }
             | Input::QueueFull { conn } => Some(conn),
-            Input::Drain { .. } | Input::Tick => None,
+            Input::Posted { .. } | Input::Polled { .. } | Input::Drain { .. } | Input::Tick => None,
         };
         self.deaf = about.filter(|conn| !scene.ledger.parties.contains_key(conn));
         Ok(())
@@ -104,7 +104,9 @@ impl Law for Life {
                 let Some(party) = party(conn) else { return Err(format!("{conn:?} was gone twice")) };
                 demand!(party.stage == Stage::Over, "{conn:?} was gone without an end");
                 let named = party.me.map(|me| *me.id());
-                demand!(peer == named, "{conn:?} was gone as {peer:?} instead of {named:?}");
+                // Whoever is turned away at the door is not always asked for its name.
+                let told = peer == named || (peer.is_none() && !party.entered);
+                demand!(told, "{conn:?} was gone as {peer:?} instead of {named:?}");
                 let lasting = matches!(cause, Departure::Lost(_) | Departure::Closed(_));
                 demand!(lasting, "{conn:?} was gone for {cause:?}, which ends no connection");
                 demand!(party.network.is_none(), "{conn:?} was gone before its peer had left");
@@ -120,6 +122,8 @@ impl Law for Life {
             | Event::Relayed { .. }
             | Event::Mailed { .. }
             | Event::MailEnded { .. }
+            | Event::Shelved { .. }
+            | Event::ShelfEnded { .. }
             | Event::Refused { .. }
             | Event::Handled { .. }
             | Event::Swept { .. } => {}

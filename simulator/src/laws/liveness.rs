@@ -27,17 +27,17 @@ impl Law for Liveness {
 
     fn pinged(&mut self, scene: Scene<'_>, conn: ConnId) -> Verdict {
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
-        let silence = scene.now.since(party.heard);
-        let interval = self.limits.ping_interval_ms;
-        if interval > 0 && silence >= interval - interval / 5 {
-            self.pings.insert(conn, scene.now);
-            return Ok(());
-        }
         let challenged = Stage::Held(CloseReason::PeerAlreadyConnected);
         let rivals = scene.ledger.parties.values().filter(|rival| rival.stage == challenged);
-        let asked =
-            rivals.filter_map(|rival| rival.me).any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
-        demand!(asked, "{conn:?} was pinged after a silence of {silence} ms");
+        let asked = rivals.filter_map(|rival| rival.me).any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
+        if asked {
+            return Ok(());
+        }
+        let silence = scene.now.since(party.heard);
+        let interval = self.limits.ping_interval_ms;
+        let due = interval > 0 && silence >= interval - interval / 5;
+        demand!(due, "{conn:?} was pinged after a silence of {silence} ms");
+        self.pings.insert(conn, scene.now);
         Ok(())
     }
 

@@ -53,6 +53,8 @@ impl Law for Signals {
             | Event::NetworkClosed { .. }
             | Event::Introduced { .. }
             | Event::Handled { .. }
+            | Event::Shelved { .. }
+            | Event::ShelfEnded { .. }
             | Event::Swept { .. } => {}
         }
         Ok(())

@@ -14,6 +14,8 @@ use crate::laws::{Scene, Verdict, demand};
 pub(super) struct Frames {
     expected: Vec<(ConnId, Told)>,
     sent: Vec<(ConnId, Told)>,
+    /// What may be sent or not.
+    allowed: Vec<(ConnId, Told)>,
     /// What each peer announced.
     announced: BTreeMap<PeerId, Value>,
 }
@@ -43,10 +45,14 @@ impl Frames {
         self.expected.push((conn, Told::Pong));
     }
 
-    pub(super) fn refused(&mut self, conn: ConnId, code: ErrorCode, absent: Option<Spelling>) {
+    /// `absent`: the target of an offer that is not here; `remembered`: it may come back, so that the protocol leaves
+    /// open whether its goodbye is told.
+    pub(super) fn refused(&mut self, conn: ConnId, code: ErrorCode, absent: Option<Spelling>, remembered: bool) {
         self.expected.push((conn, Told::Error(code.name().to_owned())));
         if let Some(absent) = absent {
-            self.expected.push((conn, Told::Goodbye(*absent.id())));
+            let goodbye = (conn, Told::Goodbye(*absent.id()));
+            let list = if remembered { &mut self.allowed } else { &mut self.expected };
+            list.push(goodbye);
         }
     }
 
@@ -126,6 +132,11 @@ impl Frames {
 
     /// What was sent is what was to be sent.
     pub(super) fn settled(&mut self) -> Verdict {
+        for allowed in self.allowed.drain(..) {
+            if let Some(position) = self.sent.iter().position(|sent| *sent == allowed) {
+                self.sent.swap_remove(position);
+            }
+        }
         self.expected.sort();
         self.sent.sort();
         let missing = first_missing(&self.expected, &self.sent);

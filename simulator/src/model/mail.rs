@@ -88,6 +88,7 @@ impl Mailboxes {
         limits: &Limits,
     ) -> Keeping {
         let Some(mailbox) = self.boxes.get(&(network.to_owned(), peer)) else { return Keeping::No };
+        // Nobody is remembered for longer than its mails are kept.
         let age = now.since(mailbox.left);
         let all: usize = self.boxes.values().flat_map(|mailbox| &mailbox.mails).map(Mail::bytes).sum();
         let total = usize::try_from(limits.mailbox_total_bytes).unwrap_or(usize::MAX);

@@ -253,7 +253,7 @@ impl Model {
         Ok(())
     }
 
-    fn refused(&mut self, conn: ConnId, code: ErrorCode) -> Verdict {
+    fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) -> Verdict {
         let current = self.end(Outcome::Refuse(code))?;
         let unmoved = !current.announced && !current.left;
         demand!(unmoved, "a refused message moved its sender: {}", current.text);
@@ -262,7 +262,9 @@ impl Model {
             .signal()
             .filter(|(signal, _)| *signal == Signal::Offer && code == ErrorCode::TargetNotConnected);
         let absent = dialled.and_then(|(_, message)| outcome::target(message).ok());
-        self.frames.refused(conn, code, absent);
+        let network = scene.ledger.network_name(conn);
+        let remembered = absent.is_some_and(|absent| self.mailboxes.has(network, *absent.id()));
+        self.frames.refused(conn, code, absent, remembered);
         Ok(())
     }
 }
@@ -319,7 +321,7 @@ impl Law for Model {
             Event::Relayed { from, to, signal, .. } => self.relayed(scene, from, to, signal)?,
             Event::Mailed { from, to } => self.mailed(scene, from, to)?,
             Event::MailEnded { to, end } => self.mail_ended(scene, to, end)?,
-            Event::Refused { conn, code } => self.refused(conn, code)?,
+            Event::Refused { conn, code } => self.refused(scene, conn, code)?,
             Event::Handled { conn, verb } => self.handled(scene, conn, verb)?,
             Event::NetworkOpened { network } => {
                 let known = scene.ledger.networks.contains_key(&network);
@@ -329,7 +331,11 @@ impl Law for Model {
                 let left = scene.ledger.networks.get(&network).map(|network| network.members.len());
                 demand!(left == Some(0), "{network:?} was closed with {left:?} members");
             }
-            Event::Opened { .. } | Event::Held { .. } | Event::Swept { .. } => {}
+            Event::Opened { .. }
+            | Event::Held { .. }
+            | Event::Shelved { .. }
+            | Event::ShelfEnded { .. }
+            | Event::Swept { .. } => {}
         }
         Ok(())
     }

@@ -81,6 +81,8 @@ pub enum Behaviour {
 struct LimitsFile {
     connections: u32,
     connections_per_address: u32,
+    unregistered_connections: u32,
+    register_ms: u64,
     held_connections: u32,
     held_messages: u32,
     held_bytes: u32,

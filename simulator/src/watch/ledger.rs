@@ -43,6 +43,8 @@ pub(crate) struct Party {
     /// Where it is announced.
     pub(crate) network: Option<NetworkId>,
     pub(crate) said_goodbye: bool,
+    /// It was held or let in at some time.
+    pub(crate) entered: bool,
     /// What it said while it was held.
     pub(crate) kept: Vec<String>,
 }
@@ -99,6 +101,7 @@ impl Ledger {
                     pinged: None,
                     network: None,
                     said_goodbye: false,
+                    entered: false,
                     kept: Vec::new(),
                 };
                 self.parties.insert(conn, party);
@@ -111,7 +114,7 @@ impl Ledger {
                 }
             }
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
-            Input::QueueFull { .. } | Input::Tick => {}
+            Input::Posted { .. } | Input::Polled { .. } | Input::QueueFull { .. } | Input::Tick => {}
         }
     }
 
@@ -146,7 +149,7 @@ impl Ledger {
                 }
             }
             Output::Observe(event) => self.event(now, event),
-            Output::Send { .. } => {}
+            Output::Send { .. } | Output::Reply { .. } => {}
         }
     }
 
@@ -180,13 +183,15 @@ impl Ledger {
             | Event::Introduced { .. }
             | Event::Accepted { .. }
             | Event::MailEnded { .. }
+            | Event::Shelved { .. }
+            | Event::ShelfEnded { .. }
             | Event::Swept { .. } => {}
         }
     }
 
     fn set_stage(&mut self, conn: ConnId, stage: Stage) {
         if let Some(party) = self.parties.get_mut(&conn) {
-            party.stage = stage;
+            (party.stage, party.entered) = (stage, true);
         }
     }
 

@@ -8,7 +8,7 @@ mod target;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use peerpigeon_core::{Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{AddressKey, Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis};
 
 pub(crate) use ledger::{Ledger, Party, Stage};
 pub(crate) use said::{Kind, Message, Said};
@@ -38,7 +38,9 @@ pub(crate) enum Downward {
 /// An input as it was given, to be given again.
 #[derive(Clone, Debug)]
 pub(crate) enum Given {
-    Opened { conn: ConnId, target: String, address: Option<peerpigeon_core::AddressKey> },
+    Opened { conn: ConnId, target: String, address: Option<AddressKey> },
+    Posted { conn: ConnId, body: String, address: Option<AddressKey> },
+    Polled { conn: ConnId, target: String },
     Text { conn: ConnId, text: String },
     Other(Input<'static>),
 }
@@ -156,6 +158,10 @@ impl Watch {
                     each(&mut self.laws, |law| law.sent(scene, conn, &frame))?;
                     self.outgoing.push((conn, Downward::Text(text.to_owned())));
                 }
+                Output::Reply { conn, status, .. } => {
+                    let what = format!("{status} for {conn:?}, which asked for nothing");
+                    return Err(Breach { law: "replies".to_owned(), what });
+                }
                 Output::Ping { conn } => {
                     each(&mut self.laws, |law| law.pinged(scene, conn))?;
                     self.outgoing.push((conn, Downward::Ping));
@@ -213,6 +219,8 @@ impl Given {
                 Given::Opened { conn, target: target.to_owned(), address }
             }
             Input::Text { conn, text } => Given::Text { conn, text: text.to_owned() },
+            Input::Posted { conn, body, address } => Given::Posted { conn, body: body.to_owned(), address },
+            Input::Polled { conn, target } => Given::Polled { conn, target: target.to_owned() },
             Input::Heard { conn } => Given::Other(Input::Heard { conn }),
             Input::Closed { conn, cause } => Given::Other(Input::Closed { conn, cause }),
             Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
@@ -226,6 +234,8 @@ impl Given {
             Given::Opened { conn, target, address } => {
                 Input::Opened { conn: *conn, target, address: *address }
             }
+            Given::Posted { conn, body, address } => Input::Posted { conn: *conn, body, address: *address },
+            Given::Polled { conn, target } => Input::Polled { conn: *conn, target },
             Given::Text { conn, text } => Input::Text { conn: *conn, text },
             Given::Other(input) => *input,
         }
@@ -257,6 +267,7 @@ fn hash(transcript: &mut Transcript, now: Time, output: &Output<'_>) {
             transcript.bytes(text.as_bytes());
             Ok(())
         }
+        Output::Reply { conn, status, text } => write!(transcript, "reply {} {status} {text}", conn.0),
         Output::Ping { conn } => write!(transcript, "ping {}", conn.0),
         Output::Close { conn, why } => write!(transcript, "close {} {}", conn.0, why.text()),
         Output::Observe(event) => write!(transcript, "{event:?}"),

@@ -279,6 +279,7 @@ fn care(slots: u32) -> Care {
 fn peak(a: &Census, b: &Census) -> Census {
     Census {
         connections: a.connections.max(b.connections),
+        unregistered: a.unregistered.max(b.unregistered),
         held: a.held.max(b.held),
         held_bytes: a.held_bytes.max(b.held_bytes),
         peers: a.peers.max(b.peers),
@@ -287,6 +288,9 @@ fn peak(a: &Census, b: &Census) -> Census {
         mailboxes: a.mailboxes.max(b.mailboxes),
         mails: a.mails.max(b.mails),
         mail_bytes: a.mail_bytes.max(b.mail_bytes),
+        shelved: a.shelved.max(b.shelved),
+        shelved_bytes: a.shelved_bytes.max(b.shelved_bytes),
+        polls: a.polls.max(b.polls),
         timers: a.timers.max(b.timers),
     }
 }
