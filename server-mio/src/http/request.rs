@@ -34,10 +34,13 @@ pub struct Request<'b> {
 }
 
 impl<'b> Request<'b> {
-    /// The target up to the query.
+    /// The target up to the query; `/` for an absolute-form target without a path.
     #[must_use]
     pub fn path(&self) -> &'b str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        match self.target.split_once('?').map_or(self.target, |(path, _)| path) {
+            "" => "/",
+            path => path,
+        }
     }
 
     /// The query, still percent-encoded; empty when there is none.

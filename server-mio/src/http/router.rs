@@ -3,8 +3,11 @@
 use crate::http::pages::{self, Vitals};
 use crate::http::{Answer, Method, Refusal, Request, Status};
 
+/// Makes the answer of one path.
+type Page = fn(&Vitals<'_>) -> Answer;
+
 /// What can be fetched. A new page is one line here and one file in `pages/`.
-const PAGES: [(&str, fn(&Vitals<'_>) -> Answer); 3] =
+const PAGES: [(&str, Page); 3] =
     [("/", pages::root::page), ("/health", pages::health::page), ("/stats", pages::stats::page)];
 
 /// Answers a request that is no WebSocket handshake.

@@ -15,6 +15,8 @@ mod read_http;
 mod read_websocket;
 mod shed;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use crate::config::Config;
 use crate::gate::Gate;
