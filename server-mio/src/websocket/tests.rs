@@ -26,8 +26,8 @@ enum Seen {
 /// One masked frame, its length in the shortest form.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = match payload.len() {
-        len @ 0..=125 => vec![len as u8],
-        len @ 126..=65_535 => [&[126], &(len as u16).to_be_bytes()[..]].concat(),
+        len @ 0..=125 => vec![u8::try_from(len).unwrap()],
+        len @ 126..=65_535 => [&[126], &u16::try_from(len).unwrap().to_be_bytes()[..]].concat(),
         len => [&[127], &(len as u64).to_be_bytes()[..]].concat(),
     };
     framed(first, &length, payload)
@@ -80,10 +80,13 @@ fn assert_seen(name: &str, bytes: &[u8], expected: &[Seen]) {
     assert_eq!(decode(bytes.chunks(7)), expected, "{name}, seven bytes at a time");
 }
 
+/// A name, frames, and what they are understood as.
+type Case<'a> = (&'a str, &'a [&'a [u8]], &'a [Seen]);
+
 #[test]
 fn what_is_allowed_is_understood() {
     let long = "ä".repeat(35_000);
-    let cases: &[(&str, &[&[u8]], &[Seen])] = &[
+    let cases: &[Case<'_>] = &[
         ("an empty text", &[&frame(FIN | TEXT, b"")], &[text("")]),
         ("a short text", &[&frame(FIN | TEXT, b"{}")], &[text("{}")]),
         ("125 bytes", &[&frame(FIN | TEXT, &[b'x'; 125])], &[text(&"x".repeat(125))]),

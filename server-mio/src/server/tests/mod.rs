@@ -152,8 +152,10 @@ fn handshake(id: &str) -> String {
 fn client_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x80 | opcode];
     match payload.len() {
-        len @ 0..=125 => bytes.push(0x80 | len as u8),
-        len @ 126..=65_535 => bytes.extend([&[0x80 | 126], &(len as u16).to_be_bytes()[..]].concat()),
+        len @ 0..=125 => bytes.push(0x80 | u8::try_from(len).unwrap()),
+        len @ 126..=65_535 => {
+            bytes.extend([&[0x80 | 126], &u16::try_from(len).unwrap().to_be_bytes()[..]].concat())
+        }
         len => bytes.extend([&[0x80 | 127], &(len as u64).to_be_bytes()[..]].concat()),
     }
     let mask = [1, 2, 3, 4];
@@ -182,7 +184,7 @@ fn frames_in(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
         assert!(first & 0xf0 == 0x80 && second & 0x80 == 0, "whole frames without a mask");
         let (len, rest) = match second {
             126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-            127 => (u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize, &rest[8..]),
+            127 => (usize::from_be_bytes(rest[..8].try_into().unwrap()), &rest[8..]),
             len => (usize::from(*len), rest),
         };
         assert!(rest.len() >= len, "a frame is cut");
