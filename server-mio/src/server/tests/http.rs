@@ -153,6 +153,16 @@ fn half_a_request_is_answered_with_408_and_silence_with_nothing() {
 }
 
 #[test]
+fn half_a_body_is_half_a_request() {
+    let mut bench = Bench::new();
+    let client = bench.connect();
+    let answer = bench.ask(client, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345");
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    bench.pass(10_000);
+    assert!(bench.take_text(client).starts_with("HTTP/1.1 408 "));
+}
+
+#[test]
 fn the_time_for_a_request_begins_again_with_every_answer() {
     let mut bench = Bench::new();
     let client = bench.connect();

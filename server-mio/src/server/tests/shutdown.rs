@@ -73,6 +73,21 @@ fn a_server_without_peers_ends_at_once_whoever_keeps_a_page_open() {
 }
 
 #[test]
+fn those_who_were_refused_before_do_not_hold_it_up() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        let client = bench.connect();
+        bench.ask(client, b"no request\r\n\r\n");
+        bench.end(client, End::Orderly);
+    }
+    let refused = bench.connect();
+    bench.ask(refused, b"no request\r\n\r\n");
+    bench.world.borrow_mut().stop();
+    bench.run();
+    assert_eq!(bench.world.borrow().now, Time(0));
+}
+
+#[test]
 fn everybody_among_thousands_is_told_in_time() {
     let mut bench = Bench::with(|config| {
         config.limits.connections = 3_000;
