@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::inboxes::Inbox;
 use crate::pace::Pace;
 use crate::peers::{Peer, Standing, Watch};
 use crate::upgrade::{Comer, read_target};
@@ -185,9 +186,12 @@ impl Switchboard {
             }
             DuplicatePeer::Challenge if !self.challengers.contains_key(&id) => {
                 let ping = self.peers[incumbent].conn;
+                let has_socket = self.peers[incumbent].inbox.is_none();
                 if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
                     self.challengers.insert(id, newcomer.conn);
-                    self.outbox.ping(ping);
+                    if has_socket {
+                        self.outbox.ping(ping);
+                    }
                 }
             }
             // One challenger is enough to find out whether the incumbent is alive.
@@ -203,7 +207,7 @@ impl Switchboard {
                 self.hold(newcomer, why, self.limits.hold_for_place_ms);
             }
             None => {
-                self.seat(newcomer);
+                self.seat(newcomer, None);
             }
         }
     }
@@ -214,7 +218,7 @@ impl Switchboard {
         if let Some(why) = self.no_place_for(address) {
             return self.turn_away(conn, Some(*spelling.id()), why);
         }
-        self.seat(held.newcomer);
+        self.seat(held.newcomer, None);
         for text in held.kept {
             // What it sent can end it.
             let Some(slot) = self.peers.by_conn(conn) else { break };
@@ -222,7 +226,8 @@ impl Switchboard {
         }
     }
 
-    fn seat(&mut self, newcomer: Newcomer) {
+    /// Admits a newcomer; one with an `inbox` has no connection. Returns its slot.
+    pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> u32 {
         let Newcomer { conn, dialect, spelling, address } = newcomer;
         if let Some(address) = address {
             *self.admitted_by_address.entry(address).or_default() += 1;
@@ -237,13 +242,17 @@ impl Switchboard {
             spelling,
             watch: Watch::Quiet,
             dialect,
+            inbox,
         });
         self.arm_liveness(slot);
         self.outbox.observe(Event::Admitted { conn, peer: *spelling.id() });
-        self.send(slot, Message::Connected);
+        if self.peers[slot].inbox.is_none() {
+            self.send(slot, Message::Connected);
+        }
+        slot
     }
 
-    fn no_place_for(&self, address: Option<AddressKey>) -> Option<CloseReason> {
+    pub(crate) fn no_place_for(&self, address: Option<AddressKey>) -> Option<CloseReason> {
         let per_address = self.limits.connections_per_address;
         let of_address = address.and_then(|address| self.admitted_by_address.get(&address));
         if self.peers.len() >= self.limits.connections as usize {

@@ -23,6 +23,12 @@ pub struct Census {
     pub mails: usize,
     /// Bytes of these.
     pub mail_bytes: usize,
+    /// Messages in the inboxes of peers without a connection.
+    pub shelved: usize,
+    /// Bytes of these.
+    pub shelved_bytes: usize,
+    /// HTTP requests that wait for a message.
+    pub polls: usize,
     /// Deadlines armed.
     pub timers: usize,
 }

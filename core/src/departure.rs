@@ -11,7 +11,9 @@ use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switch
 impl Switchboard {
     /// Closes the connection of an admitted peer.
     pub(crate) fn close(&mut self, slot: u32, why: CloseReason) {
-        self.outbox.close(self.peers[slot].conn, why);
+        if self.peers[slot].inbox.is_none() {
+            self.outbox.close(self.peers[slot].conn, why);
+        }
         self.end(slot, Departure::Closed(why));
     }
 
@@ -27,13 +29,17 @@ impl Switchboard {
     pub(crate) fn lost(&mut self, conn: ConnId, cause: Departure) {
         match self.peers.by_conn(conn) {
             Some(slot) => self.end(slot, cause),
-            None => self.release_lost(conn, cause),
+            None => {
+                self.release_lost(conn, cause);
+                self.poll_lost(conn);
+            }
         }
     }
 
     /// Forgets a connection and everything that belongs to it.
     fn end(&mut self, slot: u32, cause: Departure) {
         self.leave(slot, cause);
+        self.close_inbox(slot);
         let peer = self.peers.remove(slot);
         if let Some(due) = peer.liveness_due {
             self.timers.disarm(due, TimerKind::Liveness, peer.conn);

@@ -13,7 +13,7 @@ pub struct AddressKey(pub u64);
 pub enum Input<'a> {
     /// A WebSocket upgrade was completed.
     Opened {
-        /// Never used before.
+        /// Never used before; below 2^63.
         conn: ConnId,
         /// The request target of the upgrade, as it came: path and query, still percent-encoded.
         target: &'a str,
@@ -26,6 +26,23 @@ pub enum Input<'a> {
         conn: ConnId,
         /// At most `MAX_MESSAGE_SIZE` bytes; the driver has refused what is longer (close code 1009).
         text: &'a str,
+    },
+    /// The body of `POST /signaling`. Answered by exactly one [`Output::Reply`] before the next input.
+    Posted {
+        /// The connection that the request came by.
+        conn: ConnId,
+        /// The body, valid UTF-8, at most `MAX_MESSAGE_SIZE` bytes.
+        body: &'a str,
+        /// Whom it counts against; `None` where no limit per address applies.
+        address: Option<AddressKey>,
+    },
+    /// `GET /signaling`. Answered by at most one [`Output::Reply`], at once or within [`crate::Limits::POLL_MS`];
+    /// by none once [`Input::Closed`] says that the connection is gone.
+    Polled {
+        /// The connection that the request came by; no other request of it may be open.
+        conn: ConnId,
+        /// The request target: `peerId`, and `wait` in seconds.
+        target: &'a str,
     },
     /// A sign of life without content: a WebSocket ping or pong.
     Heard {
@@ -74,6 +91,15 @@ pub enum Output<'a> {
         /// To whom.
         conn: ConnId,
         /// One JSON object.
+        text: &'a str,
+    },
+    /// Answer an HTTP request.
+    Reply {
+        /// The connection that it came by.
+        conn: ConnId,
+        /// Status code (RFC 9110 section 15).
+        status: u16,
+        /// The body: one JSON object.
         text: &'a str,
     },
     /// Send a WebSocket ping.

@@ -106,6 +106,18 @@ pub enum Event {
         /// How.
         end: MailEnd,
     },
+    /// Something was put into the inbox of a peer without a connection.
+    Shelved {
+        /// Whose.
+        to: PeerId,
+    },
+    /// It ended: delivered, expired or dropped.
+    ShelfEnded {
+        /// Whose.
+        to: PeerId,
+        /// How.
+        end: MailEnd,
+    },
     /// A message was refused; its sender got an `error`.
     Refused {
         /// Whose.
@@ -221,6 +233,18 @@ impl Signal {
             Signal::IceRestartAnswer => "ice-restart-answer",
             Signal::RecoveryOffer => "recovery-offer",
         }
+    }
+
+    /// The signal with this `type` on the wire.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Signal> {
+        // In the order of how often they come.
+        Some(match name {
+            "ice-candidate" => Signal::IceCandidate,
+            "offer" => Signal::Offer,
+            "answer" => Signal::Answer,
+            _ => return Signal::ALL.into_iter().find(|signal| signal.name() == name),
+        })
     }
 }
 

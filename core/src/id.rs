@@ -36,7 +36,7 @@ impl fmt::Debug for PeerId {
 /// A peer id together with the case of each of its digits.
 ///
 /// Clients compare ids as strings (observed), so each gets back the spelling it used itself.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Spelling {
     id: PeerId,
     /// Bit 0 of byte 0 is the first digit; set means upper case.
@@ -44,6 +44,9 @@ pub struct Spelling {
 }
 
 impl Spelling {
+    /// All zeros: stands for a peer that does not matter.
+    pub(crate) const NOBODY: Spelling = Spelling { id: PeerId([0; 20]), upper: [0; 5] };
+
     /// Digits of an id on the wire.
     pub const DIGITS: usize = 40;
 
@@ -51,20 +54,16 @@ impl Spelling {
     #[must_use]
     pub fn parse(text: &str) -> Option<Spelling> {
         let digits: &[u8; Self::DIGITS] = text.as_bytes().try_into().ok()?;
-        let mut spelling = Spelling { id: PeerId::default(), upper: [0; 5] };
-        for (i, digit) in digits.iter().enumerate() {
-            let value = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                b'A'..=b'F' => {
-                    spelling.upper[i / 8] |= 1 << (i % 8);
-                    digit - b'A' + 10
-                }
-                _ => return None,
-            };
-            spelling.id.0[i / 2] |= value << (4 * (1 - i % 2));
+        let mut spelling = Spelling::NOBODY;
+        let mut invalid = 0;
+        for (i, pair) in digits.as_chunks::<2>().0.iter().enumerate() {
+            let [high, low] = pair.map(|digit| VALUES[usize::from(digit)]);
+            invalid |= high | low;
+            spelling.id.0[i] = high << 4 | low & 15;
+            let upper = is_upper(pair[0]) | is_upper(pair[1]) << 1;
+            spelling.upper[i / 4] |= upper << (2 * (i % 4));
         }
-        Some(spelling)
+        (invalid < 16).then_some(spelling)
     }
 
     /// The id without its case.
@@ -76,12 +75,48 @@ impl Spelling {
     /// The 40 digits as their owner wrote them.
     #[must_use]
     pub fn digits(&self) -> [u8; Self::DIGITS] {
-        core::array::from_fn(|i| {
-            let value = self.id.0[i / 2] >> (4 * (1 - i % 2)) & 15;
-            let letter = if self.upper[i / 8] >> (i % 8) & 1 == 1 { b'A' } else { b'a' };
-            if value < 10 { b'0' + value } else { letter + value - 10 }
-        })
+        let mut digits = [0; Self::DIGITS];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(&self.id.0) {
+            *pair = PAIRS[usize::from(*byte)];
+        }
+        if self.upper != [0; 5] {
+            for (i, digit) in digits.iter_mut().enumerate() {
+                // Digits 0 to 9 never have this bit set in `upper`.
+                *digit &= !((self.upper[i / 8] >> (i % 8) & 1) << 5);
+            }
+        }
+        digits
     }
+}
+
+/// Value of each hex digit; 16 for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        let [_, digit] = PAIRS[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
+
+/// Each byte as two lower-case hex digits.
+const PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// 1 for `A` to `Z`, 0 for digits and lower-case letters.
+fn is_upper(digit: u8) -> u8 {
+    digit >> 6 & !(digit >> 5) & 1
 }
 
 impl fmt::Display for Spelling {

@@ -32,6 +32,9 @@ impl Switchboard {
             mailboxes: self.mailboxes.len(),
             mails: self.mailboxes.mails(),
             mail_bytes: self.mailboxes.bytes(),
+            shelved: self.shelved,
+            shelved_bytes: self.shelved_bytes,
+            polls: self.polls.len(),
             timers: self.timers.len(),
         }
     }
@@ -72,6 +75,10 @@ impl Switchboard {
             timers += 1;
         }
         assert!(self.mailboxes.len() == 0 || self.sweep_due.is_some(), "mailboxes that nobody sweeps");
+        let shelved: usize =
+            self.peers.iter().filter_map(|(_, peer)| peer.inbox.as_ref()).map(|inbox| inbox.len()).sum();
+        assert_eq!(shelved, self.shelved);
+        assert!(self.ready.is_empty());
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         self.check_networks();
@@ -79,7 +86,7 @@ impl Switchboard {
 
     /// Returns how many deadlines belong to the peer.
     fn check_peer(&self, slot: u32, peer: &Peer) -> usize {
-        let mut timers = 0;
+        let mut timers = self.check_inbox(slot, peer);
         if let Some(due) = peer.liveness_due {
             assert!(self.timers.is_armed(due, TimerKind::Liveness, peer.conn));
             timers += 1;

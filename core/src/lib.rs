@@ -12,6 +12,7 @@
 //! while let Some(output) = switchboard.poll_output() {
 //!     match output {
 //!         Output::Send { conn, text } => println!("to {conn:?}: {text}"),
+//!         Output::Reply { conn, status, text } => println!("{status} to {conn:?}: {text}"),
 //!         Output::Ping { conn } => println!("ping {conn:?}"),
 //!         Output::Close { conn, why } => println!("close {conn:?} with {}", why.code()),
 //!         Output::Observe(event) => println!("{event:?}"),
@@ -37,6 +38,7 @@ mod doors;
 mod drain;
 mod event;
 mod id;
+mod inboxes;
 mod introductions;
 mod invariants;
 mod limits;

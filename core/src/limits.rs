@@ -73,6 +73,12 @@ pub struct Limits {
 impl Limits {
     /// The largest `maxPeers` that counts.
     pub const MAX_PEERS: u8 = 50;
+
+    /// The most messages that one HTTP request can carry.
+    pub const BATCH_MESSAGES: usize = 100;
+
+    /// The longest that an HTTP request can wait for a message.
+    pub const POLL_MS: u64 = 25_000;
 }
 
 impl Default for Limits {

@@ -8,6 +8,9 @@ use crate::peers::Watch;
 use crate::timers::spread;
 use crate::{CloseReason, Switchboard, Time, TimerKind};
 
+/// Silence that ends a peer without a connection where no `PEER_TIMEOUT` is set.
+const HTTP_PEER_TIMEOUT_MS: u64 = 300_000;
+
 impl Switchboard {
     /// Arms the first look at a newcomer.
     pub(crate) fn arm_liveness(&mut self, slot: u32) {
@@ -58,12 +61,17 @@ impl Switchboard {
 
     fn ping_interval(&self, slot: u32) -> Option<u64> {
         let interval = self.limits.ping_interval_ms;
-        (interval > 0).then(|| spread(interval, self.peers[slot].conn))
+        let peer = &self.peers[slot];
+        (interval > 0 && peer.inbox.is_none()).then(|| spread(interval, peer.conn))
     }
 
     /// When a peer that stays silent is closed in any case.
     fn dead_at(&self, slot: u32) -> Option<Time> {
-        let timeout = self.limits.peer_timeout_ms;
+        let timeout = match self.limits.peer_timeout_ms {
+            // Nothing else would ever tell that a peer without a connection is gone.
+            0 if self.peers[slot].inbox.is_some() => HTTP_PEER_TIMEOUT_MS,
+            timeout => timeout,
+        };
         (timeout > 0).then(|| self.peers[slot].heard + timeout)
     }
 }

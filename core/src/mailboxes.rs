@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::networks::NetKey;
-use crate::wire::MessageId;
+use crate::wire::{Message, MessageId};
 use crate::{Limits, PeerId, Signal, Spelling, Time};
 
 #[derive(Debug)]
@@ -24,6 +24,11 @@ pub(crate) struct Mail {
 impl Mail {
     /// What one mail counts beside its data.
     pub(crate) const OVERHEAD_BYTES: usize = 64;
+
+    pub(crate) fn message(&self) -> Message<'_> {
+        let Mail { from, signal, data, arrived: _, id } = self;
+        Message::Signal { signal: *signal, from: *from, data: data.as_deref(), id: *id }
+    }
 
     fn bytes(&self) -> usize {
         Self::OVERHEAD_BYTES + self.data.as_deref().map_or(0, str::len)

@@ -15,6 +15,11 @@ enum Entry {
         conn: ConnId,
         end: usize,
     },
+    Reply {
+        conn: ConnId,
+        status: u16,
+        end: usize,
+    },
     Ping(ConnId),
     Close(ConnId, CloseReason),
     Observe(Event),
@@ -56,6 +61,12 @@ impl Outbox {
         end - start
     }
 
+    /// The answer to an HTTP request.
+    pub(crate) fn reply(&mut self, conn: ConnId, status: u16, text: &str) {
+        self.text.push_str(text);
+        self.entries.push(Entry::Reply { conn, status, end: self.text.len() });
+    }
+
     pub(crate) fn ping(&mut self, conn: ConnId) {
         self.entries.push(Entry::Ping(conn));
     }
@@ -75,6 +86,10 @@ impl Outbox {
             Entry::Send { conn, end } => {
                 let start = core::mem::replace(&mut self.polled_text, end);
                 Output::Send { conn, text: &self.text[start..end] }
+            }
+            Entry::Reply { conn, status, end } => {
+                let start = core::mem::replace(&mut self.polled_text, end);
+                Output::Reply { conn, status, text: &self.text[start..end] }
             }
             Entry::Ping(conn) => Output::Ping { conn },
             Entry::Close(conn, why) => Output::Close { conn, why },

@@ -9,6 +9,7 @@ use core::ops::{Index, IndexMut};
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::inboxes::Inbox;
 use crate::networks::NetKey;
 use crate::pace::Pace;
 use crate::wire::Dialect;
@@ -27,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) spelling: Spelling,
     pub(crate) watch: Watch,
     pub(crate) dialect: Dialect,
+    /// What is sent to a peer without a connection; its `conn` is then a virtual one.
+    pub(crate) inbox: Option<Box<Inbox>>,
 }
 
 /// Where a peer stands with its network.

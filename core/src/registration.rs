@@ -1,7 +1,6 @@
 //! Connections of dialect B that have not told yet who they are: nothing is routed for them.
 
 use crate::admission::Newcomer;
-use crate::networks::GLOBAL_JSON;
 use crate::pace::{Pace, Verdict};
 use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
 use crate::{AddressKey, CloseReason, ConnId, Event, Spelling, Switchboard, Time, TimerKind};
@@ -39,10 +38,8 @@ impl Switchboard {
             Err(refusal) => {
                 let stamp = self.stamp();
                 let id = stamp.fresh;
-                let nobody = Spelling::default();
-                let to = Recipient { dialect: Dialect::B, spelling: nobody, network: GLOBAL_JSON };
                 let message = Message::Error { refusal, offending_type: None, id };
-                self.outbox.send(conn, |out| wire::write(out, &to, message, stamp));
+                self.outbox.send(conn, |out| wire::write(out, &Recipient::NOBODY, message, stamp));
                 self.outbox.observe(Event::Refused { conn, code: refusal.code() });
             }
         }

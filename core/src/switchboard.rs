@@ -1,5 +1,6 @@
 //! The two doors, and the way from one to the other.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::admission::Held;
@@ -45,6 +46,13 @@ pub struct Switchboard {
     pub(crate) timers: Timers,
     pub(crate) sweep_due: Option<Time>,
     pub(crate) draining: Option<Draining>,
+    /// HTTP requests that wait, with the slot of the peer that they wait for.
+    pub(crate) polls: BTreeMap<ConnId, u32>,
+    /// Peers with something for the request that waits; empty between two inputs.
+    pub(crate) ready: Vec<ConnId>,
+    pub(crate) shelved: usize,
+    pub(crate) shelved_bytes: usize,
+    pub(crate) virtual_conns: u64,
     pub(crate) outbox: Outbox,
     pub(crate) last_message: MessageId,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
@@ -71,6 +79,11 @@ impl Switchboard {
             timers: Timers::default(),
             sweep_due: None,
             draining: None,
+            polls: BTreeMap::new(),
+            ready: Vec::new(),
+            shelved: 0,
+            shelved_bytes: 0,
+            virtual_conns: 0,
             outbox: Outbox::default(),
             last_message: MessageId(0),
             chosen: Vec::new(),
@@ -93,8 +106,11 @@ impl Switchboard {
             Input::Closed { conn, cause } => self.lost(conn, Departure::Lost(cause)),
             Input::QueueFull { conn } => self.close_if_known(conn, CloseReason::TooSlow),
             Input::Drain { until } => self.start_drain(until),
+            Input::Posted { conn, body, address } => self.posted(conn, body, address),
+            Input::Polled { conn, target } => self.polled(conn, target),
             Input::Tick => {}
         }
+        self.answer_ready();
         #[cfg(debug_assertions)]
         self.check_now_and_then();
     }
@@ -124,9 +140,10 @@ impl Switchboard {
             (TimerKind::Hold, _) => self.hold_ends(conn, due),
             (TimerKind::Liveness, Some(slot)) => self.look_for_life(slot, due),
             (TimerKind::Reintroduce, Some(slot)) => self.reintroduce(slot),
+            (TimerKind::Poll, Some(slot)) => self.poll_ends(slot),
             (TimerKind::Sweep, _) => self.sweep(),
             (TimerKind::Drain, _) => self.drain_some(),
-            (TimerKind::Liveness | TimerKind::Reintroduce, None) => {
+            (TimerKind::Liveness | TimerKind::Reintroduce | TimerKind::Poll, None) => {
                 debug_assert!(false, "{kind:?} of {conn:?} outlived its connection");
             }
         }
@@ -149,7 +166,7 @@ impl Switchboard {
         }
     }
 
-    fn sign_of_life(&mut self, slot: u32) {
+    pub(crate) fn sign_of_life(&mut self, slot: u32) {
         let peer = &mut self.peers[slot];
         peer.heard = self.now;
         peer.watch = Watch::Quiet;
@@ -189,7 +206,12 @@ impl Switchboard {
         Refusal::RateLimited { per_second, burst }
     }
 
-    fn perform(&mut self, slot: u32, request: &Request<'_>, id: MessageId) -> Result<Outcome, Refusal> {
+    pub(crate) fn perform(
+        &mut self,
+        slot: u32,
+        request: &Request<'_>,
+        id: MessageId,
+    ) -> Result<Outcome, Refusal> {
         let own = *self.peers[slot].spelling.id();
         if request.claimed.is_some_and(|claimed| *claimed.id() != own) {
             return Err(Refusal::PeerNotTheSender);
@@ -220,7 +242,14 @@ impl Switchboard {
         let network = peer.announcement().map(|announcement| self.networks.json(announcement.network));
         let network = network.unwrap_or(GLOBAL_JSON);
         let to = Recipient { dialect: peer.dialect, spelling: peer.spelling, network };
-        self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp))
+        if peer.inbox.is_none() {
+            return self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
+        }
+        let mut text = String::new();
+        wire::write(&mut text, &to, message, stamp);
+        let bytes = text.len();
+        self.shelve(slot, text.into_boxed_str());
+        bytes
     }
 
     pub(crate) fn stamp(&mut self) -> Stamp {

@@ -15,6 +15,8 @@ pub enum TimerKind {
     Liveness,
     /// A peer is introduced again.
     Reintroduce,
+    /// An HTTP request that waits for a message is answered.
+    Poll,
     /// Expired state is swept; belongs to no connection.
     Sweep,
     /// The next part of a drain; belongs to no connection.

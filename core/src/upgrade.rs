@@ -1,6 +1,6 @@
 //! What the request target of an upgrade says: which dialect, and who comes.
 
-use crate::Spelling;
+use crate::{Limits, Spelling};
 
 /// Who comes, as far as the upgrade says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,27 @@ pub(crate) fn read_target(target: &str) -> Option<Comer> {
         Some((_, value)) => peer_id(value).map(Comer::Named),
         None => (path == PATH_B).then_some(Comer::Unnamed),
     }
+}
+
+/// A request for what was sent to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Poll {
+    pub(crate) peer: Spelling,
+    /// How long it may take until there is something.
+    pub(crate) wait_ms: u64,
+}
+
+/// Reads `peerId` and `wait`, in seconds; what is not a number of seconds counts as 0, too many as the most
+/// that is possible.
+pub(crate) fn read_poll(target: &str) -> Option<Poll> {
+    let Comer::Named(peer) = read_target(target)? else { return None };
+    let (_, query) = target.split_once('?')?;
+    let wait = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("wait="))
+        .and_then(|wait| wait.parse::<u64>().ok());
+    let wait_ms = wait.unwrap_or(0).saturating_mul(1000).min(Limits::POLL_MS);
+    Some(Poll { peer, wait_ms })
 }
 
 fn peer_id(value: &str) -> Option<Spelling> {

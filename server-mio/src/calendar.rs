@@ -2,12 +2,19 @@
 
 use peerpigeon_core::UnixMillis;
 use std::fmt;
+use std::time::SystemTime;
+
+/// What the clock says; 1970 where it says less.
+pub fn now() -> UnixMillis {
+    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    UnixMillis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+}
 
 /// ISO 8601 with milliseconds, in UTC: `2026-01-31T23:59:59.999Z`.
-pub(crate) struct Iso8601(pub(crate) UnixMillis);
+pub struct Iso8601(pub UnixMillis);
 
 /// The form of the `Date` header (RFC 9110 section 5.6.7): `Sat, 31 Jan 2026 23:59:59 GMT`.
-pub(crate) struct HttpDate(pub(crate) UnixMillis);
+pub struct HttpDate(pub UnixMillis);
 
 impl fmt::Display for Iso8601 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! What the loop needs to know.
 
+use crate::settings::Settings;
 use peerpigeon_core::Limits;
 
 /// Settings of a [`crate::Server`]; [`Config::default`] holds the documented defaults.
@@ -48,6 +49,19 @@ impl Config {
             max_handshakes,
             max_sockets: known + known / 4 + max_handshakes,
             limits,
+        }
+    }
+}
+
+impl From<&Settings> for Config {
+    fn from(settings: &Settings) -> Config {
+        Config {
+            max_message_bytes: settings.max_message_size,
+            max_queue_bytes: settings.max_queue_size,
+            memory_budget_bytes: settings.memory_budget,
+            handshake_timeout_ms: settings.handshake_timeout,
+            shutdown_timeout_ms: settings.shutdown_timeout,
+            ..Config::new(settings.limits())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who may come in: the questions that the loop asks, for settings to answer.
 
-use crate::http::{Cors, Refusal, Request};
+use crate::http::{Refusal, Request};
+use crate::origins::AllowOrigin;
 use peerpigeon_core::{AddressKey, Time};
 use std::net::SocketAddr;
 
@@ -35,9 +36,9 @@ pub trait Gate {
     }
 
     /// The CORS header for a request from `origin`; `None` also where a request could not be read.
-    fn cors<'b>(&self, origin: Option<&'b str>) -> Cors<'b> {
+    fn cors<'b>(&'b self, origin: Option<&'b str>) -> AllowOrigin<'b> {
         let _ = origin;
-        Cors::Any
+        AllowOrigin::Always("*")
     }
 }
 

@@ -31,18 +31,27 @@
 //! # }
 //! ```
 
-mod calendar;
+pub mod access;
+pub mod addresses;
+pub mod calendar;
 mod config;
+pub mod container;
 mod gate;
+mod guard;
 pub mod http;
+pub mod logging;
 mod mio_net;
 mod net;
+pub mod origins;
+pub mod per_address;
 mod server;
+pub mod settings;
 mod tally;
 pub mod websocket;
 
 pub use config::Config;
 pub use gate::{Gate, OpenGate, Purpose};
+pub use guard::Guard;
 pub use mio_net::{MioNet, StopHandle};
 pub use net::{Accepted, Net, Ready};
 pub use server::Server;

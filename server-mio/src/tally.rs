@@ -50,6 +50,8 @@ impl Tally {
             // No connection ends by these two; they end a stay in a network.
             Event::Gone { cause: Departure::Goodbye | Departure::Moved, .. }
             | Event::Held { .. }
+            | Event::Shelved { .. }
+            | Event::ShelfEnded { .. }
             | Event::Left { .. }
             | Event::NetworkOpened { .. }
             | Event::NetworkClosed { .. } => {}

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mailboxes::{Mail, unexpired};
+use crate::mailboxes::unexpired;
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
-use crate::wire::{self, Message, Refusal, Request};
+use crate::wire::{self, Refusal, Request};
 use crate::{Departure, Event, MailEnd, Occasion, Switchboard};
 
 impl Switchboard {
@@ -69,8 +69,7 @@ impl Switchboard {
         let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
         self.observe_mails(&id, expired, MailEnd::Expired);
         for mail in rest {
-            let Mail { from, signal, data, arrived: _, id: message } = mail;
-            self.send(slot, Message::Signal { signal, from, data: data.as_deref(), id: message });
+            self.send(slot, mail.message());
             self.observe_mails(&id, 1, MailEnd::Delivered);
         }
     }

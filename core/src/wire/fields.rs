@@ -51,7 +51,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn kind(&self) -> Result<Kind, Refusal> {
         let name = self.kind.and_then(json::read_string).ok_or(Refusal::TypeNotAString)?;
-        let signal = Signal::ALL.into_iter().find(|signal| signal.name() == name).map(Kind::Signal);
+        let signal = Signal::named(&name).map(Kind::Signal);
         let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name).map(Kind::Verb);
         signal.or_else(verb).ok_or(Refusal::UnknownType)
     }

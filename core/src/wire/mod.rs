@@ -6,6 +6,7 @@ mod a;
 mod b;
 mod fields;
 mod json;
+pub(crate) mod post;
 mod refusal;
 
 use alloc::borrow::Cow;
@@ -15,6 +16,7 @@ use core::fmt::Write as _;
 pub(crate) use json::{each_member, json_string, read_string};
 pub(crate) use refusal::Refusal;
 
+use crate::networks::GLOBAL_JSON;
 use crate::{Signal, Spelling, UnixMillis, Verb};
 
 /// One of the formats; fixed per connection at its upgrade.
@@ -72,6 +74,12 @@ pub(crate) struct Recipient<'a> {
     pub(crate) spelling: Spelling,
     /// Its network as a JSON string.
     pub(crate) network: &'a str,
+}
+
+impl Recipient<'_> {
+    /// For what says nothing about its receiver.
+    pub(crate) const NOBODY: Recipient<'static> =
+        Recipient { dialect: Dialect::B, spelling: Spelling::NOBODY, network: GLOBAL_JSON };
 }
 
 /// Number of a message; never used again while the process lives.

@@ -8,6 +8,9 @@ use crate::{ErrorCode, Limits};
 pub(crate) enum Refusal {
     NotJson,
     NotAnObject,
+    BatchWrong,
+    ConnectedElsewhere,
+    NoPlace,
     TypeNotAString,
     DataNotAnObject,
     DataTooLarge { bytes: u32 },
@@ -35,6 +38,9 @@ impl Refusal {
         match self {
             Refusal::NotJson => ErrorCode::InvalidJson,
             Refusal::NotAnObject
+            | Refusal::BatchWrong
+            | Refusal::ConnectedElsewhere
+            | Refusal::NoPlace
             | Refusal::TypeNotAString
             | Refusal::DataNotAnObject
             | Refusal::DataTooLarge { .. }
@@ -63,6 +69,11 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NotJson => write!(f, "The message is not valid JSON"),
             Refusal::NotAnObject => write!(f, "The message must be a JSON object"),
+            Refusal::BatchWrong => {
+                write!(f, "messages must be an array of at most {} messages", Limits::BATCH_MESSAGES)
+            }
+            Refusal::ConnectedElsewhere => write!(f, "This peerId is connected by WebSocket"),
+            Refusal::NoPlace => write!(f, "The server takes no more peers now; try again later"),
             Refusal::TypeNotAString => write!(f, "type is required and must be a string"),
             Refusal::DataNotAnObject => write!(f, "data of an announce must be an object, null or absent"),
             Refusal::DataTooLarge { bytes } => write!(f, "data of an announce must not exceed {bytes} bytes"),
@@ -102,6 +113,9 @@ mod tests {
         for refusal in [
             Refusal::NotJson,
             Refusal::NotAnObject,
+            Refusal::BatchWrong,
+            Refusal::ConnectedElsewhere,
+            Refusal::NoPlace,
             Refusal::TypeNotAString,
             Refusal::DataNotAnObject,
             Refusal::DataTooLarge { bytes: 1 },

@@ -15,6 +15,7 @@ pub struct Board {
     pub now: Time,
     /// What was sent, oldest first.
     pub raw: Vec<(u64, String)>,
+    pub replies: Vec<(u64, u16, String)>,
     pub pinged: Vec<u64>,
     pub closed: Vec<(u64, CloseReason)>,
     pub events: Vec<Event>,
@@ -26,6 +27,7 @@ impl Board {
             board: Switchboard::new(limits, UnixMillis(BOOT)),
             now: Time(0),
             raw: Vec::new(),
+            replies: Vec::new(),
             pinged: Vec::new(),
             closed: Vec::new(),
             events: Vec::new(),
@@ -43,6 +45,7 @@ impl Board {
                     );
                     self.raw.push((conn.0, text.to_owned()));
                 }
+                Output::Reply { conn, status, text } => self.replies.push((conn.0, status, text.to_owned())),
                 Output::Ping { conn } => self.pinged.push(conn.0),
                 Output::Close { conn, why } => self.closed.push((conn.0, why)),
                 Output::Observe(event) => self.events.push(event),
@@ -74,6 +77,31 @@ impl Board {
 
     pub fn text(&mut self, conn: u64, text: &str) {
         self.input(Input::Text { conn: ConnId(conn), text });
+    }
+
+    /// Posts `body` and returns status and body of the answer.
+    pub fn post(&mut self, conn: u64, body: &str) -> (u16, Value) {
+        self.input(Input::Posted { conn: ConnId(conn), body, address: None });
+        let (to, status, text) = self.replies.pop().unwrap();
+        assert_eq!(to, conn);
+        (status, serde_json::from_str(&text).unwrap())
+    }
+
+    pub fn poll(&mut self, conn: u64, id: &str, wait: u32) {
+        self.input(Input::Polled {
+            conn: ConnId(conn),
+            target: &format!("/signaling?peerId={id}&wait={wait}"),
+        });
+    }
+
+    /// The types of the messages in the only answer, which went to `conn`.
+    pub fn polled(&mut self, conn: u64) -> Vec<String> {
+        assert_eq!(self.replies.len(), 1, "{:?}", self.replies);
+        let (to, status, text) = self.replies.remove(0);
+        assert_eq!((to, status), (conn, 200), "{text}");
+        let reply: Value = serde_json::from_str(&text).unwrap();
+        let messages = reply["messages"].as_array().unwrap();
+        messages.iter().map(|message| message["type"].as_str().unwrap().to_owned()).collect()
     }
 
     pub fn heard(&mut self, conn: u64) {

@@ -1,7 +1,8 @@
 //! An answer and its bytes on the wire.
 
 use crate::calendar::HttpDate;
-use crate::http::{Cors, Refusal, Status};
+use crate::http::{Refusal, Status};
+use crate::origins::AllowOrigin;
 use peerpigeon_core::UnixMillis;
 use std::borrow::Cow;
 use std::io::Write;
@@ -65,7 +66,7 @@ impl Answer {
 /// What surrounds an answer: it depends on the request and on the hour, not on the page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'b> {
-    pub(crate) cors: Cors<'b>,
+    pub(crate) cors: AllowOrigin<'b>,
     pub(crate) wall: UnixMillis,
     /// The request was a HEAD: the body is left out, its length is not.
     pub(crate) is_head: bool,

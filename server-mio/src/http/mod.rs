@@ -1,7 +1,6 @@
 //! HTTP/1.1 as far as a signaling server needs it: the way to a WebSocket, and a few pages for operators.
 
 mod answer;
-mod cors;
 mod head;
 mod pages;
 mod request;
@@ -12,7 +11,6 @@ mod tests;
 mod upgrade;
 
 pub use answer::Answer;
-pub use cors::Cors;
 pub use head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, parse};
 pub use request::{Method, Request};
 pub use status::Status;

@@ -1,9 +1,10 @@
 //! Heads of requests, by the rules of RFC 9112, RFC 9110 and RFC 6455.
 
 use crate::http::{
-    self, Answer, Cors, Frame, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method,
-    Refusal, Status, Upgrade,
+    self, Answer, Frame, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method, Refusal,
+    Status, Upgrade,
 };
+use crate::origins::AllowOrigin;
 use peerpigeon_core::UnixMillis;
 use proptest::prelude::*;
 
@@ -288,7 +289,7 @@ fn a_handshake_keeps_every_rule_or_is_refused() {
 #[test]
 fn the_answer_to_a_handshake_is_the_one_of_the_rfc() {
     let mut out = Vec::new();
-    http::write_switch(&mut out, b"dGhlIHNhbXBsZSBub25jZQ==", Cors::Nobody);
+    http::write_switch(&mut out, b"dGhlIHNhbXBsZSBub25jZQ==", AllowOrigin::Nobody);
     let text = String::from_utf8(out).unwrap();
     // The example of RFC 6455 section 1.3.
     assert!(text.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{text}");
@@ -302,7 +303,7 @@ fn written(answer: &Answer, frame: Frame<'_>) -> String {
 }
 
 const FRAME: Frame<'static> = Frame {
-    cors: Cors::Any,
+    cors: AllowOrigin::Always("*"),
     wall: UnixMillis(784_111_777_000),
     is_head: false,
     is_1_1: true,
@@ -321,12 +322,12 @@ fn an_answer_is_written_as_its_request_asks() {
     assert!(head.ends_with("\r\nContent-Length: 5\r\n\r\n"), "{head}");
     assert!(written(&answer, Frame { keep_alive: false, ..FRAME }).contains("\r\nConnection: close\r\n"));
     assert!(written(&answer, Frame { is_1_1: false, ..FRAME }).contains("\r\nConnection: keep-alive\r\n"));
-    let echo = written(&answer, Frame { cors: Cors::Only("https://a.example"), ..FRAME });
+    let echo = written(&answer, Frame { cors: AllowOrigin::ThisOne("https://a.example"), ..FRAME });
     assert!(
         echo.contains("\r\nAccess-Control-Allow-Origin: https://a.example\r\nVary: Origin\r\n"),
         "{echo}"
     );
-    let nobody = written(&answer, Frame { cors: Cors::Nobody, ..FRAME });
+    let nobody = written(&answer, Frame { cors: AllowOrigin::Nobody, ..FRAME });
     assert!(!nobody.contains("Access-Control") && nobody.contains("\r\nVary: Origin\r\n"), "{nobody}");
 }
 

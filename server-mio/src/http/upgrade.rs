@@ -1,6 +1,7 @@
 //! The WebSocket handshake (RFC 6455 section 4.2).
 
-use crate::http::{Cors, Method, Refusal, Request, Status};
+use crate::http::{Method, Refusal, Request, Status};
+use crate::origins::AllowOrigin;
 use tungstenite::handshake::derive_accept_key;
 
 /// What a request wants to become.
@@ -42,7 +43,7 @@ pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal
 }
 
 /// Appends the answer that turns the connection into a WebSocket.
-pub(crate) fn write_switch(out: &mut Vec<u8>, key: &[u8], cors: Cors<'_>) {
+pub(crate) fn write_switch(out: &mut Vec<u8>, key: &[u8], cors: AllowOrigin<'_>) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
     );

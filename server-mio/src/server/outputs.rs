@@ -31,6 +31,8 @@ impl<N: Net> Server<N> {
                         }
                     }
                 }
+                // Nothing is posted to the core yet.
+                Output::Reply { .. } => {}
                 Output::Ping { conn } => {
                     self.connections.queue(conn, encode::MAX_HEADER_BYTES, encode::ping);
                 }
@@ -82,6 +84,8 @@ fn log_event(event: &Event) {
         | Event::Accepted { .. }
         | Event::Relayed { .. }
         | Event::Mailed { .. }
+        | Event::Shelved { .. }
+        | Event::ShelfEnded { .. }
         | Event::MailEnded { .. }
         | Event::Refused { .. }
         | Event::Handled { .. } => {}

@@ -1,0 +1,285 @@
+//! Peers without a connection: they post what they have to say, and fetch what others said to them.
+//!
+//! To everybody else such a peer is like any other. What is sent to it is kept in its inbox until it asks; a
+//! peer that asks while there is nothing can wait for a while (long polling). It is there as long as it posts
+//! or asks now and then.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+
+use crate::admission::Newcomer;
+use crate::mailboxes::unexpired;
+use crate::peers::Peer;
+use crate::upgrade::{Poll, read_poll};
+use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
+use crate::{AddressKey, ConnId, Event, MailEnd, PeerId, Switchboard, Time, TimerKind};
+
+/// Virtual connections of such peers are numbered from here; drivers never get that far.
+const FIRST_VIRTUAL: u64 = 1 << 63;
+
+/// What was sent to a peer since it asked for the last time.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    texts: VecDeque<(Time, Box<str>)>,
+    bytes: usize,
+    waiting: Option<Waiting>,
+}
+
+/// A request that is answered as soon as there is something, or when its time is over.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    conn: ConnId,
+    due: Time,
+}
+
+impl Inbox {
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+}
+
+impl Switchboard {
+    /// One message or a batch, as the body of a request.
+    pub(crate) fn posted(&mut self, conn: ConnId, body: &str, address: Option<AddressKey>) {
+        let mut reply = String::new();
+        let status = match post::read(body) {
+            Ok(post::Body::One) => self.post_one(&mut reply, body, address),
+            Ok(post::Body::Batch(texts)) => {
+                reply.push_str("{\"results\":[");
+                for (i, text) in texts.into_iter().enumerate() {
+                    reply.push_str(if i == 0 { "" } else { "," });
+                    self.post_one(&mut reply, text.get(), address);
+                }
+                reply.push_str("]}");
+                200
+            }
+            Err(refusal) => self.write_result(&mut reply, Err(refusal)),
+        };
+        self.outbox.reply(conn, status, &reply);
+    }
+
+    /// A request for what was sent to a peer.
+    pub(crate) fn polled(&mut self, conn: ConnId, target: &str) {
+        let Some(Poll { peer, wait_ms }) = read_poll(target) else {
+            return self.refuse_poll(conn, Refusal::PeerNotAnId);
+        };
+        match self.peers.by_id(peer.id()) {
+            Some(slot) if self.peers[slot].inbox.is_none() => {
+                self.refuse_poll(conn, Refusal::ConnectedElsewhere)
+            }
+            Some(slot) => {
+                self.sign_of_life(slot);
+                // Of two that wait for the same, the older one has been given up by its client.
+                self.answer_poll(slot);
+                self.wait_for_mail(slot, conn, wait_ms);
+            }
+            None => self.hand_out_mail(conn, &peer),
+        }
+    }
+
+    /// The time of a request that waits is over.
+    pub(crate) fn poll_ends(&mut self, slot: u32) {
+        if let Some(Waiting { due, .. }) = self.peers[slot].inbox.as_ref().and_then(|inbox| inbox.waiting) {
+            // The deadline has fired, and answering disarms one: arm it again for that moment.
+            self.timers.arm(due, TimerKind::Poll, self.peers[slot].conn);
+            self.answer_poll(slot);
+        }
+    }
+
+    /// A request that waits was given up: its connection is gone.
+    pub(crate) fn poll_lost(&mut self, conn: ConnId) {
+        if let Some(slot) = self.polls.get(&conn).copied() {
+            self.stop_waiting(slot);
+        }
+    }
+
+    /// Puts a text into the inbox of a peer; the oldest ones make room.
+    pub(crate) fn shelve(&mut self, slot: u32, text: Box<str>) {
+        let (max_texts, max_bytes) =
+            (self.limits.mailbox_messages as usize, self.limits.mailbox_bytes as usize);
+        let total = usize::try_from(self.limits.mailbox_total_bytes).unwrap_or(usize::MAX);
+        let to = *self.peers[slot].spelling.id();
+        let Peer { conn, inbox: Some(inbox), .. } = &mut self.peers[slot] else { return };
+        self.outbox.observe(Event::Shelved { to });
+        inbox.bytes += text.len();
+        self.shelved_bytes += text.len();
+        self.shelved += 1;
+        inbox.texts.push_back((self.now, text));
+        while inbox.texts.len() > max_texts || inbox.bytes > max_bytes || self.shelved_bytes > total {
+            let Some((_, oldest)) = inbox.texts.pop_front() else { break };
+            inbox.bytes -= oldest.len();
+            self.shelved_bytes -= oldest.len();
+            self.shelved -= 1;
+            self.outbox.observe(Event::ShelfEnded { to, end: MailEnd::Dropped });
+        }
+        if inbox.waiting.is_some() && !inbox.texts.is_empty() {
+            self.ready.push(*conn);
+        }
+    }
+
+    /// Answers the requests that were waiting for what has just come.
+    pub(crate) fn answer_ready(&mut self) {
+        while let Some(conn) = self.ready.pop() {
+            // It may have gone meanwhile.
+            if let Some(slot) = self.peers.by_conn(conn) {
+                self.answer_poll(slot);
+            }
+        }
+    }
+
+    /// A peer is over: so is its inbox.
+    pub(crate) fn close_inbox(&mut self, slot: u32) {
+        self.answer_poll(slot);
+        self.empty(slot, MailEnd::Dropped);
+    }
+
+    fn post_one(&mut self, reply: &mut String, text: &str, address: Option<AddressKey>) -> u16 {
+        let id = self.next_message_id();
+        let result = self.post(text, address).map(|outcome| (id, outcome));
+        self.write_result(reply, result)
+    }
+
+    fn post(&mut self, text: &str, address: Option<AddressKey>) -> Result<Outcome, Refusal> {
+        let request = Dialect::B.decode(text, self.limits.network_name_bytes).request?;
+        let claimed = request.claimed.ok_or(Refusal::PeerNotAnId)?;
+        let slot = match self.peers.by_id(claimed.id()) {
+            Some(slot) if self.peers[slot].inbox.is_none() => return Err(Refusal::ConnectedElsewhere),
+            Some(slot) => slot,
+            None => self.seat_without_connection(claimed, address)?,
+        };
+        self.sign_of_life(slot);
+        let peer = &mut self.peers[slot];
+        if peer.pace.admit(self.now, &self.limits) != crate::pace::Verdict::Within {
+            return Err(self.over_the_limit());
+        }
+        if request.kind == Kind::Register {
+            return Ok(Outcome::Done);
+        }
+        let id = self.last_message;
+        self.perform(slot, &request, id)
+    }
+
+    fn seat_without_connection(
+        &mut self,
+        spelling: crate::Spelling,
+        address: Option<AddressKey>,
+    ) -> Result<u32, Refusal> {
+        if self.draining.is_some() || self.no_place_for(address).is_some() {
+            return Err(Refusal::NoPlace);
+        }
+        self.virtual_conns += 1;
+        let conn = ConnId(FIRST_VIRTUAL + self.virtual_conns);
+        self.outbox.observe(Event::Opened { conn });
+        Ok(self.seat(Newcomer { conn, dialect: Dialect::B, spelling, address }, Some(Box::default())))
+    }
+
+    fn write_result(
+        &mut self,
+        reply: &mut String,
+        result: Result<(wire::MessageId, Outcome), Refusal>,
+    ) -> u16 {
+        let stamp = self.stamp();
+        let (message, status) = match result {
+            Ok((id, outcome)) => (Message::Done { id, outcome }, 200),
+            Err(refusal) => {
+                (Message::Error { refusal, offending_type: None, id: stamp.fresh }, post::status(refusal))
+            }
+        };
+        wire::write(reply, &Recipient::NOBODY, message, stamp);
+        status
+    }
+
+    fn refuse_poll(&mut self, conn: ConnId, refusal: Refusal) {
+        let mut reply = String::new();
+        let status = self.write_result(&mut reply, Err(refusal));
+        self.outbox.reply(conn, status, &reply);
+    }
+
+    fn wait_for_mail(&mut self, slot: u32, conn: ConnId, wait_ms: u64) {
+        let peer_conn = self.peers[slot].conn;
+        let Some(inbox) = self.peers[slot].inbox.as_mut() else { return };
+        let due = self.now + wait_ms.max(1);
+        inbox.waiting = Some(Waiting { conn, due });
+        self.polls.insert(conn, slot);
+        self.timers.arm(due, TimerKind::Poll, peer_conn);
+        if wait_ms == 0 || !inbox.texts.is_empty() {
+            self.answer_poll(slot);
+        }
+    }
+
+    fn stop_waiting(&mut self, slot: u32) -> Option<Waiting> {
+        let peer = &mut self.peers[slot];
+        let waiting = peer.inbox.as_mut()?.waiting.take()?;
+        self.timers.disarm(waiting.due, TimerKind::Poll, peer.conn);
+        self.polls.remove(&waiting.conn);
+        Some(waiting)
+    }
+
+    /// Answers the request that waits for this inbox, if there is one, with all there is.
+    fn answer_poll(&mut self, slot: u32) {
+        let Some(Waiting { conn, .. }) = self.stop_waiting(slot) else { return };
+        let peer = &mut self.peers[slot];
+        peer.heard = self.now;
+        let ttl = self.limits.message_ttl_ms;
+        let mut reply = post::start();
+        if let Some(inbox) = &peer.inbox {
+            let fresh = |(arrived, _): &&(Time, Box<str>)| ttl == 0 || self.now.since(*arrived) < ttl;
+            inbox.texts.iter().filter(fresh).for_each(|(_, text)| post::push(&mut reply, text));
+        }
+        self.empty(slot, MailEnd::Delivered);
+        let timestamp = self.boot.at(self.now);
+        post::finish(&mut reply, timestamp);
+        self.outbox.reply(conn, 200, &reply);
+    }
+
+    fn empty(&mut self, slot: u32, end: MailEnd) {
+        let Peer { spelling, inbox: Some(inbox), .. } = &mut self.peers[slot] else { return };
+        let to = *spelling.id();
+        let ttl = self.limits.message_ttl_ms;
+        self.shelved -= inbox.texts.len();
+        self.shelved_bytes -= inbox.bytes;
+        inbox.bytes = 0;
+        for (arrived, _) in inbox.texts.drain(..) {
+            let expired = ttl > 0 && self.now.since(arrived) >= ttl;
+            self.outbox.observe(Event::ShelfEnded { to, end: if expired { MailEnd::Expired } else { end } });
+        }
+        inbox.texts.shrink_to_fit();
+    }
+
+    /// What was kept for a peer that is not here at all.
+    fn hand_out_mail(&mut self, conn: ConnId, peer: &crate::Spelling) {
+        let mut reply = post::start();
+        let id: PeerId = *peer.id();
+        if let Some((network, mails)) = self.mailboxes.close(&id) {
+            self.networks.release(network);
+            let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
+            self.observe_mails(&id, expired, MailEnd::Expired);
+            for mail in rest {
+                let to = Recipient { spelling: *peer, ..Recipient::NOBODY };
+                let mut text = String::new();
+                let stamp = self.stamp();
+                wire::write(&mut text, &to, mail.message(), stamp);
+                post::push(&mut reply, &text);
+                self.observe_mails(&id, 1, MailEnd::Delivered);
+            }
+        }
+        post::finish(&mut reply, self.boot.at(self.now));
+        self.outbox.reply(conn, 200, &reply);
+    }
+
+    /// # Panics
+    ///
+    /// When an invariant does not hold. Returns how many deadlines belong to the inbox.
+    pub(crate) fn check_inbox(&self, slot: u32, peer: &Peer) -> usize {
+        let Some(inbox) = &peer.inbox else { return 0 };
+        assert!(inbox.texts.len() <= self.limits.mailbox_messages as usize);
+        assert!(inbox.bytes <= self.limits.mailbox_bytes as usize);
+        assert_eq!(inbox.bytes, inbox.texts.iter().map(|(_, text)| text.len()).sum::<usize>());
+        let Some(Waiting { conn, due }) = inbox.waiting else { return 0 };
+        assert!(inbox.texts.is_empty(), "a request waits for what is there");
+        assert_eq!(self.polls.get(&conn), Some(&slot));
+        assert!(self.timers.is_armed(due, TimerKind::Poll, peer.conn));
+        1
+    }
+}

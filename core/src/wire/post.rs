@@ -1,0 +1,82 @@
+//! Signaling over plain HTTP: bodies of requests and answers around the messages of dialect B.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::value::RawValue;
+
+use super::json::{self, NotAnObject};
+use super::{Refusal, put};
+use crate::Limits;
+
+/// What was posted.
+pub(crate) enum Body<'a> {
+    /// The body is the message.
+    One,
+    Batch(Vec<&'a RawValue>),
+}
+
+/// An object with `messages` is a batch of at most [`Limits::BATCH_MESSAGES`].
+pub(crate) fn read(body: &str) -> Result<Body<'_>, Refusal> {
+    let mut messages = None;
+    let object = json::each_member(body, |key, value| {
+        if json::read_string(key).as_deref() == Some("messages") {
+            messages = Some(value);
+        }
+    });
+    match (object, messages) {
+        (Err(NotAnObject::NotJson), _) => Err(Refusal::NotJson),
+        (Err(NotAnObject::OtherJson), _) => Err(Refusal::NotAnObject),
+        (Ok(()), None) => Ok(Body::One),
+        (Ok(()), Some(messages)) => match serde_json::from_str::<Vec<&RawValue>>(messages) {
+            Ok(batch) if batch.len() <= Limits::BATCH_MESSAGES => Ok(Body::Batch(batch)),
+            _ => Err(Refusal::BatchWrong),
+        },
+    }
+}
+
+/// The status of an answer that says why a single message was refused.
+pub(crate) fn status(refusal: Refusal) -> u16 {
+    match refusal {
+        Refusal::TargetNotConnected => 404,
+        Refusal::ConnectedElsewhere => 409,
+        Refusal::RateLimited { .. } => 429,
+        Refusal::NoPlace | Refusal::MailboxFull => 503,
+        Refusal::NotJson
+        | Refusal::NotAnObject
+        | Refusal::BatchWrong
+        | Refusal::TypeNotAString
+        | Refusal::DataNotAnObject
+        | Refusal::DataTooLarge { .. }
+        | Refusal::DataRequired
+        | Refusal::PeerNotAnId
+        | Refusal::PeerNotTheSender
+        | Refusal::NotRegistered
+        | Refusal::MaxPeersOutOfRange
+        | Refusal::TargetNotAnId
+        | Refusal::TargetIsSender
+        | Refusal::NetworkNotAString
+        | Refusal::NetworkTooLong { .. }
+        | Refusal::UnknownType
+        | Refusal::MissingTarget
+        | Refusal::MessageForOtherNetwork
+        | Refusal::TargetInOtherNetwork
+        | Refusal::NotAnnounced => 400,
+    }
+}
+
+/// The answer to a request for what was sent to a peer.
+pub(crate) fn start() -> String {
+    "{\"success\":true,\"messages\":[".into()
+}
+
+pub(crate) fn push(out: &mut String, text: &str) {
+    if !out.ends_with('[') {
+        out.push(',');
+    }
+    out.push_str(text);
+}
+
+pub(crate) fn finish(out: &mut String, timestamp: u64) {
+    put(out, format_args!("],\"timestamp\":{timestamp}}}"));
+}

@@ -1,0 +1,217 @@
+//! Who may come in: the setting `AUTH_TOKEN`.
+
+use core::fmt;
+use core::fmt::Write as _;
+use percent_encoding::percent_decode_str;
+use subtle::{Choice, ConstantTimeEq as _};
+
+/// The tokens that let somebody in; each is as good as the others.
+///
+/// Several, since a token can be replaced only while both are valid: pages that are open keep the old one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tokens(Vec<String>);
+
+/// What came of asking for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A valid token, or none is asked for.
+    Granted,
+    /// Answer 401: there is none.
+    Missing,
+    /// Answer 401: it is not valid.
+    Wrong,
+}
+
+impl Tokens {
+    /// Reads a comma list of tokens: visible ASCII characters other than the comma.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong; never says what the token is.
+    pub fn parse(text: &str) -> Result<Tokens, TokensError> {
+        let tokens: Vec<String> = text.split(',').map(|token| token.trim().to_owned()).collect();
+        if tokens.iter().any(String::is_empty) {
+            Err(TokensError::Empty)
+        } else if !tokens.iter().all(|token| token.bytes().all(|b| b.is_ascii_graphic())) {
+            Err(TokensError::BadCharacter)
+        } else {
+            Ok(Tokens(tokens))
+        }
+    }
+
+    /// Takes as long for every wrong token of one length.
+    fn contains(&self, token: &[u8]) -> bool {
+        let found = self.0.iter().fold(Choice::from(0), |found, ours| found | ours.as_bytes().ct_eq(token));
+        found.into()
+    }
+}
+
+/// Never shows a token.
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({} hidden)", self.0.len())
+    }
+}
+
+/// Why a text is no [`Tokens`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokensError {
+    /// Nothing between two commas.
+    Empty,
+    /// A blank, a control character, or one outside ASCII.
+    BadCharacter,
+}
+
+impl fmt::Display for TokensError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TokensError::Empty => "a token is empty",
+            TokensError::BadCharacter => "a token has a character that is not visible ASCII",
+        })
+    }
+}
+
+impl core::error::Error for TokensError {}
+
+/// Whether a request may come in: by the first `token` in the query of `target`, or by `authorization`, the
+/// value of its header, as `Bearer TOKEN` (RFC 6750 section 2.1).
+///
+/// Browsers cannot set headers of an upgrade, so most clients use the query. One valid token is enough:
+/// proxies add an `Authorization` of their own.
+#[must_use]
+pub fn check(tokens: Option<&Tokens>, target: &str, authorization: Option<&str>) -> Access {
+    let Some(tokens) = tokens else { return Access::Granted };
+    let query = parameters(target)
+        .find_map(|parameter| parameter.token)
+        .map(|token| percent_decode_str(token).collect::<Vec<u8>>());
+    let header = authorization.and_then(bearer).map(|token| token.as_bytes().to_vec());
+    if query.is_none() && header.is_none() {
+        Access::Missing
+    } else if [query, header].iter().flatten().any(|token| tokens.contains(token)) {
+        Access::Granted
+    } else {
+        Access::Wrong
+    }
+}
+
+/// `target` with every token in its query hidden: what may go into a log.
+#[must_use]
+pub fn redacted(target: &str) -> String {
+    let before_query = target.find('?').map_or(target.len(), |at| at + 1);
+    let mut shown = target[..before_query].to_owned();
+    for (i, parameter) in parameters(target).enumerate() {
+        let ampersand = if i == 0 { "" } else { "&" };
+        // Writing to a string cannot fail.
+        let _ = match parameter.token {
+            Some(_) => write!(shown, "{ampersand}token=(hidden)"),
+            None => write!(shown, "{ampersand}{}", parameter.text),
+        };
+    }
+    shown
+}
+
+struct Parameter<'a> {
+    text: &'a str,
+    /// Its value, still percent-encoded, where it is called `token`.
+    token: Option<&'a str>,
+}
+
+/// The parameters of the query of an origin-form or absolute-form target (RFC 9112 section 3.2).
+///
+/// A `+` stays one: tokens hold no blanks, and base64 has `+`.
+fn parameters(target: &str) -> impl Iterator<Item = Parameter<'_>> {
+    let query = target.split_once('?').map(|(_, query)| query);
+    query.into_iter().flat_map(|query| query.split('&')).map(|text| {
+        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        let token = percent_decode_str(key).eq(*b"token").then_some(value);
+        Parameter { text, token }
+    })
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_in_by_the_query_or_by_the_header() {
+        let tokens = Tokens::parse("s3cret+/=,second").unwrap();
+        for (target, authorization, expected) in [
+            ("/", None, Access::Missing),
+            ("/?", None, Access::Missing),
+            ("/?peerId=1&tokens=s3cret+/=", None, Access::Missing),
+            ("/token=second", None, Access::Missing),
+            ("/?token", None, Access::Wrong),
+            ("/?token=", None, Access::Wrong),
+            ("/?token=second", None, Access::Granted),
+            ("/?peerId=1&token=second&x=y", None, Access::Granted),
+            ("http://host/ws?token=second", None, Access::Granted),
+            ("/?token=s3cret+/=", None, Access::Granted),
+            ("/?token=s3cret%2B%2f%3D", None, Access::Granted),
+            ("/?%74oken=second", None, Access::Granted),
+            ("/?token=secon", None, Access::Wrong),
+            ("/?token=secondd", None, Access::Wrong),
+            ("/?token=SECOND", None, Access::Wrong),
+            ("/?token=%ff%fe", None, Access::Wrong),
+            ("/?token=second%", None, Access::Wrong),
+            ("/?token=s3cret+/=,second", None, Access::Wrong),
+            ("/?token=wrong&token=second", None, Access::Wrong),
+            ("/?token=second&token=wrong", None, Access::Granted),
+            ("/", Some("Bearer second"), Access::Granted),
+            ("/", Some("bearer  second "), Access::Granted),
+            ("/", Some("Bearer s3cret+/="), Access::Granted),
+            ("/", Some("Bearer s3cret%2B/="), Access::Wrong),
+            ("/", Some("Bearer"), Access::Missing),
+            ("/", Some("Basic second"), Access::Missing),
+            ("/", Some("Basic eDp5"), Access::Missing),
+            ("/", Some("Bearer wrong"), Access::Wrong),
+            ("/?token=wrong", Some("Bearer second"), Access::Granted),
+            ("/?token=second", Some("Basic eDp5"), Access::Granted),
+            ("/?token=wrong", Some("Basic eDp5"), Access::Wrong),
+        ] {
+            assert_eq!(check(Some(&tokens), target, authorization), expected, "{target} {authorization:?}");
+        }
+    }
+
+    #[test]
+    fn without_the_setting_everybody_comes_in() {
+        assert_eq!(check(None, "/?token=x", Some("Bearer y")), Access::Granted);
+    }
+
+    #[test]
+    fn a_token_is_visible_ascii() {
+        for (text, expected) in [
+            ("", TokensError::Empty),
+            (" ", TokensError::Empty),
+            ("a,", TokensError::Empty),
+            ("a,,b", TokensError::Empty),
+            ("two words", TokensError::BadCharacter),
+            ("a\nb", TokensError::BadCharacter),
+            ("schlüssel", TokensError::BadCharacter),
+        ] {
+            assert_eq!(Tokens::parse(text), Err(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_never_shown() {
+        let tokens = Tokens::parse("s3cret,second").unwrap();
+        assert_eq!(format!("{tokens:?}"), "Tokens(2 hidden)");
+        for (target, shown) in [
+            ("/ws", "/ws"),
+            ("/ws?", "/ws?"),
+            ("/?peerId=1&x", "/?peerId=1&x"),
+            ("/?token=s3cret", "/?token=(hidden)"),
+            ("/?peerId=1&token=s3cret&token=second&a=b", "/?peerId=1&token=(hidden)&token=(hidden)&a=b"),
+            ("/?%74%6fken=s3cret", "/?token=(hidden)"),
+            ("/?token=a?b=c", "/?token=(hidden)"),
+            ("http://h/?token=s3cret", "http://h/?token=(hidden)"),
+        ] {
+            assert_eq!(redacted(target), shown);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What is refused, and in which words.
+
+use super::*;
+use std::os::unix::ffi::OsStringExt as _;
+
+#[test]
+fn a_number_is_within_its_bounds() {
+    for row in ROWS {
+        let Kind::Number { least, most, zero, .. } = row.kind else { continue };
+        for good in [least, most].into_iter().chain(zero.map(|_| 0)) {
+            match from(&[(row.name, &good.to_string())], &[]) {
+                Ok(Command::Serve(settings)) => assert_eq!(row.show(&settings), good.to_string()),
+                // At the edge of what is allowed alone it may not go with the other defaults.
+                Err(SettingsError::Conflict { .. }) => {}
+                other => panic!("{}={good} gave {other:?}", row.name),
+            }
+        }
+        let below = least.checked_sub(1).filter(|below| *below != 0 || zero.is_none());
+        for bad in [Some(most + 1), below].into_iter().flatten() {
+            let line = complaint(&[(row.name, &bad.to_string())], &[]);
+            assert_eq!(line, format!("{}=\"{bad}\": allowed is {}", row.name, row.kind));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_is_none() {
+    for row in ROWS.iter().filter(|row| matches!(row.kind, Kind::Number { .. })) {
+        for bad in ["", " ", "x", "-1", "+50", " 50", "50 ", "5e1", "50.0", "0x50", "5_0", "50ms", "５０"] {
+            let line = complaint(&[(row.name, bad)], &[]);
+            assert_eq!(line, format!("{}={bad:?}: allowed is {}", row.name, row.kind));
+        }
+        let line = complaint(&[(row.name, "18446744073709551616")], &[]);
+        assert!(line.contains("allowed is a whole number from"), "{line}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_named_with_where_it_came_from_and_what_is_allowed() {
+    let port = "allowed is a whole number from 1 to 65535, or 0 (any free one, which is printed)";
+    let host = "allowed is localhost, 0.0.0.0, :: or another address of this machine";
+    let list = "allowed is a comma list of addresses and networks such as 10.0.0.0/8,::1, or none";
+    let origins =
+        "allowed is * or a comma list of origins such as https://example.com, https://*.example.com, null";
+    for (environment, arguments, expected) in [
+        (vec![("PORT", "70000")], vec![], format!("PORT=\"70000\": {port}")),
+        (vec![("PEERPIGEON_PORT", "x")], vec![], format!("PEERPIGEON_PORT=\"x\": {port}")),
+        (vec![("PORT", "1")], vec!["--port", "x"], format!("--port=\"x\": {port}")),
+        (vec![], vec!["--port="], format!("--port=\"\": {port}")),
+        (vec![], vec!["--port", "--check"], format!("--port=\"--check\": {port}")),
+        (vec![("HOST", "example.com")], vec![], format!("HOST=\"example.com\": {host}")),
+        (vec![("HOST", "")], vec![], format!("HOST=\"\": {host}")),
+        (vec![("HOST", "127.0.0.1:80")], vec![], format!("HOST=\"127.0.0.1:80\": {host}")),
+        (vec![("HOST", "*")], vec![], format!("HOST=\"*\": {host}")),
+        (
+            vec![("DUPLICATE_PEER", "Reject")],
+            vec![],
+            "DUPLICATE_PEER=\"Reject\": allowed is challenge, reject or replace".to_owned(),
+        ),
+        (
+            vec![("LOG_LEVEL", "verbose")],
+            vec![],
+            "LOG_LEVEL=\"verbose\": allowed is off, error, warn, info, debug or trace".to_owned(),
+        ),
+        (
+            vec![("LOG_LEVEL", "INFO")],
+            vec![],
+            "LOG_LEVEL=\"INFO\": allowed is off, error, warn, info, debug or trace".to_owned(),
+        ),
+        (vec![("LOG_FORMAT", "JSON")], vec![], "LOG_FORMAT=\"JSON\": allowed is text or json".to_owned()),
+        (
+            vec![("LIMIT_EXEMPT", "10.0.0.1/8")],
+            vec![],
+            format!(
+                "LIMIT_EXEMPT=\"10.0.0.1/8\": \
+                 \"10.0.0.1/8\" has bits behind its prefix, the network is 10.0.0.0/8; {list}"
+            ),
+        ),
+        (
+            vec![("TRUSTED_PROXIES", "10.0.0.1,nginx")],
+            vec![],
+            format!(
+                "TRUSTED_PROXIES=\"10.0.0.1,nginx\": \"nginx\" is neither an address nor a network; {list}"
+            ),
+        ),
+        (
+            vec![("CORS_ORIGIN", "example.com")],
+            vec![],
+            format!(
+                "CORS_ORIGIN=\"example.com\": \"example.com\" lacks its scheme, such as https://; {origins}"
+            ),
+        ),
+        (vec![("PORT", "1\n2")], vec![], format!("PORT=\"1\\n2\": {port}")),
+    ] {
+        assert_eq!(complaint(&environment, &arguments), expected);
+    }
+}
+
+#[test]
+fn a_long_value_does_not_make_a_long_line() {
+    for name in ["PORT", "TRUSTED_PROXIES", "CORS_ORIGIN", "PEERPIGEON_HOST"] {
+        let line = complaint(&[(name, &"ä".repeat(10_000))], &[]);
+        assert!(line.chars().count() < 450, "{line}");
+    }
+    assert!(complaint(&[], &[&"ä".repeat(10_000)]).chars().count() < 200);
+    assert!(complaint(&[], &[&format!("--{}", "ä".repeat(10_000))]).chars().count() < 200);
+    assert!(complaint(&[(&format!("PEERPIGEON_{}", "X".repeat(10_000)), "")], &[]).chars().count() < 200);
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_where_it_is_a_setting_and_ignored_where_it_is_not() {
+    let bad = || OsString::from_vec(vec![b'a', 0xff]);
+    let refused = |environment: Vec<(OsString, OsString)>, arguments: Vec<OsString>| {
+        Settings::from(environment, arguments, None).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(vec![("LOG_FORMAT".into(), bad())], vec![]),
+        "LOG_FORMAT=\"a\u{fffd}\": it is not UTF-8; allowed is text or json"
+    );
+    assert_eq!(
+        refused(vec![], vec!["--log-format".into(), bad()]),
+        "--log-format=\"a\u{fffd}\": it is not UTF-8; allowed is text or json"
+    );
+    assert!(refused(vec![], vec![bad()]).contains("belongs to no flag"));
+    let others = vec![(bad(), "x".into()), ("PATH".into(), bad())];
+    assert!(matches!(Settings::from(others, vec![], None), Ok(Command::Serve(_))));
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_refused_and_both_are_named() {
+    for (environment, arguments, expected) in [
+        (
+            vec![("PEER_TIMEOUT", "30000")],
+            vec![],
+            "PEER_TIMEOUT=30000 with PING_INTERVAL=25000: PEER_TIMEOUT must be 0 or above 30000, \
+             1.2 times PING_INTERVAL, or idle peers are closed before they are pinged",
+        ),
+        (
+            vec![("PEERPIGEON_PEER_TIMEOUT", "1200")],
+            vec!["--ping-interval", "1000"],
+            "PEERPIGEON_PEER_TIMEOUT=1200 with --ping-interval=1000: PEER_TIMEOUT must be 0 or above 1200, \
+             1.2 times PING_INTERVAL, or idle peers are closed before they are pinged",
+        ),
+        (
+            vec![("MAX_QUEUE_SIZE", "1049599")],
+            vec![],
+            "MAX_QUEUE_SIZE=1049599 with MAX_MESSAGE_SIZE=1048576: \
+             MAX_QUEUE_SIZE must be 1049600 at least, to hold one message",
+        ),
+        (
+            vec![],
+            vec!["--memory-budget", "2097151"],
+            "--memory-budget=2097151 with MAX_QUEUE_SIZE=2097152: \
+             MEMORY_BUDGET must be MAX_QUEUE_SIZE at least",
+        ),
+        (
+            vec![("MAILBOX_TOTAL_BYTES", "65535")],
+            vec![],
+            "MAILBOX_TOTAL_BYTES=65535 with MAILBOX_BYTES=65536: \
+             MAILBOX_TOTAL_BYTES must be MAILBOX_BYTES at least",
+        ),
+    ] {
+        assert_eq!(complaint(&environment, &arguments), expected);
+    }
+    for good in [
+        vec![("PEER_TIMEOUT", "30001")],
+        vec![("PEER_TIMEOUT", "0")],
+        vec![("PEER_TIMEOUT", "10"), ("PING_INTERVAL", "0")],
+        vec![("MAX_QUEUE_SIZE", "1049600")],
+        vec![("MEMORY_BUDGET", "2097152")],
+        vec![("MAILBOX_TOTAL_BYTES", "65536")],
+    ] {
+        assert!(from(&good, &[]).is_ok(), "{good:?}");
+    }
+}
+
+#[test]
+fn what_looks_like_a_setting_but_is_none_is_refused_with_the_nearest() {
+    for (environment, arguments, expected) in [
+        (
+            vec![("PEERPIGEON_MAX_CONECTIONS", "1")],
+            vec![],
+            "PEERPIGEON_MAX_CONECTIONS: there is no such setting; did you mean PEERPIGEON_MAX_CONNECTIONS?",
+        ),
+        (
+            vec![("PEERPIGEON_LOGLEVEL", "1")],
+            vec![],
+            "PEERPIGEON_LOGLEVEL: there is no such setting; did you mean PEERPIGEON_LOG_LEVEL?",
+        ),
+        (
+            vec![("PEERPIGEON_PORTS", "1")],
+            vec![],
+            "PEERPIGEON_PORTS: there is no such setting; did you mean PEERPIGEON_PORT?",
+        ),
+        (
+            vec![("PEERPIGEON_DATABASE_URL_OF_THE_CLUSTER", "1")],
+            vec![],
+            "PEERPIGEON_DATABASE_URL_OF_THE_CLUSTER: there is no such setting; see --help",
+        ),
+        (vec![("PEERPIGEON_", "1")], vec![], "PEERPIGEON_: there is no such setting; see --help"),
+        (
+            vec![],
+            vec!["--max_connections", "5"],
+            "--max_connections: there is no such flag; did you mean --max-connections?",
+        ),
+        (vec![], vec!["--prot", "80"], "--prot: there is no such flag; did you mean --port?"),
+        (vec![], vec!["--prot=80"], "--prot: there is no such flag; did you mean --port?"),
+        (vec![], vec!["--chekc"], "--chekc: there is no such flag; did you mean --check?"),
+        (vec![], vec!["--something-else"], "--something-else: there is no such flag; see --help"),
+        (vec![], vec!["-p", "80"], "-p: there is no such flag; see --help"),
+        (vec![], vec!["3000"], "\"3000\": belongs to no flag; see --help"),
+        (vec![], vec!["--", "--port", "80"], "\"--port\": belongs to no flag; see --help"),
+        (vec![], vec!["--check=yes"], "--check: takes no value"),
+        (
+            vec![],
+            vec!["--port"],
+            "--port: needs a value, a whole number from 1 to 65535, or 0 (any free one, which is printed)",
+        ),
+    ] {
+        assert_eq!(complaint(&environment, &arguments), expected);
+    }
+}
+
+#[test]
+fn a_promise_of_safety_that_cannot_be_kept_is_refused() {
+    for name in ["AUTH_JWT_SECRET", "AUTH_JWT_PUBLIC_KEY", "TLS_CERT", "TLS_KEY"] {
+        let own = format!("PEERPIGEON_{name}");
+        let flag = given::flag_of(name);
+        let expected = "this version cannot do that yet; it does not start as if it could";
+        assert_eq!(complaint(&[(name, "s3cret")], &[]), format!("{name}: {expected}"));
+        assert_eq!(complaint(&[(&own, "s3cret")], &[]), format!("{own}: {expected}"));
+        assert_eq!(complaint(&[], &[&flag, "s3cret"]), format!("{flag}: {expected}"));
+        assert!(ROWS.iter().all(|row| row.name != name));
+    }
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    for bad in ["s3cret s3cret", "s3cret,", "schlüssel-s3cret"] {
+        for (environment, arguments) in [
+            (vec![("AUTH_TOKEN", bad)], vec![]),
+            (vec![("PEERPIGEON_AUTH_TOKEN", bad)], vec![]),
+            (vec![], vec!["--auth-token", bad]),
+        ] {
+            let line = complaint(&environment, &arguments);
+            assert!(line.contains("=(hidden): ") && !line.contains("s3cret"), "{line}");
+        }
+    }
+    let given = [("AUTH_TOKEN", "s3cret")];
+    assert!(!checked(&given, &[]).contains("s3cret"));
+    assert!(!format!("{:?}", from(&given, &["--check"])).contains("s3cret"));
+    assert!(!format!("{:?}", settings(&given, &[])).contains("s3cret"));
+}
+
+#[test]
+fn an_empty_token_does_not_open_the_door() {
+    assert_eq!(
+        complaint(&[("AUTH_TOKEN", "")], &[]),
+        "AUTH_TOKEN=(hidden): a token is empty; \
+         allowed is visible ASCII characters, several tokens apart by commas"
+    );
+}
+
+#[test]
+fn check_refuses_what_serving_would_refuse() {
+    assert!(complaint(&[("PORT", "x")], &["--check"]).starts_with("PORT=\"x\""));
+    assert!(complaint(&[("PEER_TIMEOUT", "30000")], &["--check"]).starts_with("PEER_TIMEOUT=30000 with"));
+}
