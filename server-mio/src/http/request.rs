@@ -9,7 +9,9 @@ pub enum Method {
     Head,
     /// `OPTIONS`
     Options,
-    /// `POST`, `PUT`, `DELETE`, `CONNECT`, `TRACE`, `PATCH`: defined, and allowed nowhere here.
+    /// `POST`
+    Post,
+    /// `PUT`, `DELETE`, `CONNECT`, `TRACE`, `PATCH`: defined, and allowed nowhere here.
     Known,
     /// Anything else that has the form of a method.
     Unknown,

@@ -4,6 +4,7 @@ mod http;
 mod limits;
 mod scripted_net;
 mod shutdown;
+mod signaling;
 mod websocket;
 
 use crate::config::Config;

@@ -4,7 +4,7 @@ use super::*;
 
 impl Bench {
     /// As [`Server::run`], with time that passes only while the loop sleeps.
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         for _ in 0..100_000 {
             if self.server.is_over() {
                 return;
