@@ -13,14 +13,14 @@ impl<N: Net> Server<N> {
                 return;
             }
             match self.net.accept() {
-                Ok(accepted) => self.take_in(accepted),
+                Ok(accepted) => {
+                    self.acceptor.note_accepted();
+                    self.take_in(accepted);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.acceptor.note_drained(),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                Err(error) => {
-                    log::warn!("cannot accept, trying again in a moment: {error}");
-                    return self.acceptor.note_exhausted(self.now);
-                }
+                Err(error) => return self.acceptor.note_exhausted(self.now, &error),
             }
         }
     }
