@@ -117,6 +117,20 @@ fn without_descriptors_a_close_makes_the_loop_try_at_once() {
 }
 
 #[test]
+fn without_descriptors_the_silent_make_room_for_those_who_speak() {
+    let mut bench = Bench::new();
+    let (silent, fresh) = (bench.connect(), bench.connect());
+    bench.pass(1_000);
+    bench.ask(fresh, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.world.borrow_mut().accept_errors.push_back(ErrorKind::Other);
+    let newcomer = bench.connect();
+    bench.send(newcomer, handshake(ID_A).as_bytes());
+    bench.settle();
+    assert!(bench.pipe(silent).is_closed && !bench.pipe(fresh).is_closed);
+    assert_eq!(bench.server.census().connections, 1);
+}
+
+#[test]
 fn a_connection_aborted_in_the_backlog_does_not_stop_the_next() {
     let mut bench = Bench::new();
     bench.world.borrow_mut().accept_errors.push_back(ErrorKind::ConnectionAborted);
