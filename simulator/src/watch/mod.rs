@@ -8,7 +8,9 @@ mod target;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use peerpigeon_core::{AddressKey, Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{
+    AddressKey, Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis,
+};
 
 pub(crate) use ledger::{Ledger, Party, Stage};
 pub(crate) use said::{Kind, Message, Said};
@@ -52,6 +54,8 @@ pub(crate) struct Care {
     pub(crate) every: u64,
     /// Keep the inputs, to run them again.
     pub(crate) trace: bool,
+    /// Make the slow choice of introductions in every so many rounds.
+    pub(crate) choices: u64,
 }
 
 pub(crate) struct Watch {
@@ -68,7 +72,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(limits: &Limits, boot: UnixMillis, care: Care) -> Watch {
-        let laws = laws::all(limits, boot);
+        let laws = laws::all(limits, boot, care.choices);
         let limits = limits.clone();
         let fresh = Box::new(move || Switchboard::new(limits.clone(), boot));
         Watch {
