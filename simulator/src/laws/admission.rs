@@ -50,8 +50,7 @@ impl Admission {
     }
 
     fn no_room_to_wait(&self, ledger: &Ledger) -> bool {
-        let held = ledger.count(|party| matches!(party.stage, Stage::Held(_)));
-        u32::try_from(held).is_ok_and(|count| count >= self.limits.held_connections)
+        u32::try_from(ledger.held.len()).is_ok_and(|count| count >= self.limits.held_connections)
     }
 
     fn heard(&mut self, ledger: &Ledger, conn: ConnId) {
@@ -173,7 +172,7 @@ impl Admission {
             };
             demand!(waited < most, "{conn:?} has waited {waited} ms for its id, at most {most} allowed");
         }
-        for (conn, party) in &ledger.parties {
+        for (conn, party) in ledger.waiting() {
             let for_place = match party.stage {
                 Stage::Held(CloseReason::MaximumConnections | CloseReason::TooManyFromAddress) => true,
                 Stage::Held(_) | Stage::Fresh | Stage::Admitted | Stage::Over => false,

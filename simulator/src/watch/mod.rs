@@ -54,6 +54,8 @@ pub(crate) struct Care {
     pub(crate) every: u64,
     /// Keep the inputs, to run them again.
     pub(crate) trace: bool,
+    /// Make the slow choice of introductions in every so many rounds.
+    pub(crate) choices: u64,
 }
 
 pub(crate) struct Watch {
@@ -70,7 +72,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(limits: &Limits, boot: UnixMillis, care: Care) -> Watch {
-        let laws = laws::all(limits, boot);
+        let laws = laws::all(limits, boot, care.choices);
         let limits = limits.clone();
         let fresh = Box::new(move || Switchboard::new(limits.clone(), boot));
         Watch {
