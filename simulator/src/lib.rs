@@ -1,1 +1,3 @@
-//! To come.
+//! Virtual peers: over real sockets, to measure a server by.
+
+pub mod load;
