@@ -41,6 +41,7 @@ pub(super) fn run(options: &Options, is_raw: bool) -> io::Result<Report> {
         announce_all(&mut fleet, &mut pairs)?;
         weigh(&pairs, "announced")?;
     }
+    rest(options.warm_up, &mut fleet, &mut pairs)?;
     let meter = Meter::start(Some(pid))?;
     rest(options.duration, &mut fleet, &mut pairs)?;
     let spent = meter.spent()?;

@@ -1,25 +1,30 @@
 //! The limit: what relaying costs when there is nothing to it but system calls.
 //!
-//! A single thread over epoll that pairs sockets in the order in which they come and hands the bytes of one to
-//! the other: what one read brings is one write. No WebSocket, no JSON, no checks.
+//! A single thread over epoll that hands the bytes of one socket to its partner: what one read brings is one
+//! write. No WebSocket, no JSON, no checks. Partners are those who begin with the same [`Hello`].
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
+use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+
+/// The first bytes of a socket: the number of its pair.
+pub(super) type Hello = [u8; 4];
 
 struct Relay {
     poll: Poll,
     listener: TcpListener,
     sockets: Slab<Half>,
     /// Who waits for a partner.
-    single: Option<usize>,
+    single: HashMap<Hello, usize>,
     room: Vec<u8>,
 }
 
 struct Half {
     stream: TcpStream,
+    hello: Option<Hello>,
     partner: Option<usize>,
     unsent: Vec<u8>,
 }
@@ -34,7 +39,7 @@ pub(super) fn run(port: u16) -> io::Result<()> {
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let sockets = Slab::new();
-    let mut relay = Relay { poll, listener, sockets, single: None, room: vec![0; ROOM_BYTES] };
+    let mut relay = Relay { poll, listener, sockets, single: HashMap::new(), room: vec![0; ROOM_BYTES] };
     let mut events = Events::with_capacity(256);
     loop {
         match relay.poll.poll(&mut events, None) {
@@ -67,12 +72,7 @@ impl Relay {
                 Err(error) => return Err(error),
             };
             let _ = stream.set_nodelay(true);
-            let partner = self.single.take();
-            let key = self.sockets.insert(Half { stream, partner, unsent: Vec::new() });
-            match partner.and_then(|partner| self.sockets.get_mut(partner)) {
-                Some(partner) => partner.partner = Some(key),
-                None => self.single = Some(key),
-            }
+            let key = self.sockets.insert(Half { stream, hello: None, partner: None, unsent: Vec::new() });
             let half = &mut self.sockets[key];
             let interests = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut half.stream, Token(key), interests)?;
@@ -88,12 +88,27 @@ impl Relay {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => return self.end(key),
             };
-            if let Some(partner) = half.partner.and_then(|partner| self.sockets.get_mut(partner)) {
+            if half.hello.is_none() {
+                self.introduce(key);
+            } else if let Some(partner) = half.partner.and_then(|partner| self.sockets.get_mut(partner)) {
                 partner.send(&self.room[..count]);
             }
             if count < self.room.len() {
                 return;
             }
+        }
+    }
+
+    /// What was read is the first of a socket: nothing but its hello.
+    fn introduce(&mut self, key: usize) {
+        let hello = *self.room.first_chunk().unwrap_or(&[0; 4]);
+        let partner = self.single.remove(&hello);
+        if let Some(half) = self.sockets.get_mut(key) {
+            (half.hello, half.partner) = (Some(hello), partner);
+        }
+        match partner.and_then(|partner| self.sockets.get_mut(partner)) {
+            Some(partner) => partner.partner = Some(key),
+            None => _ = self.single.insert(hello, key),
         }
     }
 
@@ -108,8 +123,10 @@ impl Relay {
 
     fn end(&mut self, key: usize) {
         let Some(half) = self.sockets.try_remove(key) else { return };
-        if self.single == Some(key) {
-            self.single = None;
+        if let Some(hello) = half.hello
+            && self.single.get(&hello) == Some(&key)
+        {
+            self.single.remove(&hello);
         }
         if let Some(partner) = half.partner {
             self.sockets.try_remove(partner);

@@ -3,6 +3,7 @@
 use super::fleet::{Peers, Wire};
 use super::handshake::find;
 use super::letter::{FIRST_NUMBER, Id, Letter, MIN_DATA_BYTES, Signal, data, id_of};
+use super::limit::Hello;
 use super::report::Problems;
 use super::shape::{Heard, Shapes};
 use hdrhistogram::Histogram;
@@ -179,9 +180,15 @@ impl Pairs {
 }
 
 impl Peers for Pairs {
-    fn opened(&mut self, _peer: usize, out: &mut Vec<u8>) {
+    fn opened(&mut self, peer: usize, out: &mut Vec<u8>) {
         self.opened += 1;
-        out.extend_from_slice(&self.greeting);
+        match self.wire {
+            Wire::WebSocket => out.extend_from_slice(&self.greeting),
+            Wire::Raw { .. } => {
+                let pair: Hello = u32::try_from(peer / 2).unwrap_or_default().to_be_bytes();
+                out.extend_from_slice(&pair);
+            }
+        }
     }
 
     fn heard(&mut self, peer: usize, message: &[u8], out: &mut Vec<u8>) {
