@@ -61,7 +61,11 @@ impl Switchboard {
             return self.turn_away(conn, None, CloseReason::InvalidPeerId);
         };
         if self.draining.is_some() {
-            return self.turn_away(conn, None, CloseReason::ShuttingDown);
+            let peer = match comer {
+                Comer::Named(spelling) => Some(*spelling.id()),
+                Comer::Unnamed => None,
+            };
+            return self.turn_away(conn, peer, CloseReason::ShuttingDown);
         }
         match comer {
             Comer::Named(spelling) => self.come_in(Newcomer { conn, dialect: Dialect::A, spelling, address }),
@@ -178,11 +182,11 @@ impl Switchboard {
         let id = *newcomer.spelling.id();
         match self.limits.duplicate_peer {
             DuplicatePeer::Replace => {
-                // Held for this moment, so that the place of the incumbent goes to nobody else.
-                if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
-                    self.challengers.insert(id, newcomer.conn);
-                    self.close(incumbent, CloseReason::Replaced);
-                }
+                self.say_close(incumbent, CloseReason::Replaced);
+                self.forget(incumbent, Departure::Closed(CloseReason::Replaced));
+                // Before anybody else can have the place of the incumbent.
+                self.seat_or_hold(newcomer);
+                self.place_is_free();
             }
             DuplicatePeer::Challenge if !self.challengers.contains_key(&id) => {
                 let ping = self.peers[incumbent].conn;

@@ -1,7 +1,7 @@
 //! The one exit door.
 //!
 //! Whatever ends a peer's time in its network goes through [`Switchboard::leave`], and whatever ends a
-//! connection through [`Switchboard::end`]: so acquaintances are told exactly once, whatever the cause.
+//! connection through [`Switchboard::forget`]: so acquaintances are told exactly once, whatever the cause.
 
 use crate::mailboxes::unexpired;
 use crate::peers::{Announcement, Standing};
@@ -11,10 +11,15 @@ use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switch
 impl Switchboard {
     /// Closes the connection of an admitted peer.
     pub(crate) fn close(&mut self, slot: u32, why: CloseReason) {
+        self.say_close(slot, why);
+        self.end(slot, Departure::Closed(why));
+    }
+
+    /// Tells an admitted peer why its connection is closed; one without a connection is told nothing.
+    pub(crate) fn say_close(&mut self, slot: u32, why: CloseReason) {
         if self.peers[slot].inbox.is_none() {
             self.outbox.close(self.peers[slot].conn, why);
         }
-        self.end(slot, Departure::Closed(why));
     }
 
     /// Closes a connection, wherever it stands, if it is still there.
@@ -36,8 +41,15 @@ impl Switchboard {
         }
     }
 
-    /// Forgets a connection and everything that belongs to it.
+    /// Ends a connection; whoever waits for its id or its place is next.
     fn end(&mut self, slot: u32, cause: Departure) {
+        let id = self.forget(slot, cause);
+        self.id_is_free(&id);
+        self.place_is_free();
+    }
+
+    /// Forgets a connection and everything that belongs to it. Returns its id, which is free then.
+    pub(crate) fn forget(&mut self, slot: u32, cause: Departure) -> PeerId {
         self.leave(slot, cause);
         self.close_inbox(slot);
         let peer = self.peers.remove(slot);
@@ -54,8 +66,7 @@ impl Switchboard {
         }
         let id = *peer.spelling.id();
         self.outbox.observe(Event::Gone { conn: peer.conn, peer: Some(id), cause });
-        self.id_is_free(&id);
-        self.place_is_free();
+        id
     }
 
     /// Takes a peer out of its network, if it is in one, and tells its acquaintances.

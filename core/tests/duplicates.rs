@@ -115,7 +115,9 @@ fn reject_closes_the_newcomer_and_replace_the_incumbent() {
         (DuplicatePeer::Reject, (2, CloseReason::PeerAlreadyConnected)),
         (DuplicatePeer::Replace, (1, CloseReason::Replaced)),
     ] {
-        let mut board = Board::new(Limits { duplicate_peer: mode, connections: 1, ..Limits::default() });
+        let limits =
+            Limits { duplicate_peer: mode, connections: 1, held_connections: 0, ..Limits::default() };
+        let mut board = Board::new(limits);
         board.open(1, &id('a'));
         board.open(2, &id('A'));
         assert_eq!(board.closed, [closed]);

@@ -47,6 +47,8 @@ pub trait Gate {
 pub enum Purpose {
     /// A page.
     Http,
+    /// Signaling without a WebSocket.
+    Signaling,
     /// A WebSocket.
     WebSocket,
 }

@@ -101,13 +101,15 @@ impl Gate for Guard {
         request: &Request<'_>,
         purpose: Purpose,
     ) -> Result<(), Refusal> {
-        if purpose == Purpose::WebSocket {
-            self.check_origin(request)?;
-            return self.check_token(request);
+        if purpose != Purpose::WebSocket {
+            let key = self.key(self.client(remote, request));
+            if self.rates.request(now, key) != Verdict::Pass {
+                return Err(refusal(Status::TooManyRequests, "Too many requests from this IP"));
+            }
         }
-        let key = self.key(self.client(remote, request));
-        if self.rates.request(now, key) != Verdict::Pass {
-            return Err(refusal(Status::TooManyRequests, "Too many requests from this IP"));
+        if purpose != Purpose::Http {
+            self.check_origin(request)?;
+            self.check_token(request)?;
         }
         Ok(())
     }

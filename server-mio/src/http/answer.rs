@@ -50,6 +50,7 @@ impl Answer {
             | Status::Forbidden
             | Status::NotFound
             | Status::RequestTimeout
+            | Status::Conflict
             | Status::LengthRequired
             | Status::ContentTooLarge
             | Status::UriTooLong

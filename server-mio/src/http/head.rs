@@ -128,7 +128,8 @@ fn method(name: &str) -> Method {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
         "OPTIONS" => Method::Options,
-        "POST" | "PUT" | "DELETE" | "CONNECT" | "TRACE" | "PATCH" => Method::Known,
+        "POST" => Method::Post,
+        "PUT" | "DELETE" | "CONNECT" | "TRACE" | "PATCH" => Method::Known,
         _ => Method::Unknown,
     }
 }
@@ -202,9 +203,6 @@ fn body_bytes(headers: &[Header<'_>], is_1_1: bool) -> Result<u64, Refusal> {
     }
     let digits = length.iter().map(|digit| u64::from(digit - b'0'));
     let length = digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(digit));
-    if length > MAX_BODY_BYTES {
-        return Err(refusal(Status::ContentTooLarge, "Body is longer than 65536 bytes"));
-    }
     Ok(length)
 }
 

@@ -17,7 +17,7 @@ pub use status::Status;
 
 pub(crate) use answer::{Frame, write};
 pub(crate) use pages::Vitals;
-pub(crate) use router::respond;
+pub(crate) use router::{SIGNALING, is_signaling, respond};
 pub(crate) use upgrade::{Upgrade, classify, write_switch};
 
 /// An answer that refuses a request.

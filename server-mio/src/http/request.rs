@@ -9,7 +9,9 @@ pub enum Method {
     Head,
     /// `OPTIONS`
     Options,
-    /// `POST`, `PUT`, `DELETE`, `CONNECT`, `TRACE`, `PATCH`: defined, and allowed nowhere here.
+    /// `POST`
+    Post,
+    /// `PUT`, `DELETE`, `CONNECT`, `TRACE`, `PATCH`: defined, and allowed nowhere here.
     Known,
     /// Anything else that has the form of a method.
     Unknown,
@@ -34,10 +36,13 @@ pub struct Request<'b> {
 }
 
 impl<'b> Request<'b> {
-    /// The target up to the query.
+    /// The target up to the query; `/` for an absolute-form target without a path.
     #[must_use]
     pub fn path(&self) -> &'b str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        match self.target.split_once('?').map_or(self.target, |(path, _)| path) {
+            "" => "/",
+            path => path,
+        }
     }
 
     /// The query, still percent-encoded; empty when there is none.

@@ -19,6 +19,8 @@ pub enum Status {
     MethodNotAllowed,
     /// 408: the request was not whole within `HANDSHAKE_TIMEOUT`.
     RequestTimeout,
+    /// 409: the peer id is in use by WebSocket.
+    Conflict,
     /// 411: a body of unknown length.
     LengthRequired,
     /// 413: a body over the limit.
@@ -52,6 +54,7 @@ impl Status {
             Status::NotFound => 404,
             Status::MethodNotAllowed => 405,
             Status::RequestTimeout => 408,
+            Status::Conflict => 409,
             Status::LengthRequired => 411,
             Status::ContentTooLarge => 413,
             Status::UriTooLong => 414,
@@ -76,6 +79,7 @@ impl Status {
             Status::NotFound => "Not Found",
             Status::MethodNotAllowed => "Method Not Allowed",
             Status::RequestTimeout => "Request Timeout",
+            Status::Conflict => "Conflict",
             Status::LengthRequired => "Length Required",
             Status::ContentTooLarge => "Content Too Large",
             Status::UriTooLong => "URI Too Long",

@@ -13,15 +13,26 @@ impl<N: Net> Server<N> {
                 return;
             }
             match self.net.accept() {
-                Ok(accepted) => self.take_in(accepted),
+                Ok(accepted) => {
+                    self.acceptor.note_accepted();
+                    self.take_in(accepted);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.acceptor.note_drained(),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(error) => {
-                    log::warn!("cannot accept, trying again in a moment: {error}");
-                    return self.acceptor.note_exhausted(self.now);
+                    self.make_room();
+                    return self.acceptor.note_exhausted(self.now, &error);
                 }
             }
+        }
+    }
+
+    /// When sockets have run out, those who wait to speak are worth more than one who has said nothing for a while.
+    fn make_room(&mut self) {
+        let patience_ms = self.config.handshake_timeout_ms.saturating_sub(PATIENCE_MS);
+        if let Some(silent) = self.connections.late_handshake(self.now + patience_ms) {
+            self.connections.doom(silent);
         }
     }
 
@@ -47,3 +58,6 @@ impl<N: Net> Server<N> {
 
 /// So that a rush of newcomers does not delay those who are connected.
 const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long a client may be silent even while sockets have run out.
+const PATIENCE_MS: u64 = 1_000;

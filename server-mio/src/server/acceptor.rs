@@ -1,6 +1,7 @@
 //! When to accept, and when to let people wait in the kernel's queue.
 
 use peerpigeon_core::Time;
+use std::io;
 
 /// Decides whether the loop accepts in this turn.
 #[derive(Debug)]
@@ -29,8 +30,16 @@ impl Acceptor {
         self.is_pending = false;
     }
 
+    /// The system gave a socket.
+    pub(crate) fn note_accepted(&mut self) {
+        self.paused_until = None;
+    }
+
     /// The system could not give another socket. Without a pause the loop would try for ever.
-    pub(crate) fn note_exhausted(&mut self, now: Time) {
+    pub(crate) fn note_exhausted(&mut self, now: Time, error: &io::Error) {
+        if self.paused_until.is_none() {
+            log::warn!("cannot accept, trying again every {PAUSE_MS} ms: {error}");
+        }
         self.paused_until = Some(now + PAUSE_MS);
     }
 
@@ -79,13 +88,14 @@ mod tests {
 
     #[test]
     fn without_descriptors_it_waits_a_moment_or_for_a_close() {
+        let error = io::ErrorKind::Other.into();
         let mut acceptor = Acceptor::new(10);
         acceptor.note_pending();
-        acceptor.note_exhausted(Time(1000));
+        acceptor.note_exhausted(Time(1000), &error);
         assert!(!acceptor.may_accept(Time(1099), 5));
         assert_eq!(acceptor.deadline(), Some(Time(1100)));
         assert!(acceptor.may_accept(Time(1100), 5));
-        acceptor.note_exhausted(Time(1100));
+        acceptor.note_exhausted(Time(1100), &error);
         acceptor.note_closed(4);
         assert!(acceptor.may_accept(Time(1100), 4));
     }

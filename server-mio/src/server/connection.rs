@@ -1,8 +1,9 @@
 //! One socket and what is known of it.
 
+use crate::server::exchange::Exchange;
 use crate::server::queue::Queue;
 use crate::websocket::Decoder;
-use peerpigeon_core::{ConnId, Time};
+use peerpigeon_core::{AddressKey, ConnId, Time};
 use std::net::SocketAddr;
 
 /// One of very many, most of them idle WebSockets: whatever is rare is boxed.
@@ -47,10 +48,21 @@ pub(crate) struct HttpState {
     pub(crate) stash: Vec<u8>,
     /// How much of the stash is known to hold no whole head.
     pub(crate) seen: usize,
-    /// What is left of a body to be thrown away.
+    /// What is left of a body.
     pub(crate) body_bytes: u64,
+    /// The request that the body is wanted for; without it the body is thrown away.
+    pub(crate) post: Option<Box<Post>>,
     /// The stash holds requests that wait for their turn.
     pub(crate) has_backlog: bool,
+}
+
+/// A request whose body is not whole.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) exchange: Exchange,
+    pub(crate) address: Option<AddressKey>,
+    /// It grows with what has come, not with what the head promises.
+    pub(crate) body: Vec<u8>,
 }
 
 /// What the loop has noted about a connection.
@@ -84,7 +96,10 @@ impl<S> Connection<S> {
     /// Bytes of memory that it owns beside itself.
     pub(crate) fn owned_bytes(&self) -> usize {
         let input = match &self.phase {
-            Phase::Http(state) => size_of::<HttpState>() + state.stash.capacity(),
+            Phase::Http(state) => {
+                let post = state.post.as_ref().map_or(0, |post| size_of::<Post>() + post.body.capacity());
+                size_of::<HttpState>() + state.stash.capacity() + post
+            }
             Phase::Open { decoder, pong } => {
                 decoder.owned_bytes() + pong.as_ref().map_or(0, |payload| payload.len())
             }

@@ -327,3 +327,21 @@ pub(crate) enum Fit {
 
 /// A frame that is cut by a read is rare, and each of these takes a few KiB.
 const MAX_SPARE_DECODERS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_follows_a_message_that_did_not_fit() {
+        let mut connections: Connections<()> = Connections::new(100);
+        let id = connections.insert((), None, Time(0));
+        assert_eq!(connections.queue_text(id, "first"), Fit::Fits);
+        assert_eq!(connections.queue_text(id, &"x".repeat(100)), Fit::TooMuch);
+        connections.note_overflow(id);
+        connections.note_overflow(id);
+        assert_eq!(connections.overflowed, [id]);
+        assert_eq!(connections.queue_text(id, "small"), Fit::Fits);
+        assert_eq!(connections.get_mut(id).unwrap().queue.unsent(), b"\x81\x05first");
+    }
+}

@@ -6,6 +6,7 @@ mod connection;
 mod connections;
 mod deadlines;
 mod drain;
+mod exchange;
 mod flush;
 mod outputs;
 mod pool;
@@ -15,15 +16,19 @@ mod read_http;
 mod read_websocket;
 mod shed;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::net::{Net, Ready};
 use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
+use crate::server::exchange::Exchange;
 use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Switchboard, Time, UnixMillis};
+use std::collections::BTreeMap;
 use std::io;
 
 /// The whole server around one [`Net`]: connections, the switchboard, and the buffers that they share.
@@ -40,6 +45,10 @@ pub struct Server<N: Net> {
     /// The clock is read once in a turn.
     now: Time,
     boot: UnixMillis,
+    /// Requests that the core has not answered yet.
+    exchanges: BTreeMap<ConnId, Exchange>,
+    /// What the core has answered to them, with its status, while other outputs are worked on.
+    replies: Vec<(ConnId, u16, String)>,
     /// When the process must have ended; `None` until it is asked to.
     drained_by: Option<Time>,
     /// What every read goes into; taken out while one is worked on.
@@ -59,6 +68,8 @@ impl<N: Net> Server<N> {
             acceptor: Acceptor::new(config.max_sockets.min(MAX_SLOTS)),
             now: net.now(),
             boot,
+            exchanges: BTreeMap::new(),
+            replies: Vec::new(),
             drained_by: None,
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
@@ -156,6 +167,7 @@ impl<N: Net> Server<N> {
     }
 
     fn close_ended(&mut self) {
+        self.abandon_exchanges();
         if self.connections.reap(&mut self.net) {
             self.acceptor.note_closed(self.connections.len());
         }

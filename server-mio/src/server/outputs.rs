@@ -13,6 +13,9 @@ impl<N: Net> Server<N> {
         self.switchboard.handle(self.now, input);
         loop {
             self.apply_outputs();
+            while let Some((conn, status, text)) = self.replies.pop() {
+                self.reply(conn, status, text);
+            }
             // An output may not be answered while others wait, so this comes after the last one.
             let Some(conn) = self.connections.overflowed.pop() else { break };
             self.switchboard.handle(self.now, Input::QueueFull { conn });
@@ -31,8 +34,7 @@ impl<N: Net> Server<N> {
                         }
                     }
                 }
-                // Nothing is posted to the core yet.
-                Output::Reply { .. } => {}
+                Output::Reply { conn, status, text } => self.replies.push((conn, status, text.to_owned())),
                 Output::Ping { conn } => {
                     self.connections.queue(conn, encode::MAX_HEADER_BYTES, encode::ping);
                 }

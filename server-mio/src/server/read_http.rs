@@ -2,18 +2,22 @@
 
 use crate::gate::Purpose;
 use crate::http::{
-    self, Answer, Frame, MAX_HEAD_BYTES, MAX_HEADERS, Method, Refusal, Request, Upgrade, Vitals,
+    self, Answer, Frame, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Refusal, Request, Status,
+    Upgrade, Vitals,
 };
 use crate::net::Net;
+use crate::origins::AllowOrigin;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
 use crate::server::read::Received;
 use peerpigeon_core::{ConnId, Input, UnixMillis};
 
 /// What follows a request.
-enum Next {
+pub(super) enum Next {
     /// Another request.
     Request,
+    /// Nothing before the core has answered.
+    Answer,
     /// Nothing: what else comes does not matter.
     Nothing,
     /// Frames.
@@ -27,6 +31,15 @@ impl<N: Net> Server<N> {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if !connection.queue.is_empty() {
             connection.marks.is_held_back = true;
+            return;
+        }
+        if self.exchanges.contains_key(&id) {
+            // Nothing is read while the core has not answered; a client that goes shows by its hangup.
+            if connection.marks.has_hangup {
+                self.connections.doom(id);
+            } else {
+                connection.marks.is_held_back = true;
+            }
             return;
         }
         let Some(mut state) = self.connections.take_http(id) else { return };
@@ -59,7 +72,16 @@ impl<N: Net> Server<N> {
     fn serve(&mut self, id: ConnId, mut state: Box<HttpState>, input: &mut [u8]) {
         let mut at = 0;
         for _ in 0..REQUESTS_PER_TURN {
-            at += skip_body(&mut state, input.len() - at);
+            at += take_body(&mut state, &input[at..]);
+            if state.body_bytes > 0 {
+                break;
+            }
+            if let Some(post) = state.post.take() {
+                match self.finish_post(id, *post) {
+                    Next::Request => continue,
+                    Next::Nothing | Next::Answer | Next::Frames => return,
+                }
+            }
             let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
             let next = match http::parse(&input[at..], state.seen, &mut headers) {
                 Ok(None) => {
@@ -78,6 +100,7 @@ impl<N: Net> Server<N> {
             };
             match next {
                 Next::Request => {}
+                Next::Answer => break,
                 Next::Nothing => return,
                 Next::Frames => return self.decode(id, &mut input[at..]),
             }
@@ -102,6 +125,7 @@ impl<N: Net> Server<N> {
             }
         };
         let purpose = match upgrade {
+            Upgrade::No if request.path() == http::SIGNALING => Purpose::Signaling,
             Upgrade::No => Purpose::Http,
             Upgrade::WebSocket { .. } => Purpose::WebSocket,
         };
@@ -114,6 +138,12 @@ impl<N: Net> Server<N> {
                 self.open(id, state, request, key);
                 Next::Frames
             }
+            Upgrade::No if self.is_too_long(request) => {
+                let text = "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)";
+                self.refuse(id, Refusal { status: Status::ContentTooLarge, text }, Some(request));
+                Next::Nothing
+            }
+            Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request),
             Upgrade::No => {
                 let answer = http::respond(request, &self.vitals());
                 self.write_answer(id, &answer, Some(request), request.keep_alive);
@@ -127,6 +157,12 @@ impl<N: Net> Server<N> {
                 Next::Request
             }
         }
+    }
+
+    fn is_too_long(&self, request: &Request<'_>) -> bool {
+        let limit =
+            if http::is_signaling(request) { self.config.max_message_bytes as u64 } else { MAX_BODY_BYTES };
+        request.body_bytes > limit
     }
 
     /// Makes a WebSocket of the connection and tells the core.
@@ -150,19 +186,26 @@ impl<N: Net> Server<N> {
         self.linger(id);
     }
 
-    fn linger(&mut self, id: ConnId) {
+    pub(super) fn linger(&mut self, id: ConnId) {
         let deadline = self.now + self.config.closing_timeout_ms;
         self.connections.advance(id, Phase::Lingering, deadline);
     }
 
     fn write_answer(&mut self, id: ConnId, answer: &Answer, request: Option<&Request<'_>>, keep_alive: bool) {
-        let frame = Frame {
-            cors: self.gate.cors(request.and_then(Request::origin)),
-            wall: UnixMillis(self.boot.at(self.now)),
-            is_head: request.is_some_and(|request| request.method == Method::Head),
-            is_1_1: request.is_none_or(|request| request.is_1_1),
-            keep_alive,
-        };
+        let is_head = request.is_some_and(|request| request.method == Method::Head);
+        let is_1_1 = request.is_none_or(|request| request.is_1_1);
+        let origin = request.and_then(Request::origin);
+        self.write_framed(id, answer, origin, |cors, wall| Frame { cors, wall, is_head, is_1_1, keep_alive });
+    }
+
+    pub(super) fn write_framed<'b>(
+        &'b mut self,
+        id: ConnId,
+        answer: &Answer,
+        origin: Option<&'b str>,
+        frame: impl FnOnce(AllowOrigin<'b>, UnixMillis) -> Frame<'b>,
+    ) {
+        let frame = frame(self.gate.cors(origin), UnixMillis(self.boot.at(self.now)));
         self.connections.queue(id, 512 + answer.body.len(), |out| http::write(out, answer, frame));
     }
 
@@ -180,11 +223,14 @@ impl<N: Net> Server<N> {
     }
 }
 
-/// Takes what there is of a body that nobody wants.
-fn skip_body(state: &mut HttpState, available: usize) -> usize {
-    let skipped = usize::try_from(state.body_bytes).unwrap_or(usize::MAX).min(available);
-    state.body_bytes -= skipped as u64;
-    skipped
+/// Takes what there is of a body, and keeps it if somebody wants it.
+fn take_body(state: &mut HttpState, input: &[u8]) -> usize {
+    let taken = usize::try_from(state.body_bytes).unwrap_or(usize::MAX).min(input.len());
+    state.body_bytes -= taken as u64;
+    if let Some(post) = &mut state.post {
+        post.body.extend_from_slice(&input[..taken]);
+    }
+    taken
 }
 
 /// Requests of one connection answered in one turn, so that pipelining does not delay the others.

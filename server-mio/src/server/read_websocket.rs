@@ -43,10 +43,9 @@ impl<N: Net> Server<N> {
 
     /// Whether frames of this connection still matter.
     fn is_hearing(&mut self, id: ConnId) -> bool {
-        self.connections.get_mut(id).is_some_and(|connection| {
-            matches!(connection.phase, Phase::Open { .. } | Phase::Closing { .. })
-                && !connection.marks.ends_when_flushed
-        })
+        self.connections
+            .get_mut(id)
+            .is_some_and(|connection| matches!(connection.phase, Phase::Open { .. } | Phase::Closing { .. }))
     }
 
     fn hear(&mut self, conn: ConnId, found: Found<'_>) {

@@ -112,11 +112,11 @@ impl Decoder {
             return Ok(None);
         }
         let kept = self.partial.as_ref().map_or(0, |partial| partial.header_len);
-        if kept == 0 {
-            if let Some(header) = header::parse(rest)? {
-                *at += header.header_bytes;
-                return Ok(Some(header));
-            }
+        if kept == 0
+            && let Some(header) = header::parse(rest)?
+        {
+            *at += header.header_bytes;
+            return Ok(Some(header));
         }
         let partial = self.partial.get_or_insert_default();
         let taken = rest.len().min(MAX_HEADER_BYTES - kept);

@@ -17,11 +17,11 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
         "activeConnections": vitals.active(),
         "peers": vitals.census.peers,
         "networks": vitals.census.networks,
-        "messageQueueSize": vitals.census.mails,
+        "messageQueueSize": vitals.census.mails + vitals.census.shelved,
         "memory": {
             "rss": vitals.resident_bytes,
             "buffers": vitals.buffered_bytes,
-            "mail": vitals.census.mail_bytes,
+            "mail": vitals.census.mail_bytes + vitals.census.shelved_bytes,
         },
         "version": env!("CARGO_PKG_VERSION"),
     });

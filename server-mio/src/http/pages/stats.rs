@@ -31,7 +31,8 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
         "lostTotal": object(tally.lost()),
         "mailedTotal": tally.mailed,
         "mailEndedTotal": object(tally.mail_ended()),
-        "messageQueueSize": census.mails,
+        "messageQueueSize": census.mails + census.shelved,
+        "waitingRequests": census.polls,
         "sweepsTotal": tally.swept,
     });
     Answer::json(Status::Ok, body.to_string())

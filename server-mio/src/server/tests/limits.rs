@@ -1,0 +1,174 @@
+//! Overload.
+
+use super::*;
+use std::io::ErrorKind;
+
+#[test]
+fn a_peer_that_does_not_read_is_ended_and_the_others_notice_nothing() {
+    let mut bench = Bench::with(|config| config.max_queue_bytes = 100_000);
+    let (a, b) = bench.open_two();
+    let c = bench.open("cccccccccccccccccccccccccccccccccccccccc");
+    bench.set_room(b, 0);
+    for i in 0..60 {
+        bench.send(a, &signal(ID_B, &format!("\"{}\"", "x".repeat(2_000))));
+        bench.send(a, &signal("cccccccccccccccccccccccccccccccccccccccc", &i.to_string()));
+    }
+    bench.settle();
+    assert_eq!(bench.take_messages(c).len(), 60);
+    assert!(bench.take_text(a).contains("peer-disconnected"));
+    assert!(bench.server.buffered_bytes() < 400_000);
+    // It reads again after all: it gets what was queued, then the reason.
+    bench.set_room(b, usize::MAX);
+    bench.settle();
+    let frames = bench.take_frames(b);
+    assert_eq!(close_of(&frames), Some((1013, "Too slow".into())));
+    assert!(frames.len() > 40 && frames.len() < 60, "{}", frames.len());
+    bench.pass(5_000);
+    assert!(bench.pipe(b).is_closed);
+    assert_eq!(bench.server.buffered_bytes(), 0);
+}
+
+#[test]
+fn a_peer_that_never_reads_again_is_dropped_with_its_queue() {
+    let mut bench = Bench::with(|config| config.max_queue_bytes = 100_000);
+    let (a, b) = bench.open_two();
+    bench.set_room(b, 0);
+    for _ in 0..60 {
+        bench.send(a, &signal(ID_B, &format!("\"{}\"", "x".repeat(2_000))));
+    }
+    bench.pass(5_000);
+    assert!(bench.pipe(b).is_closed);
+    assert_eq!(bench.server.buffered_bytes(), 0);
+}
+
+#[test]
+fn a_burst_larger_than_the_queue_is_no_reason_to_end_a_peer_that_reads() {
+    let mut bench = Bench::with(|config| config.max_queue_bytes = 20_000);
+    let (a, b) = bench.open_two();
+    let burst: Vec<u8> = (0..30).flat_map(|_| signal(ID_B, &format!("\"{}\"", "x".repeat(2_000)))).collect();
+    bench.send(a, &burst);
+    bench.settle();
+    assert_eq!(bench.take_messages(b).len(), 30);
+}
+
+#[test]
+fn above_the_memory_budget_the_fattest_goes_first() {
+    let id_c = "cccccccccccccccccccccccccccccccccccccccc";
+    let mut bench = Bench::with(|config| config.memory_budget_bytes = 150_000);
+    let (a, b) = bench.open_two();
+    let c = bench.open(id_c);
+    bench.set_room(b, 0);
+    bench.set_room(c, 0);
+    let data = format!("\"{}\"", "x".repeat(2_000));
+    for _ in 0..10 {
+        bench.send(a, &signal(id_c, &data));
+    }
+    for _ in 0..80 {
+        bench.send(a, &signal(ID_B, &data));
+        bench.settle();
+    }
+    assert!(bench.pipe(b).is_closed);
+    assert!(!bench.pipe(c).is_closed);
+    bench.set_room(c, usize::MAX);
+    bench.settle();
+    assert_eq!(bench.take_messages(c).len(), 10);
+}
+
+#[test]
+fn unfinished_messages_count_against_the_budget_too() {
+    let mut bench = Bench::with(|config| config.memory_budget_bytes = 300_000);
+    let clients: Vec<_> = (0..8).map(|i| bench.open(&format!("{i}").repeat(40))).collect();
+    for client in &clients {
+        let frame = client_frame(1, &[b'x'; 100_000]);
+        bench.send(*client, &frame[..60_000]);
+        bench.settle();
+        assert!(bench.server.buffered_bytes() <= 300_000 + 100_000);
+    }
+    let closed = clients.iter().filter(|client| bench.pipe(**client).is_closed).count();
+    assert!((1..8).contains(&closed), "{closed} of 8 were ended");
+}
+
+#[test]
+fn without_descriptors_the_loop_sleeps_and_tries_again() {
+    let mut bench = Bench::new();
+    bench.world.borrow_mut().accept_errors.extend([ErrorKind::Other; 3]);
+    let client = bench.connect();
+    bench.settle();
+    assert_eq!(bench.slept_until(), Some(Some(Time(100))));
+    bench.send(client, handshake(ID_A).as_bytes());
+    bench.pass(299);
+    assert_eq!(bench.server.sockets(), 0);
+    bench.pass(1);
+    assert_eq!(bench.server.census().connections, 1);
+}
+
+#[test]
+fn without_descriptors_a_close_makes_the_loop_try_at_once() {
+    let mut bench = Bench::new();
+    let first = bench.open(ID_A);
+    bench.world.borrow_mut().accept_errors.push_back(ErrorKind::Other);
+    bench.connect();
+    bench.settle();
+    assert_eq!(bench.server.sockets(), 1);
+    bench.end(first, End::Reset);
+    bench.settle();
+    assert_eq!(bench.server.sockets(), 1);
+    assert!(bench.pipe(first).is_closed);
+}
+
+#[test]
+fn without_descriptors_the_silent_make_room_for_those_who_speak() {
+    let mut bench = Bench::new();
+    let (silent, fresh) = (bench.connect(), bench.connect());
+    bench.pass(1_000);
+    bench.ask(fresh, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.world.borrow_mut().accept_errors.push_back(ErrorKind::Other);
+    let newcomer = bench.connect();
+    bench.send(newcomer, handshake(ID_A).as_bytes());
+    bench.settle();
+    assert!(bench.pipe(silent).is_closed && !bench.pipe(fresh).is_closed);
+    assert_eq!(bench.server.census().connections, 1);
+}
+
+#[test]
+fn a_connection_aborted_in_the_backlog_does_not_stop_the_next() {
+    let mut bench = Bench::new();
+    bench.world.borrow_mut().accept_errors.push_back(ErrorKind::ConnectionAborted);
+    bench.connect();
+    bench.settle();
+    assert_eq!(bench.server.sockets(), 1);
+}
+
+#[test]
+fn accepting_stops_at_the_cap_and_resumes_when_a_tenth_is_gone() {
+    let mut bench = Bench::with(|config| config.max_sockets = 20);
+    let clients: Vec<_> = (0..25).map(|_| bench.connect()).collect();
+    bench.settle();
+    assert_eq!(bench.server.sockets(), 20);
+    bench.end(clients[0], End::Orderly);
+    bench.settle();
+    assert_eq!(bench.server.sockets(), 19);
+    bench.end(clients[1], End::Orderly);
+    bench.settle();
+    assert_eq!(bench.server.sockets(), 20);
+}
+
+#[test]
+fn idle_handshakes_cannot_keep_out_those_who_speak() {
+    let mut bench = Bench::with(|config| config.max_handshakes = 10);
+    let idle: Vec<_> = (0..30).map(|_| bench.connect()).collect();
+    bench.settle();
+    assert_eq!(bench.server.sockets(), 10);
+    assert!(bench.pipe(idle[19]).is_closed && !bench.pipe(idle[20]).is_closed);
+    bench.open(ID_A);
+    assert_eq!(bench.server.census().connections, 1);
+}
+
+#[test]
+fn an_idle_server_sleeps_until_its_next_deadline() {
+    let mut bench = Bench::with(|config| config.limits.peer_timeout_ms = 300_000);
+    bench.open(ID_A);
+    bench.pass(5_000);
+    let Some(Some(until)) = bench.slept_until() else { panic!("sleeps until {:?}", bench.slept_until()) };
+    assert!(until > Time(5_000));
+}

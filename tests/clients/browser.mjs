@@ -1,0 +1,169 @@
+// Chromium with pages that run the library's browser bundle.
+
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { chromium } from 'playwright-core';
+
+import { until } from './server.mjs';
+
+const BUNDLE = new URL('./node_modules/peerpigeon/dist/peerpigeon-browser.js', import.meta.url);
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const MESH_DEADLINE_MS = 60_000;
+const SETTLED_MS = 500;
+const PAGE = '<!doctype html><meta charset="utf-8"><title>peer</title><script src="/peerpigeon.js"></script>';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  // WebRTC on one machine: loopback candidates with their addresses, and nothing is looked up outside.
+  '--allow-loopback-in-peer-connection',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+];
+
+/** A running Chromium and the little web server that its pages come from. */
+export class Browser {
+  #chromium;
+  #site;
+  #origin;
+
+  static async launch() {
+    const browser = new Browser();
+    const bundle = await readFile(BUNDLE);
+    browser.#site = createServer((request, response) => {
+      const isScript = request.url === '/peerpigeon.js';
+      response.writeHead(200, { 'content-type': isScript ? 'text/javascript; charset=utf-8' : 'text/html' });
+      response.end(isScript ? bundle : PAGE);
+    }).listen(0, '127.0.0.1');
+    await once(browser.#site, 'listening');
+    browser.#origin = `http://127.0.0.1:${browser.#site.address().port}`;
+    browser.#chromium = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    return browser;
+  }
+
+  /** Opens a page as a person would and lets it join the mesh; `options` are those of the library. */
+  async peer(server, options = {}) {
+    const context = await this.#chromium.newContext({ permissions: ['camera', 'microphone'] });
+    // The only thing changed in the page: no STUN servers, since there is no network.
+    await context.addInitScript(() => {
+      const Native = globalThis.RTCPeerConnection;
+      globalThis.RTCPeerConnection = class extends Native {
+        constructor(configuration) {
+          super({ ...configuration, iceServers: [] });
+        }
+      };
+    });
+    const page = await context.newPage();
+    await page.goto(this.#origin);
+    const id = await page.evaluate(
+      async ({ url, options }) => {
+        const mesh = new globalThis.PeerPigeonMesh(options);
+        globalThis.mesh = mesh;
+        globalThis.heard = [];
+        globalThis.lost = [];
+        mesh.addEventListener('messageReceived', ({ from, content, direct }) =>
+          globalThis.heard.push({ from, content, direct: direct === true }),
+        );
+        mesh.addEventListener('peerDisconnected', ({ peerId }) => globalThis.lost.push(peerId));
+        await mesh.init();
+        await mesh.connect(url);
+        return mesh.peerId;
+      },
+      { url: server.url, options },
+    );
+    return new Peer(id, page, context);
+  }
+
+  async close() {
+    await this.#chromium?.close();
+    this.#site?.close();
+  }
+}
+
+/** One page. */
+export class Peer {
+  constructor(id, page, context) {
+    this.id = id;
+    this.page = page;
+    this.context = context;
+  }
+
+  /** Where it stands: its links, whether its signaling is up, whom it has ever met. */
+  state() {
+    return this.page.evaluate(() => ({
+      id: globalThis.mesh.peerId,
+      signaling: globalThis.mesh.signalingClient.isConnected() === true,
+      links: globalThis.mesh.connectionManager.getConnectedPeers().map((peer) => peer.peerId),
+      discovered: globalThis.mesh.getDiscoveredPeers().map((peer) => peer.peerId),
+      lost: globalThis.lost,
+    }));
+  }
+
+  broadcast(text) {
+    return this.page.evaluate((text) => globalThis.mesh.sendMessage(text), text);
+  }
+
+  tell(other, text) {
+    return this.page.evaluate(([id, text]) => globalThis.mesh.sendDirectMessage(id, text), [other.id, text]);
+  }
+
+  /** What it got from others. */
+  async heard() {
+    const heard = await this.page.evaluate(() => globalThis.heard);
+    return heard.filter((message) => message.from !== this.id);
+  }
+
+  /** Closes the page as a person closes a tab: its unload handlers run. */
+  async close() {
+    await this.page.close({ runBeforeUnload: true });
+    await this.context.close();
+  }
+}
+
+/** The same states as if the peer with this id had never been there. */
+export function without(states, id) {
+  const rest = states.filter((state) => state.id !== id);
+  return rest.map((state) => ({ ...state, links: state.links.filter((other) => other !== id) }));
+}
+
+/** Whether the links of these peers are mutual, among themselves only, and make them one piece. */
+export function isOnePiece(states) {
+  const links = new Map(states.map(({ id, links }) => [id, new Set(links)]));
+  for (const [id, others] of links) {
+    for (const other of others) if (!links.get(other)?.has(id)) return false;
+  }
+  const reached = new Set([states[0].id]);
+  for (const id of reached) for (const other of links.get(id)) reached.add(other);
+  return reached.size === states.length;
+}
+
+/** Waits until these peers are one mesh and stay so for a moment; returns how many milliseconds until they were. */
+export async function oneMesh(peers) {
+  const start = performance.now();
+  let states;
+  let since;
+  let seen;
+  await until(
+    () => `one mesh: ${JSON.stringify(states, null, 1)}`,
+    async () => {
+      states = await Promise.all(peers.map((peer) => peer.state()));
+      if (!states.every((state) => state.signaling) || !isOnePiece(states)) {
+        seen = undefined;
+        return false;
+      }
+      // Links that exclude each other can be dialled at the same time: then some go again.
+      const links = JSON.stringify(states.map((state) => state.links));
+      if (seen !== links) since = performance.now();
+      seen = links;
+      return performance.now() - since > SETTLED_MS;
+    },
+    MESH_DEADLINE_MS,
+  );
+  return Math.round(since - start);
+}
