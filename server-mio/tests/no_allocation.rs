@@ -81,7 +81,7 @@ impl Bench {
     /// Sends what one client has to say, and turns until as many bytes have been written as went in. Every
     /// message is longer when it comes out, so all of them are under way then.
     fn relay(&mut self, from: &mut TcpStream, bytes: &[u8], to: &mut TcpStream) {
-        let relayed = |bench: &Bench| bench.server.tally().relayed_bytes;
+        let relayed = |bench: &Bench| bench.server.tally().relayed_bytes_total();
         let before = relayed(self);
         from.write_all(bytes).unwrap();
         while relayed(self) < before + bytes.len() as u64 {

@@ -1,6 +1,7 @@
 //! HTTP/1.1 as far as a signaling server needs it: the way to a WebSocket, and a few pages for operators.
 
 mod answer;
+mod exposition;
 mod head;
 mod pages;
 mod request;

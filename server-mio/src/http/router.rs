@@ -7,8 +7,12 @@ use crate::http::{Answer, Method, Refusal, Request, Status};
 type Page = fn(&Vitals<'_>) -> Answer;
 
 /// What can be fetched. A new page is one line here and one file in `pages/`.
-const PAGES: [(&str, Page); 3] =
-    [("/", pages::root::page), ("/health", pages::health::page), ("/stats", pages::stats::page)];
+const PAGES: [(&str, Page); 4] = [
+    ("/", pages::root::page),
+    ("/health", pages::health::page),
+    ("/metrics", pages::metrics::page),
+    ("/stats", pages::stats::page),
+];
 
 /// Where peers signal without a WebSocket: by `GET` and `POST`, which the core answers.
 pub(crate) const SIGNALING: &str = "/signaling";

@@ -21,6 +21,7 @@ impl<N: Net> Server<N> {
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(error) => {
+                    self.meter.accept_failures += 1;
                     self.make_room();
                     return self.acceptor.note_exhausted(self.now, &error);
                 }
@@ -38,6 +39,7 @@ impl<N: Net> Server<N> {
 
     fn take_in(&mut self, Accepted { socket, remote }: Accepted<N::Socket>) {
         if !self.gate.admits(self.now, remote) {
+            self.meter.turned_away += 1;
             return self.net.close(socket);
         }
         let id = self.connections.insert(socket, remote, self.now + self.config.handshake_timeout_ms);

@@ -1,5 +1,6 @@
 //! All connections, and the lists of those that have something to do.
 
+use crate::meter::{FrameKind, Frames};
 use crate::server::connection::{Connection, HttpState, Marks, NEVER, Phase};
 use crate::server::pool::Pool;
 use crate::server::queue::Queue;
@@ -20,6 +21,8 @@ pub(crate) struct Connections<S> {
     spare_decoders: Vec<Decoder>,
     /// Bytes of memory that all connections own beside themselves.
     pub(super) owned_bytes: usize,
+    /// Frames that were queued.
+    pub(crate) sent: Frames,
     /// How many have nothing left to do but to wait for the client's end.
     pub(super) parting: usize,
     /// To be read.
@@ -44,6 +47,7 @@ impl<S> Connections<S> {
             pool: Pool::default(),
             spare_decoders: Vec::new(),
             owned_bytes: 0,
+            sent: Frames::default(),
             parting: 0,
             ready: Vec::new(),
             dirty: Vec::new(),
@@ -211,6 +215,7 @@ impl<S> Connections<S> {
             Some(connection) if connection.marks.has_overflowed => Fit::Fits,
             Some(connection) if connection.queue.len() + frame_bytes > max_queue_bytes => Fit::TooMuch,
             _ => {
+                self.sent.count_message(text.len());
                 self.queue(id, frame_bytes, |out| encode::text(out, text));
                 Fit::Fits
             }
@@ -230,6 +235,7 @@ impl<S> Connections<S> {
     /// 6455 section 5.5.3).
     pub(crate) fn queue_pong(&mut self, id: ConnId, payload: &[u8]) {
         let Some(connection) = self.slots.any_mut(id) else { return };
+        self.sent.count(FrameKind::Pong);
         if connection.marks.is_blocked {
             if let Phase::Open { pong, .. } = &mut connection.phase {
                 let before = pong.as_ref().map_or(0, |payload| payload.len());
@@ -243,6 +249,7 @@ impl<S> Connections<S> {
 
     /// Appends a close frame.
     pub(crate) fn queue_close(&mut self, id: ConnId, code: Option<CloseCode>, reason: &str) {
+        self.sent.count(FrameKind::Close);
         self.queue(id, encode::MAX_CONTROL_BYTES + encode::MAX_HEADER_BYTES, |out| {
             encode::close(out, code, reason);
         });

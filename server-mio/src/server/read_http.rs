@@ -168,6 +168,7 @@ impl<N: Net> Server<N> {
     /// Makes a WebSocket of the connection and tells the core.
     fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8]) {
         let cors = self.gate.cors(request.origin());
+        self.meter.count_answer(Status::SwitchingProtocols);
         self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
         let address = self.gate.address_key(state.remote, request);
         let phase = Phase::Open { decoder: Default::default(), pong: None };
@@ -205,6 +206,7 @@ impl<N: Net> Server<N> {
         origin: Option<&'b str>,
         frame: impl FnOnce(AllowOrigin<'b>, UnixMillis) -> Frame<'b>,
     ) {
+        self.meter.count_answer(answer.status);
         let frame = frame(self.gate.cors(origin), UnixMillis(self.boot.at(self.now)));
         self.connections.queue(id, 512 + answer.body.len(), |out| http::write(out, answer, frame));
     }
@@ -215,9 +217,15 @@ impl<N: Net> Server<N> {
             boot: self.boot,
             census: self.switchboard.census(),
             tally: &self.tally,
+            meter: &self.meter,
+            sent: self.connections.sent,
+            handshakes: self.connections.handshakes(),
             sockets: self.connections.len(),
             buffered_bytes: self.buffered_bytes(),
+            memory_budget_bytes: self.config.memory_budget_bytes,
+            max_connections: self.config.limits.connections,
             resident_bytes: self.net.resident_bytes(),
+            process: self.net.process(),
             is_draining: self.drained_by.is_some(),
         }
     }

@@ -1,9 +1,12 @@
 //! One file per page.
 
 pub(crate) mod health;
+pub(crate) mod metrics;
 pub(crate) mod root;
 pub(crate) mod stats;
 
+use crate::meter::{Frames, Meter};
+use crate::net::Process;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, Time, UnixMillis};
 
@@ -15,12 +18,21 @@ pub(crate) struct Vitals<'a> {
     pub(crate) boot: UnixMillis,
     pub(crate) census: Census,
     pub(crate) tally: &'a Tally,
+    pub(crate) meter: &'a Meter,
+    /// Frames that were queued.
+    pub(crate) sent: Frames,
+    /// Sockets that are not WebSockets (yet).
+    pub(crate) handshakes: usize,
     /// Open sockets, whatever they are.
     pub(crate) sockets: usize,
     /// Bytes of output queues and of incomplete messages.
     pub(crate) buffered_bytes: usize,
+    /// What these may be at most.
+    pub(crate) memory_budget_bytes: usize,
+    pub(crate) max_connections: u32,
     /// What the system says the process takes; `None` where it does not say.
     pub(crate) resident_bytes: Option<u64>,
+    pub(crate) process: Process,
     pub(crate) is_draining: bool,
 }
 

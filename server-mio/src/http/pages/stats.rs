@@ -24,7 +24,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
         "introducedTotal": object(tally.introduced()),
         "acceptedTotal": object(tally.accepted()),
         "relayedTotal": object(tally.relayed()),
-        "relayedBytesTotal": tally.relayed_bytes,
+        "relayedBytesTotal": tally.relayed_bytes_total(),
         "handledTotal": object(tally.handled()),
         "refusedTotal": object(tally.refused()),
         "closedTotal": object(tally.closed()),
