@@ -99,6 +99,18 @@ pub struct Accepted<S> {
     pub socket: S,
     /// The other end; `None` where it has no address.
     pub remote: Option<SocketAddr>,
+    /// Which way it came in.
+    pub door: Door,
+}
+
+/// The ways in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Door {
+    /// For peers and everybody.
+    #[default]
+    Public,
+    /// For operators: pages about the server, and nothing else.
+    Admin,
 }
 
 /// What [`Net::wait`] reports.

@@ -1,6 +1,6 @@
 //! New connections.
 
-use crate::net::{Accepted, Net};
+use crate::net::{Accepted, Door, Net};
 use crate::server::Server;
 use crate::server::slots::key_of;
 use std::io::ErrorKind;
@@ -37,12 +37,12 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn take_in(&mut self, Accepted { socket, remote }: Accepted<N::Socket>) {
-        if !self.gate.admits(self.now, remote) {
+    fn take_in(&mut self, accepted: Accepted<N::Socket>) {
+        if accepted.door == Door::Public && !self.gate.admits(self.now, accepted.remote) {
             self.meter.turned_away += 1;
-            return self.net.close(socket);
+            return self.net.close(accepted.socket);
         }
-        let id = self.connections.insert(socket, remote, self.now + self.config.handshake_timeout_ms);
+        let id = self.connections.insert(accepted, self.now + self.config.handshake_timeout_ms);
         if let Some(connection) = self.connections.get_mut(id)
             && let Err(error) = self.net.register(&mut connection.socket, key_of(id))
         {

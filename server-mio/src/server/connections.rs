@@ -1,6 +1,7 @@
 //! All connections, and the lists of those that have something to do.
 
 use crate::meter::{FrameKind, Frames};
+use crate::net::Accepted;
 use crate::server::connection::{Connection, HttpState, Marks, NEVER, Phase};
 use crate::server::pool::Pool;
 use crate::server::queue::Queue;
@@ -8,7 +9,6 @@ use crate::server::slots::Slots;
 use crate::websocket::{Decoder, encode};
 use peerpigeon_core::{ConnId, Time};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 /// Every socket, by the key under which it is registered; nothing here is ever searched through in a turn.
@@ -94,10 +94,11 @@ impl<S> Connections<S> {
     }
 
     /// Takes in an accepted socket; the key is what to register it under.
-    pub(crate) fn insert(&mut self, socket: S, remote: Option<SocketAddr>, deadline: Time) -> ConnId {
+    pub(crate) fn insert(&mut self, accepted: Accepted<S>, deadline: Time) -> ConnId {
+        let Accepted { socket, remote, door } = accepted;
         let connection = self.slots.insert(|id| Connection {
             id,
-            phase: Phase::Http(Box::new(HttpState { remote, ..HttpState::default() })),
+            phase: Phase::Http(Box::new(HttpState { remote, door, ..HttpState::default() })),
             queue: Queue::default(),
             deadline,
             socket,
@@ -342,7 +343,8 @@ mod tests {
     #[test]
     fn nothing_follows_a_message_that_did_not_fit() {
         let mut connections: Connections<()> = Connections::new(100);
-        let id = connections.insert((), None, Time(0));
+        let accepted = Accepted { socket: (), remote: None, door: Default::default() };
+        let id = connections.insert(accepted, Time(0));
         assert_eq!(connections.queue_text(id, "first"), Fit::Fits);
         assert_eq!(connections.queue_text(id, &"x".repeat(100)), Fit::TooMuch);
         connections.note_overflow(id);

@@ -3,9 +3,9 @@
 use crate::gate::Purpose;
 use crate::http::{
     self, Answer, Frame, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Refusal, Request, Status,
-    Upgrade, Vitals,
+    Upgrade, Visitor, Vitals,
 };
-use crate::net::Net;
+use crate::net::{Door, Net};
 use crate::origins::AllowOrigin;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
@@ -129,7 +129,12 @@ impl<N: Net> Server<N> {
             Upgrade::No => Purpose::Http,
             Upgrade::WebSocket { .. } => Purpose::WebSocket,
         };
-        if let Err(refusal) = self.gate.judge(self.now, state.remote, request, purpose) {
+        let verdict = match (state.door, purpose) {
+            (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
+            (Door::Admin, Purpose::Http) => Ok(()),
+            (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
+        };
+        if let Err(refusal) = verdict {
             self.refuse(id, refusal, Some(request));
             return Next::Nothing;
         }
@@ -145,7 +150,8 @@ impl<N: Net> Server<N> {
             }
             Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request),
             Upgrade::No => {
-                let answer = http::respond(request, &self.vitals());
+                let visitor = Visitor::of(state.door, state.remote, request);
+                let answer = http::respond(request, visitor, &self.config.pages, &self.vitals());
                 self.write_answer(id, &answer, Some(request), request.keep_alive);
                 if !request.keep_alive {
                     self.linger(id);

@@ -1,14 +1,18 @@
 //! One file per page.
 
+pub(crate) mod client;
+pub(crate) mod demo;
 pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod root;
 pub(crate) mod stats;
+pub(crate) mod status;
 
 use crate::meter::{Frames, Meter};
 use crate::net::Process;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, Time, UnixMillis};
+use serde_json::{Value, json};
 
 /// What the pages tell about.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,20 @@ pub(crate) struct Vitals<'a> {
 impl Vitals<'_> {
     pub(crate) fn wall(&self) -> UnixMillis {
         UnixMillis(self.boot.at(self.now))
+    }
+
+    pub(crate) fn status(&self) -> &'static str {
+        if self.is_draining { "draining" } else { "healthy" }
+    }
+
+    /// In bytes.
+    pub(crate) fn memory(&self) -> Value {
+        json!({
+            "rss": self.resident_bytes,
+            "buffers": self.buffered_bytes,
+            "budget": self.memory_budget_bytes,
+            "mail": self.census.mail_bytes + self.census.shelved_bytes,
+        })
     }
 
     /// Seconds since the start, with milliseconds.
