@@ -55,6 +55,13 @@ export function newPeerId() {
 /** Between half of `ms` and all of it. */
 const spread = (ms) => ms * (0.5 + Math.random() / 2);
 
+/** What fails is told by `close`; but Node's `ws` throws an error that nobody listens to. */
+function newSocket(url) {
+  const socket = new WebSocket(url);
+  socket.onerror = () => {};
+  return socket;
+}
+
 export class SignalingClient extends EventTarget {
   #options;
   #servers;
@@ -131,7 +138,7 @@ export class SignalingClient extends EventTarget {
   #dial(server) {
     this.#tried.add(server);
     this.#server = server;
-    const socket = new WebSocket(server.url);
+    const socket = newSocket(server.url);
     this.#socket = socket;
     this.#timer('dial', this.#options.dialTimeout, () => this.#lost(socket));
     this.#listen(socket);
@@ -180,7 +187,7 @@ export class SignalingClient extends EventTarget {
       const earlier = this.#servers.slice(0, this.#servers.indexOf(this.#server));
       let pending = earlier.length;
       for (const server of earlier) {
-        const probe = new WebSocket(server.url);
+        const probe = newSocket(server.url);
         const timeout = setTimeout(() => probe.close(), this.#options.dialTimeout);
         probe.onclose = () => {
           clearTimeout(timeout);

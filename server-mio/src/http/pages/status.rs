@@ -75,8 +75,16 @@ fn shown(kind: &str, value: &Value) -> String {
 }
 
 fn bytes(bytes: f64) -> String {
-    const MIB: f64 = 1_048_576.0;
-    if bytes < MIB { format!("{:.1} KiB", bytes / 1_024.0) } else { format!("{:.1} MiB", bytes / MIB) }
+    const KIB: f64 = 1_024.0;
+    const MIB: f64 = KIB * KIB;
+    const GIB: f64 = KIB * MIB;
+    let (size, unit) = match bytes {
+        ..MIB => (bytes / KIB, "KiB"),
+        ..GIB => (bytes / MIB, "MiB"),
+        _ => (bytes / GIB, "GiB"),
+    };
+    let digits = if size < 100.0 { 1 } else { 0 };
+    format!("{size:.digits$} {unit}")
 }
 
 fn time(seconds: f64) -> String {
@@ -128,6 +136,8 @@ mod tests {
             ("number", json!(999), "999"),
             ("number", json!(1_000), "1\u{202f}000"),
             ("bytes", json!(512), "0.5 KiB"),
+            ("bytes", json!(150_000), "146 KiB"),
+            ("bytes", json!(6_319_136_768_u64), "5.9 GiB"),
             ("bytes", json!(null), "unknown"),
             ("time", json!(59.9), "59 s"),
             ("time", json!(3_599), "59 min"),
