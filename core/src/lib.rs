@@ -33,6 +33,7 @@ extern crate alloc;
 
 mod admission;
 mod census;
+mod choice;
 mod departure;
 mod doors;
 mod drain;

@@ -13,6 +13,7 @@
 pub mod client;
 mod diagram;
 mod laws;
+pub mod load;
 mod model;
 mod page;
 pub mod random;
