@@ -8,7 +8,10 @@ use peerpigeon_simulator::{diagram, run};
 
 fn saved() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     files
