@@ -2,7 +2,7 @@
 
 use std::thread::available_parallelism;
 
-use peerpigeon_simulator::scenario::Scenario;
+use peerpigeon_simulator::scenario::{Level, Scenario};
 use peerpigeon_simulator::{diagram, run, sweep};
 
 /// The sweep of every test run. More of them: `simulate --seeds`.
@@ -11,9 +11,9 @@ const SEEDS: u64 = 1_000;
 #[test]
 fn a_thousand_seeds_hold_every_law() {
     let threads = available_parallelism().map_or(1, usize::from);
-    let failures = sweep(0..SEEDS, threads, 1, |seed| run(&Scenario::draw(seed)), |_, _| {});
+    let failures = sweep(0..SEEDS, threads, 1, |seed| run(&Scenario::draw(seed, Level::Messages)), |_, _| {});
     if let Some(failure) = failures.first() {
-        let last = diagram(&Scenario::draw(failure.seed), 60);
+        let last = diagram(&Scenario::draw(failure.seed, Level::Messages), 60);
         panic!("seed {}\n{}\n\n{last}\nagain: simulate --seed {0}", failure.seed, failure.violation);
     }
 }
@@ -21,7 +21,7 @@ fn a_thousand_seeds_hold_every_law() {
 #[test]
 fn the_same_scenario_gives_the_same_transcript_twice() {
     for seed in 0..20 {
-        let scenario = Scenario::draw(seed);
+        let scenario = Scenario::draw(seed, Level::Messages);
         let (first, second) = (run(&scenario).unwrap(), run(&scenario).unwrap());
         assert_eq!(first, second, "seed {seed}");
     }
@@ -31,7 +31,7 @@ fn the_same_scenario_gives_the_same_transcript_twice() {
 /// server says, or how scenarios are drawn, changes this number too, and says so.
 #[test]
 fn the_transcript_of_seed_7_is_the_pinned_one() {
-    let report = run(&Scenario::draw(7)).unwrap();
+    let report = run(&Scenario::draw(7, Level::Messages)).unwrap();
     assert_eq!(format!("{:016x}", report.transcript), PINNED);
 }
 

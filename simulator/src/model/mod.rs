@@ -26,6 +26,9 @@ use outcome::Outcome;
 use pace::Pace;
 use rounds::Rounds;
 
+pub(crate) use choice::{choice, is_one_piece};
+pub(crate) use outcome::wanted;
+
 /// The protocol as a law.
 #[derive(Debug)]
 pub(crate) struct Model {

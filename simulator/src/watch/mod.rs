@@ -30,8 +30,8 @@ pub struct Breach {
 }
 
 /// What goes out to a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Downward {
+#[derive(Debug)]
+pub(crate) enum Outgoing {
     Text(String),
     Ping,
     Close(CloseReason),
@@ -67,7 +67,7 @@ pub(crate) struct Watch {
     transcript: Transcript,
     trace: Vec<(Time, Given)>,
     fresh: Box<dyn Fn() -> Switchboard>,
-    outgoing: Vec<(ConnId, Downward)>,
+    outgoing: Vec<(ConnId, Outgoing)>,
 }
 
 impl Watch {
@@ -105,7 +105,7 @@ impl Watch {
     }
 
     /// What has gone out since this was asked last.
-    pub(crate) fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)> {
+    pub(crate) fn take_outgoing(&mut self) -> Vec<(ConnId, Outgoing)> {
         core::mem::take(&mut self.outgoing)
     }
 
@@ -160,7 +160,7 @@ impl Watch {
                         return Err(Breach { law: "frames".to_owned(), what });
                     };
                     each(&mut self.laws, |law| law.sent(scene, conn, &frame))?;
-                    self.outgoing.push((conn, Downward::Text(text.to_owned())));
+                    self.outgoing.push((conn, Outgoing::Text(text.to_owned())));
                 }
                 Output::Reply { conn, status, .. } => {
                     let what = format!("{status} for {conn:?}, which asked for nothing");
@@ -168,11 +168,11 @@ impl Watch {
                 }
                 Output::Ping { conn } => {
                     each(&mut self.laws, |law| law.pinged(scene, conn))?;
-                    self.outgoing.push((conn, Downward::Ping));
+                    self.outgoing.push((conn, Outgoing::Ping));
                 }
                 Output::Close { conn, why } => {
                     each(&mut self.laws, |law| law.closed(scene, conn, why))?;
-                    self.outgoing.push((conn, Downward::Close(why)));
+                    self.outgoing.push((conn, Outgoing::Close(why)));
                 }
                 Output::Observe(event) => each(&mut self.laws, |law| law.event(scene, event))?,
             }

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use peerpigeon_core::{AddressKey, ConnId, Gone, PeerId, Time};
+use peerpigeon_core::{ConnId, PeerId, Time};
 
-use crate::watch::Downward;
+use crate::host::{Downward, Upward};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -20,8 +20,6 @@ pub(super) enum Due {
     Up(ConnId, Upward),
     /// Something reaches a page.
     Down(ConnId, Downward),
-    /// The page learns that its socket is open.
-    Opened(ConnId),
     /// The page learns that its socket could not be opened: slot and attempt.
     Failed(usize, u64),
     /// A page wanted to be woken.
@@ -32,15 +30,6 @@ pub(super) enum Due {
     Churn(usize),
     /// The page of a slot notices that its link to a peer is dead.
     LinkLost(usize, PeerId),
-}
-
-/// What reaches the server.
-#[derive(Debug)]
-pub(super) enum Upward {
-    Open { target: String, address: Option<AddressKey> },
-    Text(String),
-    Pong,
-    Gone(Gone),
 }
 
 #[derive(Debug)]

@@ -1,11 +1,13 @@
 //! Sockets between the pages and the server.
 
-use peerpigeon_core::{ConnId, Gone, Input};
+use peerpigeon_core::{ConnId, Gone};
 
-use super::queue::{Due, Upward};
+use super::queue::Due;
 use super::{Socket, World};
 use crate::client;
-use crate::watch::{Breach, Downward};
+use crate::host::{Downward, Upward};
+use crate::laws::Verdict;
+use crate::watch::Breach;
 
 /// How long an attempt takes that nobody answers, in ms.
 const FAILING_MS: u64 = 1_000;
@@ -31,22 +33,35 @@ impl World<'_> {
             return;
         }
         let conn = self.open(slot, Some(attempt), target);
+        self.witness.opened(conn, self.slots[slot].me);
         self.slots[slot].conn = Some(conn);
     }
 
     /// Sends the upgrade of a new connection.
     pub(super) fn open(&mut self, slot: usize, attempt: Option<u64>, target: &str) -> ConnId {
+        let open = Upward::Open { target: target.to_owned(), address: self.address(slot) };
+        self.connect(slot, attempt, open)
+    }
+
+    /// Makes a connection that begins with `first`.
+    pub(super) fn connect(&mut self, slot: usize, attempt: Option<u64>, first: Upward) -> ConnId {
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         self.sockets.insert(conn, Socket { slot, attempt, dead: false, over: false });
-        let open = Upward::Open { target: target.to_owned(), address: self.address(slot) };
-        self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, open));
+        self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, first));
         conn
+    }
+
+    /// Something happens to the socket of a slot at once, whatever is on its way.
+    pub(super) fn suffer(&mut self, slot: usize, upward: Upward) -> Result<(), Breach> {
+        let Some(conn) = self.slots[slot].conn else { return Ok(()) };
+        self.server(conn, upward)
     }
 
     /// The page of a slot sends a message, if it has a socket.
     pub(super) fn send(&mut self, slot: usize, text: String) {
         if let Some(conn) = self.slots[slot].conn {
+            self.witness.said(conn, &text);
             self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Text(text)));
         }
     }
@@ -62,6 +77,7 @@ impl World<'_> {
     pub(super) fn end(&mut self, conn: ConnId, how: Gone) {
         let Some(socket) = self.sockets.get_mut(&conn) else { return };
         socket.attempt = None;
+        self.witness.over(conn);
         let at = self.now + self.slots[socket.slot].delay;
         self.queue.put(at, Due::Up(conn, Upward::Gone(how)));
     }
@@ -70,6 +86,8 @@ impl World<'_> {
     pub(super) fn haunt(&mut self, slot: usize, conn: ConnId) {
         let Some(socket) = self.sockets.get_mut(&conn) else { return };
         (socket.attempt, socket.dead) = (None, true);
+        self.witness.over(conn);
+        self.host.reads(conn, false);
         if socket.over {
             self.sockets.remove(&conn);
         } else {
@@ -107,51 +125,65 @@ impl World<'_> {
             return Ok(());
         }
         let Some(socket) = self.sockets.get_mut(&conn) else { return Ok(()) };
-        let slot = socket.slot;
-        match upward {
-            Upward::Open { target, address } => {
-                self.queue.put(self.now + self.slots[slot].delay, Due::Opened(conn));
-                self.server(Input::Opened { conn, target: &target, address })?;
-            }
-            // What is still on its way when the page dies does not arrive.
-            Upward::Text(_) | Upward::Pong if socket.dead => {}
-            Upward::Text(text) => self.server(Input::Text { conn, text: &text })?,
-            Upward::Pong => self.server(Input::Heard { conn })?,
-            Upward::Gone(cause) => {
-                socket.dead = true;
-                self.server(Input::Closed { conn, cause })?;
-                self.sockets.remove(&conn);
-            }
+        // What is still on its way when the page dies does not arrive.
+        if socket.dead && !matches!(upward, Upward::Gone(_) | Upward::Open { .. }) {
+            return Ok(());
+        }
+        let ends = matches!(upward, Upward::Gone(_));
+        socket.dead |= ends;
+        self.server(conn, upward)?;
+        if ends {
+            self.sockets.remove(&conn);
         }
         Ok(())
     }
 
     /// Something reaches a page.
-    pub(super) fn down(&mut self, conn: ConnId, downward: Downward) {
-        let Some(socket) = self.sockets.get(&conn) else { return };
+    pub(super) fn down(&mut self, conn: ConnId, downward: Downward) -> Result<(), Breach> {
+        let Some(socket) = self.sockets.get(&conn) else { return Ok(()) };
         let slot = socket.slot;
         if socket.dead {
-            return;
+            return Ok(());
         }
         if self.slots[slot].frozen {
             self.slots[slot].inbox.push_back((conn, downward));
-            return;
+            return Ok(());
         }
         let owner = self.owner(conn);
         match downward {
+            Downward::Opened => {
+                if let Some((slot, attempt)) = owner {
+                    self.page(slot, client::Input::Opened { attempt });
+                }
+            }
             Downward::Text(text) => {
+                self.witnessed(|world| world.witness.heard(conn, &text))?;
                 if let Some((slot, attempt)) = owner {
                     self.page(slot, client::Input::Text { attempt, text: &text });
                 }
             }
             Downward::Ping => self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Pong)),
-            Downward::Close(why) => {
-                self.sockets.remove(&conn);
-                if let Some((slot, attempt)) = owner {
-                    self.slots[slot].conn.take_if(|current| *current == conn);
-                    self.page(slot, client::Input::Closed { attempt, code: why.code() });
-                }
+            Downward::Close { code, reason } => {
+                self.witnessed(|world| world.witness.closed(conn, code, &reason))?;
+                self.lost(conn, code);
             }
+            Downward::Lost => self.lost(conn, ABNORMAL_CLOSURE),
         }
+        Ok(())
+    }
+
+    /// The socket of a page has ended.
+    fn lost(&mut self, conn: ConnId, code: u16) {
+        let owner = self.owner(conn);
+        self.sockets.remove(&conn);
+        self.witness.over(conn);
+        if let Some((slot, attempt)) = owner {
+            self.slots[slot].conn.take_if(|current| *current == conn);
+            self.page(slot, client::Input::Closed { attempt, code });
+        }
+    }
+
+    fn witnessed(&mut self, ask: impl FnOnce(&mut Self) -> Verdict) -> Result<(), Breach> {
+        ask(self).map_err(|what| Breach { law: "what the pages see".to_owned(), what })
     }
 }

@@ -1,0 +1,477 @@
+//! The whole server, loop and codec and core, around a simulated network.
+
+mod frames;
+mod gate;
+mod line;
+mod net;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use peerpigeon_core::{Census, ConnId, Gone, Time};
+use peerpigeon_server::{Config, Server};
+
+use super::messages::BOOT;
+use super::{Downward, Host, Upward};
+use crate::random::Random;
+use crate::record::Record;
+use crate::scenario::{ByteKnobs, Knobs};
+use crate::transcript::Transcript;
+use crate::watch::Breach;
+use frames::Read;
+use line::{Line, Phase};
+use net::SimNet;
+
+pub(super) struct ByteHost {
+    server: Server<SimNet>,
+    config: Config,
+    knobs: ByteKnobs,
+    lines: BTreeMap<ConnId, Line>,
+    /// Which connection each pipe belongs to.
+    conns: Vec<ConnId>,
+    /// Bytes and ends on their way to the server.
+    arrivals: BTreeMap<(Time, u64), (ConnId, Arrival)>,
+    count: u64,
+    random: Random,
+    outgoing: Vec<(ConnId, Downward)>,
+    /// When the server wants to be woken.
+    wake: Option<Time>,
+    draining: Option<Time>,
+    is_over: bool,
+    inputs: u64,
+    transcript: Transcript,
+}
+
+/// Something that reaches the server's machine.
+#[derive(Debug)]
+enum Arrival {
+    Bytes(Vec<u8>),
+    End,
+    Reset,
+}
+
+impl ByteHost {
+    pub(super) fn new(knobs: &Knobs, seed: u64) -> ByteHost {
+        let bytes = knobs.bytes;
+        let config = Config {
+            max_message_bytes: bytes.max_message_bytes,
+            max_queue_bytes: bytes.max_message_bytes + bytes.max_queue_bytes,
+            memory_budget_bytes: bytes.memory_budget_bytes,
+            ..Config::new(knobs.limits.clone())
+        };
+        let net = SimNet::new(seed, bytes.oddity_percent.into());
+        ByteHost {
+            server: Server::new(net, config.clone(), Box::new(gate::SimGate), BOOT),
+            config,
+            knobs: bytes,
+            lines: BTreeMap::new(),
+            conns: Vec::new(),
+            arrivals: BTreeMap::new(),
+            count: 0,
+            random: Random::part(seed, 1 << 43),
+            outgoing: Vec::new(),
+            wake: None,
+            draining: None,
+            is_over: false,
+            inputs: 0,
+            transcript: Transcript::EMPTY,
+        }
+    }
+
+    /// A connection, and what it sends first.
+    fn open(&mut self, now: Time, conn: ConnId, address: Option<peerpigeon_core::AddressKey>, bytes: &[u8]) {
+        let pipe = self.server.net_mut().connect(gate::remote(address), self.knobs.send_buffer);
+        self.conns.push(conn);
+        self.lines.insert(conn, Line::new(pipe, now));
+        self.send(now, conn, bytes);
+    }
+
+    /// Bytes of a peer set out: whole, or in pieces with pauses between them.
+    fn send(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
+        let Some(line) = self.lines.get_mut(&conn) else { return };
+        if line.loses_up {
+            return;
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let chopped = self.random.chance(self.knobs.chop_percent.into());
+            let length = if chopped { 1 + self.random.index(rest.len()) } else { rest.len() };
+            let (piece, tail) = rest.split_at(length);
+            let pause = if tail.is_empty() { 0 } else { self.random.between(0, self.knobs.pause_ms) };
+            let at = line.next_arrival(now);
+            self.count += 1;
+            self.arrivals.insert((at, self.count), (conn, Arrival::Bytes(piece.to_vec())));
+            line.busy_until = at + pause;
+            rest = tail;
+        }
+    }
+
+    fn put(&mut self, now: Time, conn: ConnId, arrival: Arrival) {
+        let Some(line) = self.lines.get_mut(&conn) else { return };
+        if line.loses_up {
+            return;
+        }
+        self.count += 1;
+        self.arrivals.insert((line.next_arrival(now), self.count), (conn, arrival));
+    }
+
+    /// What is due reaches the server's machine.
+    fn deliver(&mut self, now: Time) {
+        while let Some(entry) = self.arrivals.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (conn, arrival) = entry.remove();
+            let Some(line) = self.lines.get(&conn) else { continue };
+            let (pipe, net) = (line.pipe, self.server.net_mut());
+            match arrival {
+                Arrival::Bytes(bytes) => net.arrive(pipe, &bytes),
+                Arrival::End => net.end(pipe),
+                Arrival::Reset => net.reset(pipe),
+            }
+        }
+    }
+
+    /// Lets the server work until it sleeps, and the peers read, until nothing moves any more.
+    fn settle(&mut self, now: Time, record: &mut Record) -> Result<(), Breach> {
+        loop {
+            if !self.is_over {
+                self.run()?;
+            }
+            let before = self.count;
+            let touched = self.server.net_mut().take_touched();
+            let mut moved = false;
+            for pipe in touched {
+                moved |= self.read(now, self.conns[pipe], record)?;
+            }
+            self.deliver(now);
+            if !moved && self.count == before {
+                return Ok(());
+            }
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Breach> {
+        let server = &mut self.server;
+        let result = catch_unwind(AssertUnwindSafe(|| server.run())).map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            breach("no panic, every invariant", text.unwrap_or_default())
+        })?;
+        match result {
+            Ok(()) => {
+                self.is_over = true;
+                self.exit();
+                Ok(())
+            }
+            Err(_) if self.server.net_mut().is_asleep() => Ok(()),
+            Err(_) if self.server.net_mut().spins() => {
+                Err(breach("the loop sleeps", "it turned 20000 times in one moment".to_owned()))
+            }
+            Err(error) => Err(breach("the loop goes on", error.to_string())),
+        }
+    }
+
+    /// The process is gone, and with it all its sockets.
+    fn exit(&mut self) {
+        for (conn, line) in &mut self.lines {
+            if line.phase != Phase::Over {
+                line.phase = Phase::Over;
+                self.outgoing.push((*conn, Downward::Lost));
+            }
+        }
+    }
+
+    /// The peer of a connection reads what it can. Says whether anything moved.
+    fn read(&mut self, now: Time, conn: ConnId, record: &mut Record) -> Result<bool, Breach> {
+        let Some(line) = self.lines.get_mut(&conn) else { return Ok(false) };
+        let (most, net) = (line.appetite(now), self.server.net_mut());
+        let bytes = net.read_by_peer(line.pipe, most);
+        let (is_over, left) = (net.is_over_for_peer(line.pipe), net.has_left(line.pipe));
+        let loses = line.loses_down;
+        line.ate(now, bytes.len(), left);
+        if !bytes.is_empty() {
+            self.transcript.number(now.0);
+            self.transcript.number(conn.0);
+            self.transcript.bytes(&bytes);
+        }
+        if loses {
+            return Ok(!bytes.is_empty());
+        }
+        let told = line
+            .take(&bytes)
+            .map_err(|what| breach("what the server writes", format!("{conn:?}: {what}")))?;
+        let moved = !bytes.is_empty();
+        for downward in told {
+            self.told(now, conn, downward, record);
+        }
+        let Some(line) = self.lines.get_mut(&conn) else { return Ok(moved) };
+        if is_over && line.phase != Phase::Over && line.reads {
+            let is_within = line.is_within_frame() && line.was_patient && !line.has_closed;
+            let was_closed = line.phase == Phase::Closed;
+            line.phase = Phase::Over;
+            self.put_end(now, conn);
+            if is_within {
+                return Err(breach(
+                    "what the server writes",
+                    format!("{conn:?} ended in the middle of a frame"),
+                ));
+            }
+            if !was_closed {
+                self.outgoing.push((conn, Downward::Lost));
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The peer has seen the end, and ends its own direction, too.
+    fn put_end(&mut self, now: Time, conn: ConnId) {
+        self.put(now, conn, Arrival::End);
+    }
+
+    fn told(&mut self, now: Time, conn: ConnId, read: line::Told, record: &mut Record) {
+        let downward = match read {
+            line::Told::Opened => Downward::Opened,
+            line::Told::Refused => return,
+            line::Told::Frame(Read::Text(text)) => {
+                record.down(now, conn, &text);
+                Downward::Text(text)
+            }
+            line::Told::Frame(Read::Ping) => {
+                record.note_down(now, conn, || "(ping)".to_owned());
+                Downward::Ping
+            }
+            line::Told::Frame(Read::Pong) => return,
+            line::Told::Frame(Read::Close { code, reason }) => {
+                record.note_down(now, conn, || format!("close {code} {reason}"));
+                self.answer_close(now, conn, code);
+                Downward::Close { code, reason }
+            }
+        };
+        self.outgoing.push((conn, downward));
+    }
+
+    /// Most clients echo a close frame; some just stay.
+    fn answer_close(&mut self, now: Time, conn: ConnId, code: u16) {
+        let echoes = self.lines.get(&conn).is_some_and(|line| !line.has_closed) && self.random.chance(90);
+        if echoes {
+            let bytes = frames::close(code, &mut self.random);
+            self.send(now, conn, &bytes);
+        }
+    }
+
+    /// The bounds of the loop.
+    fn check(&mut self, now: Time) -> Result<(), Breach> {
+        let (buffered, sockets) = (self.server.buffered_bytes(), self.server.sockets());
+        let most = self.config.memory_budget_bytes + POOLED_BYTES;
+        if buffered > most {
+            return Err(breach(
+                "bounds of the loop",
+                format!("{buffered} bytes of buffers, at most {most} allowed"),
+            ));
+        }
+        if sockets > self.config.max_sockets {
+            let most = self.config.max_sockets;
+            return Err(breach("bounds of the loop", format!("{sockets} sockets, at most {most} allowed")));
+        }
+        let late = self.draining.is_some_and(|until| until <= now) && !self.is_over;
+        if late {
+            return Err(breach("shutdown", "it was not over within SHUTDOWN_TIMEOUT".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn counted(&self) -> (u64, u64) {
+        let tally = self.server.tally();
+        let ended = tally.closed().map(|(_, count)| count).chain(tally.lost().map(|(_, count)| count)).sum();
+        (tally.opened, ended)
+    }
+}
+
+/// Buffers that are kept for the next ones are not in the budget.
+const POOLED_BYTES: usize = 1 << 20;
+
+fn breach(law: &str, what: String) -> Breach {
+    Breach { law: law.to_owned(), what }
+}
+
+impl Host for ByteHost {
+    fn deadline(&self) -> Option<Time> {
+        if self.is_over {
+            return None;
+        }
+        let arrival = self.arrivals.first_key_value().map(|((at, _), _)| *at);
+        let hungry = self.lines.values().filter_map(Line::next_bite).min();
+        let until = self.draining;
+        [arrival, hungry, self.wake, until].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self, now: Time, record: &mut Record) -> Result<(), Breach> {
+        self.inputs += 1;
+        self.server.net_mut().set_now(now);
+        self.deliver(now);
+        let hungry =
+            |(conn, line): (&ConnId, &Line)| line.next_bite().is_some_and(|at| at <= now).then_some(*conn);
+        let hungry: Vec<ConnId> = self.lines.iter().filter_map(hungry).collect();
+        for conn in hungry {
+            self.read(now, conn, record)?;
+        }
+        self.settle(now, record)?;
+        self.wake = self.server.net_mut().wake();
+        self.check(now)
+    }
+
+    fn up(&mut self, now: Time, conn: ConnId, upward: Upward, record: &mut Record) -> Result<(), Breach> {
+        if self.is_over {
+            let is_new = matches!(upward, Upward::Open { .. } | Upward::Raw { .. });
+            self.outgoing.extend(is_new.then_some((conn, Downward::Lost)));
+            return Ok(());
+        }
+        record.up(now, conn, &upward);
+        match upward {
+            Upward::Open { target, address } => {
+                self.open(now, conn, address, line::handshake(&target).as_bytes());
+            }
+            Upward::Raw { bytes, address } => self.open(now, conn, address, &bytes),
+            Upward::Text(text) => {
+                let text = &text;
+                let whole = !self.random.chance(self.knobs.chop_percent.into());
+                let write = if whole { frames::text } else { frames::fragments };
+                let bytes = write(text, &mut self.random);
+                self.send(now, conn, &bytes);
+            }
+            Upward::Pong => {
+                let bytes = frames::pong(&mut self.random);
+                self.send(now, conn, &bytes);
+            }
+            Upward::Frame(flaw) => {
+                let bytes = frames::flawed(flaw, &mut self.random);
+                self.send(now, conn, &bytes);
+            }
+            Upward::Gone(how) => self.gone(now, conn, how),
+            Upward::Cut => {
+                let bytes = frames::text(r#"{"type":"ping"}"#, &mut self.random);
+                let length = self.random.index(bytes.len());
+                self.send(now, conn, &bytes[..length]);
+                self.put(now, conn, Arrival::Reset);
+            }
+            Upward::Stall(ms) => {
+                if let Some(line) = self.lines.get_mut(&conn) {
+                    line.busy_until = line.busy_until.max(now) + ms;
+                }
+            }
+            Upward::Lose { upward } => {
+                if let Some(line) = self.lines.get_mut(&conn) {
+                    line.loses_up |= upward;
+                    line.loses_down |= !upward;
+                    line.was_patient = false;
+                }
+            }
+            Upward::Slow(rate) => {
+                if let Some(line) = self.lines.get_mut(&conn) {
+                    line.slow_down(now, rate);
+                }
+            }
+            // A queue gets full by itself.
+            Upward::Choke => {}
+        }
+        // The work is done at the next tick, which is due now: several messages make one turn.
+        Ok(())
+    }
+
+    fn reads(&mut self, conn: ConnId, reads: bool) {
+        if let Some(line) = self.lines.get_mut(&conn) {
+            line.reads = reads;
+            line.is_hungry = reads;
+            line.was_patient &= reads;
+        }
+    }
+
+    fn drain(&mut self, now: Time, _: u64, record: &mut Record) -> Result<(), Breach> {
+        record.inside(now, || "asked to shut down".to_owned());
+        if self.draining.is_none() {
+            self.draining = Some(now + self.config.shutdown_timeout_ms);
+            self.server.net_mut().stop();
+        }
+        self.tick(now, record)
+    }
+
+    fn draining(&self) -> Option<Time> {
+        self.draining
+    }
+
+    fn exhaust(&mut self, now: Time, ms: u64) {
+        self.server.net_mut().exhaust(now + ms);
+    }
+
+    fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)> {
+        core::mem::take(&mut self.outgoing)
+    }
+
+    fn census(&self) -> Census {
+        self.server.census()
+    }
+
+    fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    fn transcript(&self) -> Transcript {
+        let mut whole = self.transcript;
+        let written = write!(whole, "{:?}", self.server.tally());
+        debug_assert!(written.is_ok(), "hashing never fails");
+        whole
+    }
+
+    fn calm(&mut self, _: Time) -> Result<(), Breach> {
+        Ok(())
+    }
+
+    fn empty(&mut self, _: Time) -> Result<(), Breach> {
+        let (census, sockets) = (self.server.census(), self.server.sockets());
+        let (opened, ended) = self.counted();
+        let waiting = self.server.net_mut().waiting();
+        let open =
+            (0..self.server.net_mut().pipes()).filter(|pipe| !self.server.net_mut().is_closed(*pipe)).count();
+        let empty =
+            census == Census::default() && sockets == 0 && opened == ended && open == 0 && waiting == 0;
+        if empty {
+            return Ok(());
+        }
+        let what = format!(
+            "{sockets} sockets, {open} pipes, {waiting} waiting, {opened} opened, {ended} ended, {census:?}"
+        );
+        Err(breach("everybody has left", what))
+    }
+
+    fn end(&mut self) -> Result<(), Breach> {
+        Ok(())
+    }
+}
+
+impl ByteHost {
+    fn gone(&mut self, now: Time, conn: ConnId, how: Gone) {
+        if let Some(line) = self.lines.get_mut(&conn) {
+            line.has_closed = true;
+        }
+        match how {
+            Gone::Closed => {
+                // With a close frame, or just by the end of the stream.
+                let bytes =
+                    if self.random.chance(80) { frames::close(1001, &mut self.random) } else { Vec::new() };
+                let ends_at_once = bytes.is_empty() || self.random.chance(20);
+                self.send(now, conn, &bytes);
+                if ends_at_once {
+                    self.put(now, conn, Arrival::End);
+                }
+            }
+            Gone::Reset => self.put(now, conn, Arrival::Reset),
+            Gone::ProtocolError => {
+                let bytes = frames::flawed(crate::scenario::FrameFlaw::Unmasked, &mut self.random);
+                self.send(now, conn, &bytes);
+            }
+            Gone::TooBig => {
+                let most = u64::try_from(self.config.max_message_bytes).unwrap_or(u64::MAX);
+                self.send(now, conn, &frames::endless(most));
+            }
+        }
+    }
+}
