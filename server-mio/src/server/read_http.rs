@@ -10,7 +10,7 @@ use crate::origins::AllowOrigin;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
 use crate::server::read::Received;
-use peerpigeon_core::{ConnId, Input, UnixMillis};
+use peerpigeon_core::{ConnId, Grant, Input, UnixMillis};
 
 /// What follows a request.
 pub(super) enum Next {
@@ -129,13 +129,16 @@ impl<N: Net> Server<N> {
             Upgrade::No => Purpose::Http,
             Upgrade::WebSocket { .. } => Purpose::WebSocket,
         };
-        if let Err(refusal) = self.gate.judge(self.now, state.remote, request, purpose) {
-            self.refuse(id, refusal, Some(request));
-            return Next::Nothing;
-        }
+        let grant = match self.gate.judge(self.now, state.remote, request, purpose) {
+            Ok(grant) => grant,
+            Err(refusal) => {
+                self.refuse(id, refusal, Some(request));
+                return Next::Nothing;
+            }
+        };
         match upgrade {
             Upgrade::WebSocket { key } => {
-                self.open(id, state, request, key);
+                self.open(id, state, request, key, &grant);
                 Next::Frames
             }
             Upgrade::No if self.is_too_long(request) => {
@@ -143,7 +146,7 @@ impl<N: Net> Server<N> {
                 self.refuse(id, Refusal { status: Status::ContentTooLarge, text }, Some(request));
                 Next::Nothing
             }
-            Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request),
+            Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
             Upgrade::No => {
                 let answer = http::respond(request, &self.vitals());
                 self.write_answer(id, &answer, Some(request), request.keep_alive);
@@ -166,7 +169,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Makes a WebSocket of the connection and tells the core.
-    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8]) {
+    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8], grant: &Grant) {
         let cors = self.gate.cors(request.origin());
         self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
         let address = self.gate.address_key(state.remote, request);
@@ -176,7 +179,7 @@ impl<N: Net> Server<N> {
             connection.marks.is_known = true;
         }
         log::debug!("{conn:?} is a WebSocket from {:?}", state.remote);
-        self.feed(Input::Opened { conn, target: request.target, address });
+        self.feed(Input::Opened { conn, target: request.target, address, grant });
     }
 
     /// Answers what cannot be served. The connection ends with it.
