@@ -39,6 +39,7 @@ pub mod container;
 mod gate;
 mod guard;
 pub mod http;
+pub mod jwt;
 pub mod logging;
 mod meter;
 mod mio_net;

@@ -4,7 +4,7 @@
 //! go on, or a second signal came. 2: the settings are wrong.
 
 use core::fmt::Display;
-use peerpigeon_server::settings::{self, Command, Settings};
+use peerpigeon_server::settings::{self, Command, Settings, TokenOrder};
 use peerpigeon_server::{Config, Door, Guard, MioNet, Server, calendar, container, logging};
 use std::env;
 use std::error::Error;
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Ok(Command::Help) => show(&settings::help()),
         Ok(Command::Version) => show(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Check(settings, given)) => show(&settings::effective(&settings, &given)),
+        Ok(Command::Token(settings, order)) => show(&token(&settings, &order)),
         Ok(Command::Serve(settings)) => match serve(&settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, FAILED),
@@ -64,6 +65,12 @@ fn stop_on_signals(stop: impl FnOnce() + Send + 'static) -> Result<(), ctrlc::Er
         Some(stop) => stop(),
         None => process::exit(FAILED.into()),
     })
+}
+
+/// One line.
+fn token(settings: &Settings, order: &TokenOrder) -> String {
+    let claims = order.claims(calendar::now().0 / 1000);
+    settings.auth_jwt_secret.iter().map(|secret| secret.mint(&claims) + "\n").collect()
 }
 
 /// To standard output; a reader that has seen enough, such as `head`, is no failure.

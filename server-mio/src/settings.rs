@@ -8,6 +8,7 @@ mod given;
 mod memory;
 mod render;
 mod table;
+mod token_order;
 mod value;
 
 pub use error::SettingsError;
@@ -15,6 +16,7 @@ pub use given::{Command, Given};
 pub use memory::{default_memory_budget, memory_of_this_machine};
 pub use render::{effective, help, markdown_table};
 pub use table::{Group, ROWS, Row, Settings};
+pub use token_order::TokenOrder;
 pub use value::{Host, Kind, LogFormat};
 
 use given::Action;
@@ -50,6 +52,13 @@ impl Settings {
             Action::Help => Ok(Command::Help),
             Action::Version => Ok(Command::Version),
             Action::Check => settings().map(|(settings, given)| Command::Check(settings, given)),
+            Action::Token(order) => {
+                let (settings, given) = settings()?;
+                if settings.auth_jwt_secret.is_none() {
+                    return Err(SettingsError::SecretMissing { name: given.spelled("AUTH_JWT_SECRET") });
+                }
+                Ok(Command::Token(settings, order))
+            }
             Action::Serve => settings().map(|(settings, _)| Command::Serve(settings)),
         }
     }

@@ -44,6 +44,11 @@ pub enum SettingsError {
         /// The variable or flag.
         name: String,
     },
+    /// A token is to be minted, and there is nothing to sign it with.
+    SecretMissing {
+        /// The setting.
+        name: String,
+    },
     /// A flag without its value.
     NoValue {
         /// The flag.
@@ -87,6 +92,9 @@ impl fmt::Display for SettingsError {
             }
             SettingsError::NotBuilt { name } => {
                 write!(f, "{name}: this version cannot do that yet; it does not start as if it could")
+            }
+            SettingsError::SecretMissing { name } => {
+                write!(f, "{name}: not set; a token is signed with it")
             }
             SettingsError::NoValue { name, allowed } => write!(f, "{name}: needs a value, {allowed}"),
             SettingsError::UnexpectedValue { name } => write!(f, "{name}: takes no value"),

@@ -7,6 +7,7 @@ use super::{SettingsError, value};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
 use crate::http::Demo;
+use crate::jwt::{PublicKey, Secret};
 use crate::origins::Origins;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
@@ -141,6 +142,10 @@ settings! { |memory|
         "Origins of web pages that may connect, as a comma list; `https://*.example.com` matches subdomains.";
     Listening: "AUTH_TOKEN" auth_token: Option<Tokens> = "", Kind::Tokens,
         "Token that clients must bring as `?token=` or `Authorization: Bearer`; a comma list while replacing one.";
+    Listening: "AUTH_JWT_SECRET" auth_jwt_secret: Option<Secret> = "", Kind::Secret,
+        "Secret that JSON Web Tokens are signed with (`HS256`); clients bring them as they do `AUTH_TOKEN`.";
+    Listening: "AUTH_JWT_PUBLIC_KEY" auth_jwt_public_key: Option<PublicKey> = "", Kind::PublicKey,
+        "Key that JSON Web Tokens are signed for (`EdDSA`).";
     Listening: "TRUSTED_PROXIES" trusted_proxies: AddressList = "none", Kind::Addresses,
         "Addresses of proxies whose `X-Forwarded-For` or `Forwarded` tells the client's address.";
 

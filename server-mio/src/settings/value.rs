@@ -5,6 +5,7 @@ use super::{Row, SettingsError};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
 use crate::http::Demo;
+use crate::jwt::{PublicKey, Secret};
 use crate::origins::Origins;
 use core::fmt;
 use log::LevelFilter;
@@ -37,6 +38,10 @@ pub enum Kind {
     Origins,
     /// A [`Tokens`]; never shown.
     Tokens,
+    /// A [`Secret`]; never shown.
+    Secret,
+    /// A [`PublicKey`].
+    PublicKey,
 }
 
 /// What a number counts.
@@ -64,14 +69,17 @@ impl Kind {
     }
 
     pub(super) const fn or_zero(self, means: &'static str) -> Kind {
-        match self {
-            Kind::Number { unit, least, most, zero: _ } => {
-                Kind::Number { unit, least, most, zero: Some(means) }
-            }
-            Kind::Word(_) | Kind::Host | Kind::Endpoint | Kind::Addresses | Kind::Origins | Kind::Tokens => {
-                self
-            }
+        if let Kind::Number { unit, least, most, zero: _ } = self {
+            Kind::Number { unit, least, most, zero: Some(means) }
+        } else {
+            self
         }
+    }
+
+    /// Whether its value is never shown.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        matches!(self, Kind::Tokens | Kind::Secret)
     }
 
     /// What stands for the value in the help.
@@ -86,6 +94,8 @@ impl Kind {
             Kind::Endpoint => "ADDRESS:PORT",
             Kind::Addresses | Kind::Origins => "LIST",
             Kind::Tokens => "TOKEN",
+            Kind::Secret => "SECRET",
+            Kind::PublicKey => "KEY",
         }
     }
 }
@@ -116,6 +126,8 @@ impl fmt::Display for Kind {
                 "* or a comma list of origins such as https://example.com, https://*.example.com, null",
             ),
             Kind::Tokens => f.write_str("visible ASCII characters, several tokens apart by commas"),
+            Kind::Secret => write!(f, "a text of {} bytes at least", Secret::LEAST_BYTES),
+            Kind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),
         }
     }
 }
@@ -172,7 +184,7 @@ pub(super) fn read<V: Value>(given: &Given, row: &Row, fallback: &str) -> Result
     }
     text.and_then(|text| V::read(text, row.kind)).map_err(|refusal| SettingsError::BadValue {
         name: given.spelled(row.name),
-        value: (row.kind != Kind::Tokens).then(|| shown.into_owned()),
+        value: (!row.kind.is_secret()).then(|| shown.into_owned()),
         detail: match refusal {
             Refusal::NotAllowed => None,
             Refusal::Because(detail) => Some(detail),
@@ -351,5 +363,29 @@ impl Value for Option<Tokens> {
 
     fn show(&self) -> String {
         self.as_ref().map_or("(not set)", |_| "(set)").to_owned()
+    }
+}
+
+impl Value for Option<Secret> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<Secret>, Refusal> {
+        Secret::parse(text).map(Some).map_err(|error| Refusal::Because(error.to_string()))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or("(not set)", |_| "(set)").to_owned()
+    }
+}
+
+impl Value for Option<PublicKey> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<PublicKey>, Refusal> {
+        PublicKey::parse(text).map(Some).map_err(|error| Refusal::Because(error.to_string()))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "(not set)".to_owned(), PublicKey::to_string)
     }
 }

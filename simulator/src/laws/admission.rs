@@ -77,6 +77,7 @@ impl Admission {
             CloseReason::ShuttingDown
             | CloseReason::InactiveTimeout
             | CloseReason::InvalidPeerId
+            | CloseReason::PeerNotGranted
             | CloseReason::RateLimitExceeded
             | CloseReason::TooSlow
             | CloseReason::Replaced => false,
@@ -112,6 +113,8 @@ impl Admission {
             // The law of liveness knows.
             CloseReason::InactiveTimeout => party.stage == Stage::Admitted,
             CloseReason::InvalidPeerId => peer.is_none(),
+            // Nobody here has a token.
+            CloseReason::PeerNotGranted => false,
             CloseReason::PeerAlreadyConnected => {
                 let taken = peer.is_some_and(|peer| ledger.by_peer.contains_key(&peer));
                 let answered = self.challenges.get(&conn).is_some_and(|challenge| challenge.answered);

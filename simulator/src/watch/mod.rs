@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use peerpigeon_core::{
-    AddressKey, Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis,
+    AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };
 
 pub(crate) use ledger::{Ledger, Party, Stage};
@@ -219,12 +219,14 @@ impl Watch {
 impl Given {
     fn keep(input: &Input<'_>) -> Given {
         match *input {
-            Input::Opened { conn, target, address } => {
+            Input::Opened { conn, target, address, .. } => {
                 Given::Opened { conn, target: target.to_owned(), address }
             }
             Input::Text { conn, text } => Given::Text { conn, text: text.to_owned() },
-            Input::Posted { conn, body, address } => Given::Posted { conn, body: body.to_owned(), address },
-            Input::Polled { conn, target } => Given::Polled { conn, target: target.to_owned() },
+            Input::Posted { conn, body, address, .. } => {
+                Given::Posted { conn, body: body.to_owned(), address }
+            }
+            Input::Polled { conn, target, .. } => Given::Polled { conn, target: target.to_owned() },
             Input::Heard { conn } => Given::Other(Input::Heard { conn }),
             Input::Closed { conn, cause } => Given::Other(Input::Closed { conn, cause }),
             Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
@@ -236,10 +238,12 @@ impl Given {
     fn input(&self) -> Input<'_> {
         match self {
             Given::Opened { conn, target, address } => {
-                Input::Opened { conn: *conn, target, address: *address }
+                Input::Opened { conn: *conn, target, address: *address, grant: &Grant::ANY }
             }
-            Given::Posted { conn, body, address } => Input::Posted { conn: *conn, body, address: *address },
-            Given::Polled { conn, target } => Input::Polled { conn: *conn, target },
+            Given::Posted { conn, body, address } => {
+                Input::Posted { conn: *conn, body, address: *address, grant: &Grant::ANY }
+            }
+            Given::Polled { conn, target } => Input::Polled { conn: *conn, target, grant: &Grant::ANY },
             Given::Text { conn, text } => Input::Text { conn: *conn, text },
             Given::Other(input) => *input,
         }
