@@ -54,7 +54,7 @@ impl Rounds {
 
     fn begin(&mut self, scene: Scene<'_>, newcomer: PeerId, occasion: Occasion) {
         self.rounds += 1;
-        if self.rounds % self.every != 0 {
+        if !self.rounds.is_multiple_of(self.every) {
             self.round = Some(Round { newcomer, occasion, open: None });
             return;
         }

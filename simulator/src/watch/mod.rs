@@ -134,7 +134,7 @@ impl Watch {
         let board = &mut self.board;
         guard(|| board.handle(now, input))?;
         self.drain(now, record)?;
-        let thorough = self.inputs % self.care.every == 0;
+        let thorough = self.inputs.is_multiple_of(self.care.every);
         if thorough {
             let board = &self.board;
             guard(|| board.check_invariants())?;
