@@ -14,7 +14,7 @@
 //! | `j MS` | time jumps: the driver was not listening |
 //! | `d` | drain |
 
-use crate::script::{self, Line};
+use super::script::{self, Line};
 use peerpigeon_core::{
     AddressKey, ConnId, DuplicatePeer, Event, Gone, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };

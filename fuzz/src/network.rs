@@ -136,7 +136,7 @@ impl Net for ScriptedNet {
         }
         if world.failing_accepts > 0 {
             world.failing_accepts -= 1;
-            return Err(if world.failing_accepts % 2 == 0 {
+            return Err(if world.failing_accepts.is_multiple_of(2) {
                 ErrorKind::Other
             } else {
                 ErrorKind::ConnectionAborted

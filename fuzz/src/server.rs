@@ -21,8 +21,8 @@
 //!
 //! A line that ends with `&` happens in the same turn as the next one.
 
-use crate::network::{End, ScriptedNet, World};
-use crate::script::{self, Line};
+use super::network::{End, ScriptedNet, World};
+use super::script::{self, Line};
 use peerpigeon_core::{Limits, UnixMillis};
 use peerpigeon_server::settings::{Command, Settings};
 use peerpigeon_server::{Config, Gate, Guard, OpenGate, Server};
