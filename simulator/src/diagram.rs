@@ -20,8 +20,12 @@ pub(crate) fn text(lines: &[Line], count: usize) -> String {
             last = Some(line.at);
             match &line.what {
                 Happening::Step(index, step) => writeln!(text, "{at:>12}  == step {index}: {step}")?,
-                Happening::Up(conn, what) => writeln!(text, "{at:>12}  {:>6} ─▶ │ {what}", format!("#{conn}"))?,
-                Happening::Down(conn, what) => writeln!(text, "{at:>12}  {:>6} ◀─ │ {what}", format!("#{conn}"))?,
+                Happening::Up(conn, what) => {
+                    writeln!(text, "{at:>12}  {:>6} ─▶ │ {what}", format!("#{conn}"))?
+                }
+                Happening::Down(conn, what) => {
+                    writeln!(text, "{at:>12}  {:>6} ◀─ │ {what}", format!("#{conn}"))?
+                }
                 Happening::Inside(what) => writeln!(text, "{at:>12}             │ · {what}")?,
             }
         }

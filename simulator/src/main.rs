@@ -7,7 +7,11 @@ fn main() {
             eprintln!("seed {seed}: {v}\n");
             if a.len() > 2 {
                 let (scenario, v) = peerpigeon_simulator::shrink(&scenario, 2000).unwrap();
-                eprintln!("{v}\n{}\n{}", scenario.to_json(), peerpigeon_simulator::diagram(&scenario, a[2] as usize));
+                eprintln!(
+                    "{v}\n{}\n{}",
+                    scenario.to_json(),
+                    peerpigeon_simulator::diagram(&scenario, a[2] as usize)
+                );
             }
         }
     }

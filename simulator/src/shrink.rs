@@ -144,7 +144,9 @@ fn smaller(step: &Step) -> Vec<Step> {
         Step::Advance { ms } => times(ms).map(|ms| Step::Advance { ms }).collect(),
         Step::LateTick { ms } => times(ms).map(|ms| Step::LateTick { ms }).collect(),
         Step::Drain { ms } => times(ms).map(|ms| Step::Drain { ms }).collect(),
-        Step::EverybodyComes { over_ms } => times(over_ms).map(|over_ms| Step::EverybodyComes { over_ms }).collect(),
+        Step::EverybodyComes { over_ms } => {
+            times(over_ms).map(|over_ms| Step::EverybodyComes { over_ms }).collect()
+        }
         Step::Churn { ms, life_ms } => times(ms).map(|ms| Step::Churn { ms, life_ms }).collect(),
         Step::Flood { slot, count } => vec![Step::Flood { slot, count: count / 2 }],
         Step::Announce { slot, network, .. } => vec![

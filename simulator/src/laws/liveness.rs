@@ -29,7 +29,8 @@ impl Law for Liveness {
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
         let challenged = Stage::Held(CloseReason::PeerAlreadyConnected);
         let rivals = scene.ledger.parties.values().filter(|rival| rival.stage == challenged);
-        let asked = rivals.filter_map(|rival| rival.me).any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
+        let asked =
+            rivals.filter_map(|rival| rival.me).any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
         if asked {
             return Ok(());
         }
@@ -66,10 +67,16 @@ impl Law for Liveness {
         for (conn, party) in scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Admitted) {
             // Whoever has been held is watched from its admission on; after a late tick everybody gets a fair chance.
             let silence = scene.now.since(party.heard.max(party.admitted).max(scene.ledger.late));
-            demand!(timeout == 0 || silence < timeout, "{conn:?} has been silent for {silence} ms and is still here");
+            demand!(
+                timeout == 0 || silence < timeout,
+                "{conn:?} has been silent for {silence} ms and is still here"
+            );
             // The next ping comes no earlier than the deadline of the last one.
             let late = interval > 0 && silence > (interval + interval / 5).max(self.limits.pong_timeout_ms);
-            demand!(!late || party.pinged.is_some(), "{conn:?} has been silent for {silence} ms and was not pinged");
+            demand!(
+                !late || party.pinged.is_some(),
+                "{conn:?} has been silent for {silence} ms and was not pinged"
+            );
             let Some(&pinged) = self.pings.get(conn) else { continue };
             let waited = scene.now.since(pinged.max(scene.ledger.late));
             let unanswered = party.pinged.is_some_and(|(first, _)| first <= pinged);

@@ -47,7 +47,13 @@ impl Frames {
 
     /// `absent`: the target of an offer that is not here; `remembered`: it may come back, so that the protocol leaves
     /// open whether its goodbye is told.
-    pub(super) fn refused(&mut self, conn: ConnId, code: ErrorCode, absent: Option<Spelling>, remembered: bool) {
+    pub(super) fn refused(
+        &mut self,
+        conn: ConnId,
+        code: ErrorCode,
+        absent: Option<Spelling>,
+        remembered: bool,
+    ) {
         self.expected.push((conn, Told::Error(code.name().to_owned())));
         if let Some(absent) = absent {
             let goodbye = (conn, Told::Goodbye(*absent.id()));

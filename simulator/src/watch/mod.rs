@@ -8,7 +8,9 @@ mod target;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use peerpigeon_core::{AddressKey, Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{
+    AddressKey, Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis,
+};
 
 pub(crate) use ledger::{Ledger, Party, Stage};
 pub(crate) use said::{Kind, Message, Said};
