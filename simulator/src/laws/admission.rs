@@ -217,6 +217,7 @@ impl Law for Admission {
             | Input::Posted { .. }
             | Input::Polled { .. }
             | Input::Drain { .. }
+            | Input::Adjust { .. }
             | Input::Tick => {}
         }
         Ok(())

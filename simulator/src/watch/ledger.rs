@@ -117,7 +117,11 @@ impl Ledger {
             Input::Heard { conn } => self.heard(now, conn),
             Input::Closed { conn, .. } => self.set_stage(conn, Stage::Over),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
-            Input::Posted { .. } | Input::Polled { .. } | Input::QueueFull { .. } | Input::Tick => {}
+            Input::Posted { .. }
+            | Input::Polled { .. }
+            | Input::QueueFull { .. }
+            | Input::Adjust { .. }
+            | Input::Tick => {}
         }
     }
 

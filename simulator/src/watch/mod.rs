@@ -231,6 +231,7 @@ impl Given {
             Input::Closed { conn, cause } => Given::Other(Input::Closed { conn, cause }),
             Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
             Input::Drain { until } => Given::Other(Input::Drain { until }),
+            Input::Adjust { limits } => Given::Other(Input::Adjust { limits }),
             Input::Tick => Given::Other(Input::Tick),
         }
     }
