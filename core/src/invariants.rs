@@ -12,8 +12,9 @@ impl Switchboard {
     /// everybody.
     pub(crate) fn check_now_and_then(&self) {
         const CHECKED_EVERY_TIME: usize = 32;
-        let every = (self.peers.len() / CHECKED_EVERY_TIME).pow(2).max(1) as u64;
-        if self.now.0.is_multiple_of(every) && self.peers.len() < 8 * CHECKED_EVERY_TIME {
+        let size = self.peers.len() + self.mailboxes.len() + self.mailboxes.mails();
+        let every = (size / CHECKED_EVERY_TIME).pow(2).max(1) as u64;
+        if self.now.0.is_multiple_of(every) && size < 16 * CHECKED_EVERY_TIME {
             self.check_invariants();
         }
     }

@@ -34,6 +34,7 @@ extern crate alloc;
 
 mod admission;
 mod census;
+mod choice;
 mod departure;
 mod doors;
 mod drain;

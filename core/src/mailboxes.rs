@@ -1,7 +1,7 @@
 //! Signals kept for peers that dropped out moments ago.
 //!
-//! A mailbox is there for `MESSAGE_TTL` after its owner was lost, and for as long after its last mail. Being
-//! remembered at all is what makes a peer "absent" and not "unknown".
+//! A lost peer is known for `MESSAGE_TTL`: that is what makes it "absent" and not "unknown", and who writes to
+//! it does not prolong it. Its mailbox is there until its last mail has expired, too.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -43,6 +43,9 @@ impl Mail {
 pub(crate) struct Mailbox {
     /// Holds a share of it.
     pub(crate) network: NetKey,
+    /// Until when its owner is known.
+    known_until: Time,
+    /// Until when anything in it can be delivered.
     expires: Time,
     mails: VecDeque<Mail>,
     bytes: usize,
@@ -75,14 +78,20 @@ impl Mailboxes {
         self.bytes
     }
 
-    /// The network in which `id` is remembered.
+    /// The network in which `id` is known as absent.
+    pub(crate) fn known_in(&self, id: &PeerId, now: Time) -> Option<NetKey> {
+        self.boxes.get(id).filter(|mailbox| mailbox.known_until > now).map(|mailbox| mailbox.network)
+    }
+
+    /// The network in which something may wait for `id`.
     pub(crate) fn network_of(&self, id: &PeerId, now: Time) -> Option<NetKey> {
         self.boxes.get(id).filter(|mailbox| mailbox.expires > now).map(|mailbox| mailbox.network)
     }
 
     /// Opens a mailbox. The caller gives it a share of `network` and has closed an older one of the same owner.
-    pub(crate) fn open(&mut self, id: PeerId, network: NetKey, expires: Time) {
-        let mailbox = Mailbox { network, expires, mails: VecDeque::new(), bytes: 0 };
+    pub(crate) fn open(&mut self, id: PeerId, network: NetKey, known_until: Time) {
+        let expires = known_until;
+        let mailbox = Mailbox { network, known_until, expires, mails: VecDeque::new(), bytes: 0 };
         let before = self.boxes.insert(id, mailbox);
         debug_assert!(before.is_none());
         self.by_expiry.insert((expires, id));

@@ -67,11 +67,14 @@ fn nothing_older_than_its_time_is_delivered() {
 fn a_peer_is_forgotten_after_the_time_to_live() {
     let mut board = dropped(Limits { cleanup_interval_ms: 1_000_000, ..Limits::default() });
     board.pass(299_999);
-    board.signal(2, "answer", &id('a'), "1", "n");
+    board.signal(2, "ice-candidate", &id('a'), "1", "n");
     assert!(board.take(2).is_empty());
-    board.pass(300_000);
-    board.signal(2, "answer", &id('a'), "1", "n");
-    assert_eq!(board.only_error(2), "target-not-connected");
+    board.pass(1);
+    board.signal(2, "ice-candidate", &id('a'), "2", "n");
+    assert_eq!(board.only_error(2), "target-not-connected", "whoever wrote to it meanwhile");
+    board.pass(1_000);
+    board.join(3, &id('a'), "n");
+    assert_eq!(data(&board.take(3)), [Value::from(1)], "what was kept in time is still good");
 }
 
 #[test]
@@ -117,6 +120,8 @@ fn a_full_mailbox_loses_its_oldest_and_nobody_elses() {
     assert!(board.take(2).is_empty());
     board.signal(2, "ice-candidate", &id('a'), &"9".repeat(237), "n");
     assert_eq!(board.only_error(2), "target-not-connected", "larger than a whole mailbox");
+    board.signal(2, "offer", &id('a'), &"9".repeat(237), "n");
+    assert_eq!(board.types(2), ["goodbye", "error"], "a dialler must not wait for it");
     board.join(5, &id('e'), "n");
     board.lose(5);
     board.take(2);

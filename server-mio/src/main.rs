@@ -5,7 +5,7 @@
 
 use core::fmt::Display;
 use peerpigeon_server::settings::{self, Command, Settings, TokenOrder};
-use peerpigeon_server::{Config, Guard, MioNet, Server, calendar, container, logging};
+use peerpigeon_server::{Config, Door, Guard, MioNet, Server, calendar, container, logging};
 use std::env;
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -35,15 +35,21 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
 
     let addresses: Vec<SocketAddr> =
         settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port)).collect();
-    let net = MioNet::bind(&addresses)?;
+    let mut net = MioNet::bind(&addresses)?;
+    if let Some(address) = settings.admin_listen {
+        net.bind_admin(address)?;
+    }
     let stop = net.stop_handle();
     stop_on_signals(move || {
         if let Err(error) = stop.stop() {
             log::error!("the event loop cannot be woken: {error}");
         }
     })?;
-    for address in net.local_addresses()? {
+    for address in net.local_addresses(Door::Public)? {
         log::info!("listening on http://{address}");
+    }
+    for address in net.local_addresses(Door::Admin)? {
+        log::info!("for operators: http://{address}");
     }
     let guard = Box::new(Guard::new(settings));
     Server::new(net, Config::from(settings), guard, calendar::now()).run()?;

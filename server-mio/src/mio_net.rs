@@ -1,6 +1,7 @@
 //! The real network.
 
-use crate::net::{Accepted, Net, Ready};
+use crate::net::{Accepted, Door, Net, Process, Ready};
+use crate::proc_files;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
@@ -23,6 +24,7 @@ pub struct MioNet {
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
+    door: Door,
     /// Connections may be waiting: none has been refused by `WouldBlock` since the last report.
     is_pending: bool,
 }
@@ -52,23 +54,42 @@ impl MioNet {
     ///
     /// What binding fails with, the address named; [`ErrorKind::InvalidInput`] when there is no address.
     pub fn bind(addresses: &[SocketAddr]) -> io::Result<MioNet> {
-        let mut listeners = listen_on_all(addresses)?;
+        let listeners = listen_on_all(addresses)?;
         let poll = Poll::new()?;
-        for (i, listener) in listeners.iter_mut().enumerate() {
-            poll.registry().register(&mut listener.socket, listener_token(i), Interest::READABLE)?;
-        }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let events = Events::with_capacity(EVENTS_PER_WAIT);
-        Ok(MioNet { poll, events, waker, listeners, start: Instant::now() })
+        let start = Instant::now();
+        let mut net = MioNet { poll, events, waker, listeners: Vec::new(), start };
+        for listener in listeners {
+            net.add(listener, Door::Public)?;
+        }
+        Ok(net)
     }
 
-    /// Where it listens.
+    /// Listens on one more address, which is for operators only.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with, the address named.
+    pub fn bind_admin(&mut self, address: SocketAddr) -> io::Result<()> {
+        self.add(listen(address).map_err(|error| at(address, &error))?, Door::Admin)
+    }
+
+    /// Where it listens for everybody, or for operators.
     ///
     /// # Errors
     ///
     /// When the system does not tell.
-    pub fn local_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(|listener| listener.socket.local_addr()).collect()
+    pub fn local_addresses(&self, door: Door) -> io::Result<Vec<SocketAddr>> {
+        let listeners = self.listeners.iter().filter(|listener| listener.door == door);
+        listeners.map(|listener| listener.socket.local_addr()).collect()
+    }
+
+    fn add(&mut self, mut socket: TcpListener, door: Door) -> io::Result<()> {
+        let token = listener_token(self.listeners.len());
+        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
+        self.listeners.push(Listener { socket, door, is_pending: false });
+        Ok(())
     }
 
     /// What ends the server.
@@ -116,12 +137,13 @@ impl Net for MioNet {
     }
 
     fn accept(&mut self) -> io::Result<Accepted<TcpStream>> {
-        for listener in self.listeners.iter_mut().filter(|listener| listener.is_pending) {
+        // From the last to the first: operators do not wait for a rush of peers.
+        for listener in self.listeners.iter_mut().rev().filter(|listener| listener.is_pending) {
             match listener.socket.accept() {
                 Ok((socket, remote)) => {
                     // Fails only for a connection that is over already: the first read will show it.
                     let _ = socket.set_nodelay(true);
-                    return Ok(Accepted { socket, remote: Some(remote) });
+                    return Ok(Accepted { socket, remote: Some(remote), door: listener.door });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => listener.is_pending = false,
                 Err(error) => return Err(error),
@@ -153,14 +175,19 @@ impl Net for MioNet {
     }
 
     fn resident_bytes(&self) -> Option<u64> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-        Some(kibibytes * 1024)
+        proc_files::resident_bytes()
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn process(&self) -> Process {
+        proc_files::process()
     }
 }
 
-fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
+fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let mut attempts = 0;
     loop {
         match listen_once(addresses) {
@@ -178,19 +205,19 @@ fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
     }
 }
 
-fn listen_once(addresses: &[SocketAddr]) -> io::Result<Vec<Listener>> {
-    let mut listeners: Vec<Listener> = Vec::with_capacity(addresses.len());
+fn listen_once(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut listeners: Vec<TcpListener> = Vec::with_capacity(addresses.len());
     for address in addresses {
         let mut address = *address;
         if let (0, Some(first)) = (address.port(), listeners.first()) {
-            address.set_port(first.socket.local_addr()?.port());
+            address.set_port(first.local_addr()?.port());
         }
         match listen(address) {
-            Ok(socket) => listeners.push(Listener { socket, is_pending: false }),
+            Ok(listener) => listeners.push(listener),
             Err(error) if addresses.len() > 1 && is_missing_ipv6_loopback(address, &error) => {
                 log::warn!("no IPv6 on this machine: not listening on {address}");
             }
-            Err(error) => return Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
+            Err(error) => return Err(at(address, &error)),
         }
     }
     if listeners.is_empty() {
@@ -213,6 +240,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+fn at(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{address}: {error}"))
 }
 
 fn is_missing_ipv6_loopback(address: SocketAddr, error: &io::Error) -> bool {
@@ -259,9 +290,10 @@ mod tests {
 
     /// Both ends of a connection, ours registered under 7.
     fn connected(net: &mut MioNet) -> (std::net::TcpStream, TcpStream) {
-        let client = std::net::TcpStream::connect(net.local_addresses().unwrap()[0]).unwrap();
+        let client = std::net::TcpStream::connect(net.local_addresses(Door::Public).unwrap()[0]).unwrap();
         wait_for(net, |event| *event == Ready::Acceptable);
-        let Accepted { mut socket, remote } = net.accept().unwrap();
+        let Accepted { mut socket, remote, door } = net.accept().unwrap();
+        assert_eq!(door, Door::Public);
         assert_eq!(remote, Some(client.local_addr().unwrap()));
         assert!(socket.nodelay().unwrap());
         net.register(&mut socket, 7).unwrap();
@@ -273,18 +305,33 @@ mod tests {
         let Ok(net) = MioNet::bind(&[LOOPBACK, SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0))]) else {
             panic!("IPv4 loopback is everywhere");
         };
-        let addresses = net.local_addresses().unwrap();
+        let addresses = net.local_addresses(Door::Public).unwrap();
         assert!(addresses.iter().all(|address| address.port() == addresses[0].port() && address.port() != 0));
     }
 
     #[test]
     fn a_port_in_use_is_named_in_the_error() {
         let net = MioNet::bind(&[LOOPBACK]).unwrap();
-        let taken = net.local_addresses().unwrap()[0];
+        let taken = net.local_addresses(Door::Public).unwrap()[0];
         let error = MioNet::bind(&[taken]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().starts_with(&taken.to_string()), "{error}");
         assert_eq!(MioNet::bind(&[]).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn who_comes_by_the_admin_address_is_known_by_it_and_goes_first() {
+        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
+        net.bind_admin(LOOPBACK).unwrap();
+        let address = |door| net.local_addresses(door).unwrap()[0];
+        let (public, admin) = (address(Door::Public), address(Door::Admin));
+        let _clients = [public, admin].map(|to| std::net::TcpStream::connect(to).unwrap());
+        while net.listeners.iter().any(|listener| !listener.is_pending) {
+            net.wait(None, &mut Vec::new()).unwrap();
+        }
+        assert_eq!([(); 2].map(|()| net.accept().unwrap().door), [Door::Admin, Door::Public]);
+        let error = net.bind_admin(admin).unwrap_err();
+        assert!(error.to_string().starts_with(&admin.to_string()), "{error}");
     }
 
     #[test]
@@ -346,12 +393,5 @@ mod tests {
         let stop = net.stop_handle();
         std::thread::spawn(move || stop.stop().unwrap());
         wait_for(&mut net, |event| *event == Ready::Stop);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn the_system_says_how_much_memory_the_process_takes() {
-        let net = MioNet::bind(&[LOOPBACK]).unwrap();
-        assert!(net.resident_bytes().is_some_and(|bytes| bytes > 100_000));
     }
 }

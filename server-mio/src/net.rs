@@ -69,6 +69,27 @@ pub trait Net {
 
     /// Bytes of memory that the process takes; `None` where nobody can tell.
     fn resident_bytes(&self) -> Option<u64>;
+
+    /// Microseconds since the start, never going back: for measuring, not for deciding.
+    fn micros(&self) -> u64 {
+        self.now().0.saturating_mul(1_000)
+    }
+
+    /// What else is known of the process.
+    fn process(&self) -> Process {
+        Process::default()
+    }
+}
+
+/// What the system says about the process; `None` where nobody can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Descriptors that are open.
+    pub open_descriptors: Option<u64>,
+    /// Descriptors that may be open.
+    pub max_descriptors: Option<u64>,
+    /// Processor time that it has used, in milliseconds.
+    pub processor_ms: Option<u64>,
 }
 
 /// A connection that has just been taken.
@@ -78,6 +99,18 @@ pub struct Accepted<S> {
     pub socket: S,
     /// The other end; `None` where it has no address.
     pub remote: Option<SocketAddr>,
+    /// Which way it came in.
+    pub door: Door,
+}
+
+/// The ways in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Door {
+    /// For peers and everybody.
+    #[default]
+    Public,
+    /// For operators: pages about the server, and nothing else.
+    Admin,
 }
 
 /// What [`Net::wait`] reports.

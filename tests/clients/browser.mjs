@@ -80,6 +80,14 @@ export class Browser {
     return new Peer(id, page, context);
   }
 
+  /** Opens any page in a profile of its own; `options` are those of the profile. */
+  async visit(url, options = {}) {
+    const context = await this.#chromium.newContext({ permissions: ['camera', 'microphone'], ...options });
+    const page = await context.newPage();
+    await page.goto(url);
+    return page;
+  }
+
   async close() {
     await this.#chromium?.close();
     this.#site?.close();

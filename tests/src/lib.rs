@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub mod conversation;
 mod crowd;
+mod example;
 mod healthy;
 pub mod http;
 pub mod id;
@@ -22,6 +23,7 @@ mod server;
 pub mod websocket;
 
 pub use crowd::{Crowd, News};
+pub use example::example;
 pub use healthy::Healthy;
 pub use peer::{Peer, Received};
 pub use server::{Server, Signal, refused_start};

@@ -66,6 +66,7 @@ conversations! {
     error_target_not_connected
     error_other_network
     error_rate_limited
+    error_too_large
     duplicate_challenged_and_alive
     duplicate_challenged_and_frozen
     duplicate_rejected
@@ -74,6 +75,7 @@ conversations! {
     mailbox_forgotten
     mailbox_none
     mailbox_off
+    mailbox_full
     server_full
     silent_peer
 }

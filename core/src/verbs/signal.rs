@@ -86,15 +86,15 @@ impl Switchboard {
                 Ok(Outcome::Done)
             }
             Whereabouts::Away => self.mail(target, message),
-            Whereabouts::Unknown => {
-                // No link to it can exist yet: told that it is gone, the client dials the next one at once
-                // instead of waiting for half a minute (observed).
-                if message.signal == Signal::Offer {
-                    self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
-                }
-                Err(Refusal::TargetNotConnected)
-            }
+            Whereabouts::Unknown => Err(Refusal::TargetNotConnected),
         }
+        .inspect_err(|_| {
+            // No link to it can exist yet: told that it is gone, the client dials the next one at once
+            // instead of waiting for half a minute (observed).
+            if message.signal == Signal::Offer {
+                self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
+            }
+        })
     }
 
     fn relay(&mut self, to: u32, message: &Outgoing<'_>) {
@@ -111,10 +111,11 @@ impl Switchboard {
     }
 
     fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
-        let remembered = self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         let Some(slot) = self.peers.by_id(target.id()) else {
-            return Ok(if remembered { Whereabouts::Away } else { Whereabouts::Unknown });
+            let known_in = self.mailboxes.known_in(target.id(), self.now).map(Reach::Network);
+            return Ok(if known_in == Some(reach) { Whereabouts::Away } else { Whereabouts::Unknown });
         };
+        let remembered = self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         match (&self.peers[slot].standing, self.reach(slot)) {
             // It is back but has not announced itself yet: what comes now must not overtake what waits.
             (Standing::Fresh, _) if remembered => Ok(Whereabouts::Away),

@@ -183,18 +183,13 @@ fn body_bytes(headers: &[Header<'_>], is_1_1: bool) -> Result<u64, Refusal> {
     if lengths.next().is_some() {
         return Err(bad("More than one Content-Length"));
     }
-    let mut codings = fields(headers, "Transfer-Encoding").flat_map(list).peekable();
     if fields(headers, "Transfer-Encoding").next().is_some() {
         return Err(if length.is_some() {
             bad("Both Content-Length and Transfer-Encoding")
         } else if !is_1_1 {
             bad("Transfer-Encoding in HTTP/1.0")
-        } else if codings.peek().is_none() {
-            bad("Transfer-Encoding is empty")
-        } else if codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
-            refusal(Status::LengthRequired, "A body needs a Content-Length")
         } else {
-            refusal(Status::NotImplemented, "Transfer coding is not known")
+            refuse_codings(fields(headers, "Transfer-Encoding").flat_map(list))
         });
     }
     let Some(length) = length else { return Ok(0) };
@@ -204,6 +199,19 @@ fn body_bytes(headers: &[Header<'_>], is_1_1: bool) -> Result<u64, Refusal> {
     let digits = length.iter().map(|digit| u64::from(digit - b'0'));
     let length = digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(digit));
     Ok(length)
+}
+
+/// RFC 9112 sections 6.1 and 6.3: only `chunked`, once and last, says where a body ends. It is understood, but not
+/// wanted.
+fn refuse_codings<'b>(codings: impl Iterator<Item = &'b [u8]>) -> Refusal {
+    let is_chunked: Vec<bool> = codings.map(|coding| coding.eq_ignore_ascii_case(b"chunked")).collect();
+    match is_chunked[..] {
+        [true] => refusal(Status::LengthRequired, "A body needs a Content-Length"),
+        [ref others @ .., true] if !others.contains(&true) => {
+            refusal(Status::NotImplemented, "Transfer coding is not known")
+        }
+        _ => bad("The last transfer coding, and only that, must be chunked"),
+    }
 }
 
 const HEAD_TOO_LONG: Refusal = refusal(Status::HeadersTooLarge, "Request head is longer than 16384 bytes");

@@ -1,5 +1,6 @@
 //! One socket and what is known of it.
 
+use crate::net::Door;
 use crate::server::exchange::Exchange;
 use crate::server::queue::Queue;
 use crate::websocket::Decoder;
@@ -44,6 +45,7 @@ pub(crate) enum Phase {
 #[derive(Debug, Default)]
 pub(crate) struct HttpState {
     pub(crate) remote: Option<SocketAddr>,
+    pub(crate) door: Door,
     /// What was read and not used: a head that is not whole, or requests that wait for their turn.
     pub(crate) stash: Vec<u8>,
     /// How much of the stash is known to hold no whole head.

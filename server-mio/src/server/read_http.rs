@@ -3,9 +3,9 @@
 use crate::gate::Purpose;
 use crate::http::{
     self, Answer, Frame, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Refusal, Request, Status,
-    Upgrade, Vitals,
+    Upgrade, Visitor, Vitals,
 };
-use crate::net::Net;
+use crate::net::{Door, Net};
 use crate::origins::AllowOrigin;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
@@ -129,7 +129,12 @@ impl<N: Net> Server<N> {
             Upgrade::No => Purpose::Http,
             Upgrade::WebSocket { .. } => Purpose::WebSocket,
         };
-        let grant = match self.gate.judge(self.now, state.remote, request, purpose) {
+        let verdict = match (state.door, purpose) {
+            (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
+            (Door::Admin, Purpose::Http) => Ok(Grant::ANY),
+            (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
+        };
+        let grant = match verdict {
             Ok(grant) => grant,
             Err(refusal) => {
                 self.refuse(id, refusal, Some(request));
@@ -148,7 +153,8 @@ impl<N: Net> Server<N> {
             }
             Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
             Upgrade::No => {
-                let answer = http::respond(request, &self.vitals());
+                let visitor = Visitor::of(state.door, state.remote, request);
+                let answer = http::respond(request, visitor, &self.config.pages, &self.vitals());
                 self.write_answer(id, &answer, Some(request), request.keep_alive);
                 if !request.keep_alive {
                     self.linger(id);
@@ -171,6 +177,7 @@ impl<N: Net> Server<N> {
     /// Makes a WebSocket of the connection and tells the core.
     fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8], grant: &Grant) {
         let cors = self.gate.cors(request.origin());
+        self.meter.count_answer(Status::SwitchingProtocols);
         self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
         let address = self.gate.address_key(state.remote, request);
         let phase = Phase::Open { decoder: Default::default(), pong: None };
@@ -208,6 +215,7 @@ impl<N: Net> Server<N> {
         origin: Option<&'b str>,
         frame: impl FnOnce(AllowOrigin<'b>, UnixMillis) -> Frame<'b>,
     ) {
+        self.meter.count_answer(answer.status);
         let frame = frame(self.gate.cors(origin), UnixMillis(self.boot.at(self.now)));
         self.connections.queue(id, 512 + answer.body.len(), |out| http::write(out, answer, frame));
     }
@@ -218,9 +226,15 @@ impl<N: Net> Server<N> {
             boot: self.boot,
             census: self.switchboard.census(),
             tally: &self.tally,
+            meter: &self.meter,
+            sent: self.connections.sent,
+            handshakes: self.connections.handshakes(),
             sockets: self.connections.len(),
             buffered_bytes: self.buffered_bytes(),
+            memory_budget_bytes: self.config.memory_budget_bytes,
+            max_connections: self.config.limits.connections,
             resident_bytes: self.net.resident_bytes(),
+            process: self.net.process(),
             is_draining: self.drained_by.is_some(),
         }
     }

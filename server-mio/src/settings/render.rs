@@ -69,9 +69,12 @@ fn in_a_sentence(row: &Row) -> String {
         Kind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
         Kind::Word(_) => write!(text, " One of {}.", row.kind),
         Kind::Secret | Kind::PublicKey => write!(text, " Allowed is {}.", row.kind),
-        Kind::Number { zero: None, .. } | Kind::Host | Kind::Addresses | Kind::Origins | Kind::Tokens => {
-            Ok(())
-        }
+        Kind::Number { zero: None, .. }
+        | Kind::Host
+        | Kind::Endpoint
+        | Kind::Addresses
+        | Kind::Origins
+        | Kind::Tokens => Ok(()),
     };
     let _ = match row.default {
         "" => Ok(()),

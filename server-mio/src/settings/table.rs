@@ -6,10 +6,12 @@ use super::value::{Host, Kind, LogFormat, Value as _};
 use super::{SettingsError, value};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
+use crate::http::Demo;
 use crate::jwt::{PublicKey, Secret};
 use crate::origins::Origins;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
+use std::net::SocketAddr;
 
 /// One setting.
 pub struct Row {
@@ -39,6 +41,8 @@ impl Row {
 pub enum Group {
     /// Where the server listens and to whom.
     Listening,
+    /// What browsers and monitoring can fetch.
+    Pages,
     /// How many may come, and how fast.
     Connections,
     /// What holds among peers.
@@ -53,14 +57,22 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Group; 6] =
-        [Group::Listening, Group::Connections, Group::Peers, Group::Messages, Group::Mailbox, Group::Process];
+    pub const ALL: [Group; 7] = [
+        Group::Listening,
+        Group::Pages,
+        Group::Connections,
+        Group::Peers,
+        Group::Messages,
+        Group::Mailbox,
+        Group::Process,
+    ];
 
     /// Its heading.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Group::Listening => "Listening and access",
+            Group::Pages => "Pages",
             Group::Connections => "Connections",
             Group::Peers => "Peers and introductions",
             Group::Messages => "Messages and queues",
@@ -136,6 +148,13 @@ settings! { |memory|
         "Key that JSON Web Tokens are signed for (`EdDSA`).";
     Listening: "TRUSTED_PROXIES" trusted_proxies: AddressList = "none", Kind::Addresses,
         "Addresses of proxies whose `X-Forwarded-For` or `Forwarded` tells the client's address.";
+
+    Pages: "ADMIN_LISTEN" admin_listen: Option<SocketAddr> = "", Kind::Endpoint,
+        "Address and port of their own for `/metrics`, `/stats` and `/status`, which the public one then lacks.";
+    Pages: "METRICS_TOKEN" metrics_token: Option<Tokens> = "", Kind::Tokens,
+        "Token that `/metrics`, `/stats` and `/status` ask for; a comma list while replacing one.";
+    Pages: "DEMO" demo: Demo = "loopback", Kind::Word(&["loopback", "on", "off"]),
+        "Who may see the page `/demo`: who sits at this machine, everybody, or nobody.";
 
     Connections: "MAX_CONNECTIONS" max_connections: u32 = "1000", Kind::number(1, 1_000_000),
         "Connections at once.";

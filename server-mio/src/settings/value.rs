@@ -4,12 +4,13 @@ use super::given::Given;
 use super::{Row, SettingsError};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
+use crate::http::Demo;
 use crate::jwt::{PublicKey, Secret};
 use crate::origins::Origins;
 use core::fmt;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A [`Host`].
     Host,
+    /// A [`SocketAddr`].
+    Endpoint,
     /// An [`AddressList`].
     Addresses,
     /// An [`Origins`].
@@ -88,6 +91,7 @@ impl Kind {
             Kind::Number { unit: Unit::Bytes, .. } => "BYTES",
             Kind::Word(_) => "WORD",
             Kind::Host => "ADDRESS",
+            Kind::Endpoint => "ADDRESS:PORT",
             Kind::Addresses | Kind::Origins => "LIST",
             Kind::Tokens => "TOKEN",
             Kind::Secret => "SECRET",
@@ -114,6 +118,7 @@ impl fmt::Display for Kind {
                 [] => Ok(()),
             },
             Kind::Host => f.write_str("localhost, 0.0.0.0, :: or another address of this machine"),
+            Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9090 or [::1]:9090"),
             Kind::Addresses => {
                 f.write_str("a comma list of addresses and networks such as 10.0.0.0/8,::1, or none")
             }
@@ -244,6 +249,38 @@ impl Value for Host {
             Host::Localhost => "localhost".to_owned(),
             Host::Address(address) => address.to_string(),
         }
+    }
+}
+
+impl Value for Option<SocketAddr> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<SocketAddr>, Refusal> {
+        text.parse().map(Some).map_err(|_| Refusal::NotAllowed)
+    }
+
+    fn show(&self) -> String {
+        self.map_or("(not set)".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Value for Demo {
+    fn read(text: &str, _: Kind) -> Result<Demo, Refusal> {
+        match text {
+            "loopback" => Ok(Demo::Loopback),
+            "on" => Ok(Demo::On),
+            "off" => Ok(Demo::Off),
+            _ => Err(Refusal::NotAllowed),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Demo::Loopback => "loopback",
+            Demo::On => "on",
+            Demo::Off => "off",
+        }
+        .to_owned()
     }
 }
 

@@ -38,8 +38,9 @@ impl Running {
         // Not the warning about a container, which is `listening on loopback only`.
         wait_until("a listener", || {
             let log = running.log();
-            let told = log.lines().filter_map(|line| line.split_once("listening on ")).map(|(_, rest)| rest);
-            let told = told.filter(|rest| !rest.starts_with("loopback")).next_back().unwrap_or_default();
+            let mut told =
+                log.lines().filter_map(|line| line.split_once("listening on ")).map(|(_, rest)| rest);
+            let told = told.rfind(|rest| !rest.starts_with("loopback")).unwrap_or_default();
             told.clone_into(&mut running.listening);
             !told.is_empty()
         });

@@ -1,0 +1,89 @@
+//! Silent peers are pinged and closed in time, and nobody is closed who was not silent.
+
+use std::collections::BTreeMap;
+
+use peerpigeon_core::{CloseReason, ConnId, Limits, Time};
+
+use super::{Law, Rest, Scene, Verdict, demand};
+use crate::watch::Stage;
+
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    limits: Limits,
+    /// Pings for silence, by connection; those of a challenge have their own deadline.
+    pings: BTreeMap<ConnId, Time>,
+}
+
+impl Liveness {
+    pub(crate) fn new(limits: Limits) -> Liveness {
+        Liveness { limits, pings: BTreeMap::new() }
+    }
+}
+
+impl Law for Liveness {
+    fn name(&self) -> &'static str {
+        "liveness"
+    }
+
+    fn pinged(&mut self, scene: Scene<'_>, conn: ConnId) -> Verdict {
+        let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
+        let challenged = Stage::Held(CloseReason::PeerAlreadyConnected);
+        let rivals = scene.ledger.waiting().filter(|(_, rival)| rival.stage == challenged);
+        let asked = rivals
+            .filter_map(|(_, rival)| rival.me)
+            .any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
+        if asked {
+            return Ok(());
+        }
+        let silence = scene.now.since(party.heard);
+        let interval = self.limits.ping_interval_ms;
+        let due = interval > 0 && silence >= interval - interval / 5;
+        demand!(due, "{conn:?} was pinged after a silence of {silence} ms");
+        self.pings.insert(conn, scene.now);
+        Ok(())
+    }
+
+    fn closed(&mut self, scene: Scene<'_>, conn: ConnId, why: CloseReason) -> Verdict {
+        if why != CloseReason::InactiveTimeout {
+            return Ok(());
+        }
+        let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
+        let silence = scene.now.since(party.heard);
+        let unanswered = party.pinged.map(|(first, _)| scene.now.since(first));
+        let silent = self.limits.peer_timeout_ms > 0 && silence >= self.limits.peer_timeout_ms;
+        let dead = unanswered.is_some_and(|waited| waited >= self.limits.pong_timeout_ms);
+        demand!(
+            silent || dead,
+            "{conn:?} was closed as inactive {silence} ms after its last sign of life and {unanswered:?} ms after a ping"
+        );
+        Ok(())
+    }
+
+    fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
+        if !rest.thorough {
+            return Ok(());
+        }
+        let (interval, timeout) = (self.limits.ping_interval_ms, self.limits.peer_timeout_ms);
+        self.pings.retain(|conn, _| scene.ledger.parties.contains_key(conn));
+        for (conn, party) in scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Admitted) {
+            // Whoever has been held is watched from its admission on; after a late tick everybody gets a fair chance.
+            let silence = scene.now.since(party.heard.max(party.admitted).max(scene.ledger.late));
+            demand!(
+                timeout == 0 || silence < timeout,
+                "{conn:?} has been silent for {silence} ms and is still here"
+            );
+            // The next ping comes no earlier than the deadline of the last one.
+            let late = interval > 0 && silence > (interval + interval / 5).max(self.limits.pong_timeout_ms);
+            demand!(
+                !late || party.pinged.is_some(),
+                "{conn:?} has been silent for {silence} ms and was not pinged"
+            );
+            let Some(&pinged) = self.pings.get(conn) else { continue };
+            let waited = scene.now.since(pinged.max(scene.ledger.late));
+            let unanswered = party.pinged.is_some_and(|(first, _)| first <= pinged);
+            let dead = unanswered && waited >= self.limits.pong_timeout_ms;
+            demand!(!dead, "{conn:?} was pinged {waited} ms ago, did not answer, and is still here");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! What must hold in every run, whatever happens.
+//!
+//! Each law sees every input, every output and the state between them, and says what is wrong. None of them
+//! knows the core's source: they follow the protocol and the core's contract.
+
+mod acquaintance;
+mod admission;
+mod bounds;
+mod delivery;
+mod life;
+mod liveness;
+mod signals;
+
+use peerpigeon_core::{Census, CloseReason, ConnId, Event, Input, Limits, Time, TimerKind, UnixMillis};
+
+use crate::client::Frame;
+use crate::model::Model;
+use crate::watch::{Ledger, Said};
+
+/// `Err` says what is wrong.
+pub(crate) type Verdict = Result<(), String>;
+
+/// Fails with a formatted text unless the condition holds.
+macro_rules! demand {
+    ($condition:expr, $($what:tt)+) => {
+        if !$condition {
+            return Err(format!($($what)+));
+        }
+    };
+}
+pub(crate) use demand;
+
+/// The moment that a law looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) now: Time,
+    pub(crate) ledger: &'a Ledger,
+}
+
+/// What has come to rest after one input.
+pub(crate) struct Rest {
+    pub(crate) census: Census,
+    pub(crate) deadline: Option<(Time, TimerKind)>,
+    /// Whether to look at everything there is, too; not after every input where there is much.
+    pub(crate) thorough: bool,
+}
+
+/// Something that must hold. Every method is called before the ledger takes in what it is told, but `input` and
+/// `rest`, which are called after.
+pub(crate) trait Law {
+    /// Its name in reports.
+    fn name(&self) -> &'static str;
+
+    /// An input is about to be handled.
+    fn input(&mut self, _: Scene<'_>, _: &Input<'_>, _: Option<&Said<'_>>) -> Verdict {
+        Ok(())
+    }
+
+    /// A message went out.
+    fn sent(&mut self, _: Scene<'_>, _: ConnId, _: &Frame<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// A ping went out.
+    fn pinged(&mut self, _: Scene<'_>, _: ConnId) -> Verdict {
+        Ok(())
+    }
+
+    /// A close went out.
+    fn closed(&mut self, _: Scene<'_>, _: ConnId, _: CloseReason) -> Verdict {
+        Ok(())
+    }
+
+    /// An event was told.
+    fn event(&mut self, _: Scene<'_>, _: Event) -> Verdict {
+        Ok(())
+    }
+
+    /// Everything that one input caused has been seen.
+    fn rest(&mut self, _: Scene<'_>, _: &Rest) -> Verdict {
+        Ok(())
+    }
+
+    /// There has been no fault for long enough: everything must have settled.
+    fn calm(&mut self, _: Scene<'_>, _: &Rest) -> Verdict {
+        Ok(())
+    }
+
+    /// Everybody has left, and everything that is kept has expired.
+    fn empty(&mut self, _: Scene<'_>, _: &Rest) -> Verdict {
+        Ok(())
+    }
+}
+
+/// All of them for a switchboard with these settings; the slow choice of introductions is looked at in every
+/// `choices`th round.
+pub(crate) fn all(limits: &Limits, boot: UnixMillis, choices: u64) -> Vec<Box<dyn Law>> {
+    vec![
+        Box::new(life::Life::default()),
+        Box::new(bounds::Bounds::new(limits.clone())),
+        Box::new(signals::Signals::default()),
+        Box::new(delivery::Delivery::new(boot)),
+        Box::new(acquaintance::Acquaintance::default()),
+        Box::new(liveness::Liveness::new(limits.clone())),
+        Box::new(admission::Admission::new(limits.clone())),
+        Box::new(Model::new(limits.clone(), choices)),
+    ]
+}

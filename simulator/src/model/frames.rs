@@ -1,0 +1,167 @@
+//! Every message that goes out is explained by exactly one thing that happened, and everything that happened is
+//! told to exactly those whom it concerns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use peerpigeon_core::{ConnId, Departure, ErrorCode, PeerId, Signal, Spelling};
+use serde_json::{Map, Value};
+
+use crate::client::Frame;
+use crate::laws::{Scene, Verdict, demand};
+
+/// Messages of one turn, as far as the protocol fixes them.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    expected: Vec<(ConnId, Told)>,
+    sent: Vec<(ConnId, Told)>,
+    /// What may be sent or not.
+    allowed: Vec<(ConnId, Told)>,
+    /// What each peer announced.
+    announced: BTreeMap<PeerId, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Connected,
+    /// With the data that goes with it.
+    Discovered(PeerId, String),
+    Disconnected(PeerId),
+    Goodbye(PeerId),
+    Pong,
+    Error(String),
+    Signal(Signal, PeerId, Option<String>),
+}
+
+impl Frames {
+    pub(super) fn admitted(&mut self, conn: ConnId) {
+        self.expected.push((conn, Told::Connected));
+    }
+
+    pub(super) fn announced(&mut self, peer: PeerId, data: Value) {
+        self.announced.insert(peer, data);
+    }
+
+    pub(super) fn pong(&mut self, conn: ConnId) {
+        self.expected.push((conn, Told::Pong));
+    }
+
+    /// `absent`: the target of an offer that is not here; `remembered`: it may come back, so that the protocol leaves
+    /// open whether its goodbye is told.
+    pub(super) fn refused(
+        &mut self,
+        conn: ConnId,
+        code: ErrorCode,
+        absent: Option<Spelling>,
+        remembered: bool,
+    ) {
+        self.expected.push((conn, Told::Error(code.name().to_owned())));
+        if let Some(absent) = absent {
+            let goodbye = (conn, Told::Goodbye(*absent.id()));
+            let list = if remembered { &mut self.allowed } else { &mut self.expected };
+            list.push(goodbye);
+        }
+    }
+
+    pub(super) fn introduced(&mut self, scene: Scene<'_>, a: PeerId, b: PeerId) {
+        for (me, other) in [(a, b), (b, a)] {
+            let told = Told::Discovered(other, self.discovery(scene, other));
+            self.expect(scene, me, told);
+        }
+    }
+
+    /// What others are told of a peer: what it announced, its own id put in.
+    fn discovery(&self, scene: Scene<'_>, peer: PeerId) -> String {
+        let spelling = scene.ledger.party_of(peer).and_then(|(_, party)| party.me);
+        let mut data = match self.announced.get(&peer) {
+            Some(Value::Object(data)) => data.clone(),
+            Some(_) | None => Map::new(),
+        };
+        data.insert("peerId".to_owned(), spelling.map(|me| me.to_string()).into());
+        Value::Object(data).to_string()
+    }
+
+    pub(super) fn left(&mut self, scene: Scene<'_>, peer: PeerId, cause: Departure, told: &BTreeSet<PeerId>) {
+        for other in told {
+            self.expect(scene, *other, Told::Disconnected(peer));
+            if cause == Departure::Goodbye {
+                self.expect(scene, *other, Told::Goodbye(peer));
+            }
+        }
+    }
+
+    pub(super) fn signal(
+        &mut self,
+        scene: Scene<'_>,
+        to: PeerId,
+        from: PeerId,
+        signal: Signal,
+        data: Option<String>,
+    ) {
+        self.expect(scene, to, Told::Signal(signal, from, data));
+    }
+
+    fn expect(&mut self, scene: Scene<'_>, to: PeerId, told: Told) {
+        if let Some((conn, _)) = scene.ledger.party_of(to) {
+            self.expected.push((conn, told));
+        }
+    }
+
+    pub(super) fn sent(&mut self, conn: ConnId, frame: &Frame<'_>) -> Verdict {
+        let data = frame.data.map(|data| data.get().to_owned());
+        if let Some(signal) = frame.signal() {
+            let from = Spelling::parse(&frame.from).map(|from| *from.id()).unwrap_or_default();
+            self.sent.push((conn, Told::Signal(signal, from, data)));
+            return Ok(());
+        }
+        let peer = frame.peer().map(|peer| *peer.id());
+        let told = match (frame.kind.as_ref(), peer) {
+            ("connected", Some(_)) => Told::Connected,
+            ("peer-discovered", Some(peer)) => {
+                let data: Value = serde_json::from_str(&data.unwrap_or_default()).unwrap_or(Value::Null);
+                Told::Discovered(peer, data.to_string())
+            }
+            ("peer-disconnected", Some(peer)) => Told::Disconnected(peer),
+            ("goodbye", _) => {
+                let from = Spelling::parse(&frame.from).map(|from| *from.id());
+                Told::Goodbye(from.ok_or_else(|| format!("goodbye from {}", frame.from))?)
+            }
+            ("pong", _) => Told::Pong,
+            ("error", _) => {
+                demand!(frame.error.is_some(), "an error without its text");
+                Told::Error(frame.code().unwrap_or_default())
+            }
+            (kind, _) => return Err(format!("`{kind}` was sent, which is no message of the protocol")),
+        };
+        self.sent.push((conn, told));
+        Ok(())
+    }
+
+    /// What was sent is what was to be sent.
+    pub(super) fn settled(&mut self) -> Verdict {
+        for allowed in self.allowed.drain(..) {
+            if let Some(position) = self.sent.iter().position(|sent| *sent == allowed) {
+                self.sent.swap_remove(position);
+            }
+        }
+        self.expected.sort();
+        self.sent.sort();
+        let missing = first_missing(&self.expected, &self.sent);
+        let surplus = first_missing(&self.sent, &self.expected);
+        demand!(missing.is_none(), "not sent: {missing:?}; sent instead: {surplus:?}");
+        demand!(surplus.is_none(), "sent without reason: {surplus:?}");
+        self.expected.clear();
+        self.sent.clear();
+        Ok(())
+    }
+}
+
+/// The first of `wanted` that `there` lacks; both sorted.
+fn first_missing<'a>(wanted: &'a [(ConnId, Told)], there: &[(ConnId, Told)]) -> Option<&'a (ConnId, Told)> {
+    let mut rest = there.iter().peekable();
+    wanted.iter().find(|item| {
+        while rest.peek().is_some_and(|other| other < item) {
+            rest.next();
+        }
+        rest.next_if(|other| other == item).is_none()
+    })
+}

@@ -1,0 +1,176 @@
+//! Mailboxes, slow and obvious.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use peerpigeon_core::{Limits, MailEnd, PeerId, Signal, Time};
+
+use crate::laws::{Verdict, demand};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mail {
+    pub(crate) from: PeerId,
+    pub(crate) signal: Signal,
+    pub(crate) data: Option<String>,
+    pub(crate) at: Time,
+}
+
+/// What is kept for one absent peer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mailbox {
+    pub(crate) left: Time,
+    pub(crate) mails: VecDeque<Mail>,
+}
+
+/// Mailboxes by network name and peer.
+#[derive(Debug, Default)]
+pub(crate) struct Mailboxes {
+    boxes: BTreeMap<(String, PeerId), Mailbox>,
+    /// Those of peers that have just come back in the same network: to be delivered now.
+    due: BTreeMap<PeerId, Mailbox>,
+    /// Where more peers were remembered than may be, the server has forgotten some: which ones, is its choice.
+    pub(crate) crowded: bool,
+}
+
+/// Whether a signal for an absent peer can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    Yes,
+    No,
+    /// The protocol leaves it open.
+    Either,
+}
+
+impl Mailboxes {
+    /// A peer has dropped out.
+    pub(crate) fn dropped_out(&mut self, now: Time, network: &str, peer: PeerId, limits: &Limits) {
+        if limits.message_ttl_ms == 0 {
+            return;
+        }
+        let mailbox = self.boxes.entry((network.to_owned(), peer)).or_default();
+        mailbox.left = now;
+        self.boxes.retain(|_, mailbox| {
+            !mailbox.mails.is_empty() || now.since(mailbox.left) <= limits.message_ttl_ms
+        });
+        self.crowded |= self.boxes.len() > limits.mailboxes as usize;
+    }
+
+    /// A peer has announced itself: what is kept in this network is due, what is kept in others is void.
+    pub(crate) fn came_back(&mut self, network: &str, peer: PeerId) {
+        if let Some(mailbox) = self.boxes.remove(&(network.to_owned(), peer)) {
+            self.due.insert(peer, mailbox);
+        }
+    }
+
+    /// An empty mailbox of a peer that has said goodbye or gone elsewhere is forgotten.
+    pub(crate) fn forget(&mut self, peer: PeerId) -> Verdict {
+        let left: usize = self.of(peer).map(|mailbox| mailbox.mails.len()).sum();
+        demand!(left == 0, "{left} mails are kept for {peer}, who said goodbye or went to another network");
+        self.boxes.retain(|(_, owner), _| *owner != peer);
+        Ok(())
+    }
+
+    fn of(&self, peer: PeerId) -> impl Iterator<Item = &Mailbox> {
+        self.boxes.iter().filter(move |((_, owner), _)| *owner == peer).map(|(_, mailbox)| mailbox)
+    }
+
+    /// Whether a peer is remembered in a network.
+    pub(crate) fn has(&self, network: &str, peer: PeerId) -> bool {
+        self.boxes.contains_key(&(network.to_owned(), peer))
+    }
+
+    /// Whether a signal with so much data can be kept for a peer.
+    pub(crate) fn keeping(
+        &self,
+        now: Time,
+        network: &str,
+        peer: PeerId,
+        bytes: usize,
+        limits: &Limits,
+    ) -> Keeping {
+        let Some(mailbox) = self.boxes.get(&(network.to_owned(), peer)) else { return Keeping::No };
+        // Nobody is remembered for longer than its mails are kept.
+        let age = now.since(mailbox.left);
+        let all: usize = self.boxes.values().flat_map(|mailbox| &mailbox.mails).map(Mail::bytes).sum();
+        let total = usize::try_from(limits.mailbox_total_bytes).unwrap_or(usize::MAX);
+        let each = limits.mailbox_bytes as usize;
+        if age > limits.message_ttl_ms || bytes > each || bytes > total || limits.mailbox_messages == 0 {
+            return Keeping::No;
+        }
+        let close = age == limits.message_ttl_ms || bytes + Mail::OVERHEAD > each;
+        if close || all + bytes + Mail::OVERHEAD > total || self.crowded {
+            Keeping::Either
+        } else {
+            Keeping::Yes
+        }
+    }
+
+    pub(crate) fn put(&mut self, network: &str, peer: PeerId, mail: Mail) {
+        self.boxes.entry((network.to_owned(), peer)).or_default().mails.push_back(mail);
+    }
+
+    /// The mail that has just ended so; `wanted` tells which ones a cleanup asks for.
+    pub(crate) fn end(
+        &mut self,
+        now: Time,
+        to: PeerId,
+        end: MailEnd,
+        limits: &Limits,
+        wanted: &dyn Fn(PeerId, &Mail) -> bool,
+    ) -> Result<Mail, String> {
+        let ttl = limits.message_ttl_ms;
+        let due = self.due.get_mut(&to).filter(|mailbox| !mailbox.mails.is_empty());
+        if let Some(mailbox) = due {
+            let fits = match end {
+                MailEnd::Delivered => mailbox.mails.front().is_some_and(|mail| now.since(mail.at) <= ttl),
+                MailEnd::Expired => mailbox.expired(now, ttl),
+                MailEnd::Dropped | MailEnd::Forgotten => false,
+            };
+            demand!(fits, "the first of {} mails for {to}, who is back, was {end:?}", mailbox.mails.len());
+            return mailbox.mails.pop_front().ok_or_else(String::new);
+        }
+        let mut boxes =
+            self.boxes.iter_mut().filter(|((_, owner), _)| *owner == to).map(|(_, mailbox)| mailbox);
+        let found = match end {
+            MailEnd::Delivered => None,
+            MailEnd::Expired => boxes.find(|mailbox| mailbox.expired(now, ttl)).map(|mailbox| (mailbox, 0)),
+            MailEnd::Dropped => boxes.find(|mailbox| !mailbox.mails.is_empty()).map(|mailbox| (mailbox, 0)),
+            MailEnd::Forgotten => boxes.find_map(|mailbox| {
+                let position = mailbox.mails.iter().position(|mail| wanted(to, mail))?;
+                Some((mailbox, position))
+            }),
+        };
+        let mail = found.and_then(|(mailbox, position)| mailbox.mails.remove(position));
+        mail.ok_or_else(|| format!("a mail for {to} was {end:?}, but there is none that could be"))
+    }
+
+    /// Everything due has been delivered or has expired.
+    pub(crate) fn settled(&mut self) -> Verdict {
+        let left = self.due.iter().find(|(_, mailbox)| !mailbox.mails.is_empty());
+        demand!(left.is_none(), "{:?} is back and did not get its mail", left.map(|(peer, _)| peer));
+        self.due.clear();
+        Ok(())
+    }
+
+    /// Mails that `wanted` names.
+    pub(crate) fn count(&self, wanted: &dyn Fn(PeerId, &Mail) -> bool) -> usize {
+        let all =
+            self.boxes.iter().flat_map(|((_, to), mailbox)| mailbox.mails.iter().map(|mail| (*to, mail)));
+        all.filter(|(to, mail)| wanted(*to, mail)).count()
+    }
+}
+
+impl Mailbox {
+    fn expired(&self, now: Time, ttl: u64) -> bool {
+        let absent = now.since(self.left) >= ttl;
+        self.mails.front().is_some_and(|mail| absent || now.since(mail.at) >= ttl)
+    }
+}
+
+impl Mail {
+    /// The most that the server may count for a mail besides its data.
+    const OVERHEAD: usize = 512;
+
+    fn bytes(&self) -> usize {
+        self.data.as_ref().map_or(0, String::len)
+    }
+}

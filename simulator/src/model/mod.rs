@@ -1,0 +1,354 @@
+//! The reference model: what the protocol says comes of every message, slow and obvious.
+//!
+//! Written from the protocol, never from the core's source. Where the protocol leaves something open, the model
+//! takes in what the core does and holds it to the consequences.
+
+mod choice;
+mod frames;
+mod mail;
+mod outcome;
+mod pace;
+mod rounds;
+
+use std::collections::BTreeMap;
+
+use peerpigeon_core::{
+    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
+    Time, Verb,
+};
+
+use crate::client::Frame;
+use crate::laws::{Law, Rest, Scene, Verdict, demand};
+use crate::watch::Said;
+use frames::Frames;
+use mail::{Mail, Mailboxes};
+use outcome::Outcome;
+use pace::Pace;
+use rounds::Rounds;
+
+/// The protocol as a law.
+#[derive(Debug)]
+pub(crate) struct Model {
+    limits: Limits,
+    paces: BTreeMap<ConnId, Pace>,
+    mailboxes: Mailboxes,
+    /// Peers that left without having announced: whether the server remembers them is left open.
+    unannounced: BTreeMap<PeerId, Time>,
+    rounds: Rounds,
+    frames: Frames,
+    /// What may come of the message that is being handled.
+    current: Option<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    conn: ConnId,
+    text: String,
+    outcomes: Vec<Outcome>,
+    /// It may be refused for the rate limit, and it may pass it.
+    limited: (bool, bool),
+    /// It was told as accepted.
+    accepted: Option<(PeerId, Signal)>,
+    /// Its speaker has announced itself, and left its network.
+    announced: bool,
+    left: bool,
+    /// How many it was introduced to.
+    introduced: u64,
+}
+
+impl Model {
+    /// The slow choice of introductions is made in every `choices`th round.
+    pub(crate) fn new(limits: Limits, choices: u64) -> Model {
+        Model {
+            paces: BTreeMap::new(),
+            mailboxes: Mailboxes::default(),
+            unannounced: BTreeMap::new(),
+            rounds: Rounds::new(limits.clone(), choices),
+            frames: Frames::default(),
+            current: None,
+            limits,
+        }
+    }
+
+    /// Whether the server may remember a peer that never announced, or was in `global` only so.
+    fn may_be_remembered(&self, now: Time, network: &str, peer: PeerId) -> bool {
+        let recent = |left: &Time| now.since(*left) <= self.limits.message_ttl_ms;
+        network == "global" && self.unannounced.get(&peer).is_some_and(recent)
+    }
+
+    /// Looks at the message that is handled next, before anything comes of it.
+    fn begin(&mut self, scene: Scene<'_>) {
+        let Some((conn, text)) = scene.ledger.texts.front() else { return };
+        if self.current.is_none() {
+            let limited = self.paces.get_mut(conn).map(|pace| pace.look(scene.now, &self.limits));
+            self.current = Some(Current {
+                conn: *conn,
+                text: text.clone(),
+                outcomes: self.outcomes(scene, *conn, text),
+                limited: limited.unwrap_or((false, true)),
+                accepted: None,
+                announced: false,
+                left: false,
+                introduced: 0,
+            });
+        }
+    }
+
+    /// The message that is being handled ends so.
+    fn end(&mut self, outcome: Outcome) -> Result<Current, String> {
+        let Some(current) = self.current.take() else { return Err(format!("{outcome:?} of no message")) };
+        let (may_refuse, may_pass) = current.limited;
+        let limited = outcome == Outcome::Refuse(ErrorCode::RateLimited);
+        let fits = if limited { may_refuse } else { may_pass && current.outcomes.contains(&outcome) };
+        let text = current.text.get(..300).unwrap_or(&current.text);
+        demand!(
+            fits,
+            "{outcome:?} of {text}, allowed is {:?} (limited {:?})",
+            current.outcomes,
+            current.limited
+        );
+        if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
+            pace.spend(2 * current.introduced);
+        }
+        Ok(current)
+    }
+
+    fn announced(&mut self, scene: Scene<'_>, conn: ConnId, peer: PeerId, network: NetworkId) -> Verdict {
+        let Some(current) = self.current.as_mut().filter(|current| current.conn == conn) else {
+            return Err(format!("{peer} was announced without saying so"));
+        };
+        let Said::Message(message) = Said::read(&current.text) else { return Ok(()) };
+        let name = message.network().unwrap_or_default();
+        if let Some(known) = scene.ledger.networks.get(&network) {
+            demand!(known.name == name, "{peer} announced itself in `{name}` and got into `{}`", known.name);
+        } else {
+            let open = scene.ledger.networks.values().any(|other| other.name == name);
+            demand!(!open, "{peer} announced itself in `{name}`, of which there is another one");
+        }
+        current.announced = true;
+        self.unannounced.remove(&peer);
+        self.mailboxes.came_back(&name, peer);
+        let (wanted, data) = (outcome::wanted(&message, &self.limits), message.value("data"));
+        self.rounds.announced(scene, peer, network, wanted);
+        self.frames.announced(peer, data);
+        Ok(())
+    }
+
+    fn left(
+        &mut self,
+        scene: Scene<'_>,
+        peer: PeerId,
+        network: NetworkId,
+        cause: Departure,
+        told: u32,
+    ) -> Verdict {
+        let known = scene.ledger.networks.get(&network).filter(|network| network.members.contains(&peer));
+        let Some(known) = known else { return Err(format!("{peer} left {network:?}, where it was not")) };
+        if let Some(current) = &mut self.current
+            && scene.ledger.peer_at(current.conn) == Some(peer)
+        {
+            current.left = true;
+        }
+        match cause {
+            Departure::Goodbye | Departure::Moved => {}
+            Departure::Lost(_) | Departure::Closed(_) => {
+                self.mailboxes.dropped_out(scene.now, &known.name, peer, &self.limits);
+            }
+        }
+        let acquaintances = self.rounds.left(peer);
+        demand!(
+            usize::try_from(told) == Ok(acquaintances.len()),
+            "{peer} left, {told} were told, {} knew it",
+            acquaintances.len()
+        );
+        self.frames.left(scene, peer, cause, &acquaintances);
+        Ok(())
+    }
+
+    fn gone(&mut self, scene: Scene<'_>, conn: ConnId, peer: Option<PeerId>, cause: Departure) -> Verdict {
+        self.paces.remove(&conn);
+        let limited = cause == Departure::Closed(CloseReason::RateLimitExceeded);
+        if let Some(current) = self.current.take_if(|current| current.conn == conn) {
+            let fits = !limited || current.limited.0;
+            demand!(fits, "{conn:?} was closed for its rate, which was allowed");
+        }
+        let admitted = peer.and_then(|peer| scene.ledger.party_of(peer)).filter(|(owner, _)| *owner == conn);
+        if let (Some(peer), Some((_, party))) = (peer, admitted)
+            && !party.said_goodbye
+        {
+            self.unannounced.insert(peer, scene.now);
+        }
+        Ok(())
+    }
+
+    fn mail_ended(&mut self, scene: Scene<'_>, to: PeerId, end: MailEnd) -> Verdict {
+        let (speaker, other) = self.cleaning(scene);
+        let wanted = wanted_by(speaker, other);
+        let mail = self.mailboxes.end(scene.now, to, end, &self.limits, &wanted)?;
+        if end == MailEnd::Delivered {
+            self.frames.signal(scene, to, mail.from, mail.signal, mail.data);
+        }
+        Ok(())
+    }
+
+    /// Who asks for a cleanup now, and with whom; `None` for everybody.
+    fn cleaning(&self, scene: Scene<'_>) -> (Option<PeerId>, Option<PeerId>) {
+        let Some(current) = &self.current else { return (None, None) };
+        let speaker = scene.ledger.peer_at(current.conn);
+        let Said::Message(message) = Said::read(&current.text) else { return (None, None) };
+        if current.outcomes.contains(&Outcome::Handle(Verb::CleanupAll)) {
+            return (speaker, None);
+        }
+        let cleans = current.outcomes.contains(&Outcome::Handle(Verb::Cleanup));
+        let other = outcome::target(&message).ok().filter(|_| cleans).map(|other| *other.id());
+        (speaker.filter(|_| cleans), other)
+    }
+
+    fn handled(&mut self, scene: Scene<'_>, conn: ConnId, verb: Verb) -> Verdict {
+        let (speaker, other) = self.cleaning(scene);
+        let current = self.end(Outcome::Handle(verb))?;
+        let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
+        let Some(me) = party.me.map(|me| *me.id()) else { return Ok(()) };
+        match verb {
+            Verb::Announce => {
+                demand!(current.announced, "{me} announced itself and nothing came of it");
+                self.mailboxes.settled()?;
+                self.mailboxes.forget(me)?;
+            }
+            Verb::Goodbye => {
+                demand!(party.network.is_none(), "{me} said goodbye and is still there");
+                self.mailboxes.forget(me)?;
+                self.unannounced.remove(&me);
+            }
+            Verb::Ping => self.frames.pong(conn),
+            Verb::Cleanup | Verb::CleanupAll => {
+                let left = self.mailboxes.count(&wanted_by(speaker, other));
+                demand!(left == 0, "{me} cleaned up and {left} of its mails are kept");
+            }
+        }
+        Ok(())
+    }
+
+    fn mailed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
+        let current = self.end(Outcome::Mail(to))?;
+        demand!(
+            current.accepted.is_some_and(|(who, _)| who == from),
+            "a signal of {from} was mailed unheard"
+        );
+        let said = Said::read(&current.text);
+        let Some((signal, message)) = said.signal() else { return Ok(()) };
+        let data = message.raw("data").map(str::to_owned);
+        let network = scene.ledger.network_name(current.conn).to_owned();
+        self.mailboxes.put(&network, to, Mail { from, signal, data, at: scene.now });
+        Ok(())
+    }
+
+    fn relayed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId, signal: Signal) -> Verdict {
+        let current = self.end(Outcome::Relay(to))?;
+        demand!(current.accepted == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
+        let said = Said::read(&current.text);
+        let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
+        self.frames.signal(scene, to, from, signal, data);
+        Ok(())
+    }
+
+    fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) -> Verdict {
+        let current = self.end(Outcome::Refuse(code))?;
+        let unmoved = !current.announced && !current.left;
+        demand!(unmoved, "a refused message moved its sender: {}", current.text);
+        let said = Said::read(&current.text);
+        let dialled = said
+            .signal()
+            .filter(|(signal, _)| *signal == Signal::Offer && code == ErrorCode::TargetNotConnected);
+        let absent = dialled.and_then(|(_, message)| outcome::target(message).ok());
+        let network = scene.ledger.network_name(conn);
+        let remembered = absent.is_some_and(|absent| self.mailboxes.has(network, *absent.id()));
+        self.frames.refused(conn, code, absent, remembered);
+        Ok(())
+    }
+}
+
+/// Which mails a cleanup by `speaker` asks for.
+fn wanted_by(speaker: Option<PeerId>, other: Option<PeerId>) -> impl Fn(PeerId, &Mail) -> bool {
+    move |to, mail| match (speaker, other) {
+        (Some(me), Some(other)) => (mail.from == me && to == other) || (mail.from == other && to == me),
+        (Some(me), None) => mail.from == me,
+        (None, _) => false,
+    }
+}
+
+impl Law for Model {
+    fn name(&self) -> &'static str {
+        "protocol model"
+    }
+
+    fn input(&mut self, scene: Scene<'_>, _: &Input<'_>, _: Option<&Said<'_>>) -> Verdict {
+        self.begin(scene);
+        Ok(())
+    }
+
+    fn sent(&mut self, _: Scene<'_>, conn: ConnId, frame: &Frame<'_>) -> Verdict {
+        self.frames.sent(conn, frame)
+    }
+
+    fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
+        self.begin(scene);
+        if !matches!(event, Event::Introduced { .. }) {
+            self.rounds.round_ends()?;
+            self.rounds.healed(scene)?;
+        }
+        match event {
+            Event::Admitted { conn, .. } => {
+                self.paces.insert(conn, Pace::new(scene.now, &self.limits));
+                self.frames.admitted(conn);
+            }
+            Event::Announced { conn, peer, network } => self.announced(scene, conn, peer, network)?,
+            Event::Introduced { newcomer, other, occasion } => {
+                self.rounds.introduced(scene, newcomer, other, occasion)?;
+                self.frames.introduced(scene, newcomer, other);
+                if let Some(current) = &mut self.current {
+                    current.introduced += 1;
+                }
+            }
+            Event::Left { peer, network, cause, told } => self.left(scene, peer, network, cause, told)?,
+            Event::Gone { conn, peer, cause } => self.gone(scene, conn, peer, cause)?,
+            Event::Accepted { from, signal, .. } => {
+                if let Some(current) = &mut self.current {
+                    current.accepted = Some((from, signal));
+                }
+            }
+            Event::Relayed { from, to, signal, .. } => self.relayed(scene, from, to, signal)?,
+            Event::Mailed { from, to } => self.mailed(scene, from, to)?,
+            Event::MailEnded { to, end } => self.mail_ended(scene, to, end)?,
+            Event::Refused { conn, code } => self.refused(scene, conn, code)?,
+            Event::Handled { conn, verb } => self.handled(scene, conn, verb)?,
+            Event::NetworkOpened { network } => {
+                let known = scene.ledger.networks.contains_key(&network);
+                demand!(!known, "{network:?} was opened twice");
+            }
+            Event::NetworkClosed { network } => {
+                let left = scene.ledger.networks.get(&network).map(|network| network.members.len());
+                demand!(left == Some(0), "{network:?} was closed with {left:?} members");
+            }
+            Event::Opened { .. }
+            | Event::Held { .. }
+            | Event::Shelved { .. }
+            | Event::ShelfEnded { .. }
+            | Event::Swept { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
+        let silent = self.current.take().map(|current| current.text);
+        demand!(silent.is_none(), "nothing came of {silent:?}");
+        self.rounds.round_ends()?;
+        self.frames.settled()?;
+        self.rounds.healed(scene)?;
+        if rest.thorough { self.rounds.in_time(scene) } else { Ok(()) }
+    }
+
+    fn calm(&mut self, scene: Scene<'_>, _: &Rest) -> Verdict {
+        self.rounds.calm(scene)
+    }
+}

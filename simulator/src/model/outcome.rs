@@ -1,0 +1,180 @@
+//! What may come of a message, by the protocol.
+
+use peerpigeon_core::{ConnId, ErrorCode, Limits, PeerId, Spelling, Verb};
+use serde_json::Value;
+
+use super::Model;
+use super::mail::Keeping;
+use crate::laws::Scene;
+use crate::watch::{Kind, Message, Party, Said};
+
+/// How a message ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Relay(PeerId),
+    Mail(PeerId),
+    Refuse(ErrorCode),
+    Handle(Verb),
+}
+
+impl Model {
+    /// Everything that may come of `text` from `conn` now, the rate limit aside. Where several things are wrong with
+    /// a message the protocol does not say which one is told.
+    pub(super) fn outcomes(&self, scene: Scene<'_>, conn: ConnId, text: &str) -> Vec<Outcome> {
+        let message = match Said::read(text) {
+            Said::NotJson => return vec![Outcome::Refuse(ErrorCode::InvalidJson)],
+            Said::NotObject => return vec![Outcome::Refuse(ErrorCode::InvalidMessage)],
+            Said::Message(message) => message,
+        };
+        if !message.value("type").is_string() {
+            return vec![Outcome::Refuse(ErrorCode::InvalidMessage)];
+        }
+        let Some(party) = scene.ledger.parties.get(&conn) else { return Vec::new() };
+        match message.kind() {
+            None => {
+                let mut outcomes = vec![Outcome::Refuse(ErrorCode::UnknownType)];
+                if message.network().is_err() || !id_or_nothing(&message) {
+                    outcomes.push(Outcome::Refuse(ErrorCode::InvalidMessage));
+                }
+                outcomes
+            }
+            Some(Kind::Verb(verb)) => self.verb(verb, &message),
+            Some(Kind::Signal(_)) => self.signal(scene, party, &message),
+        }
+    }
+
+    fn verb(&self, verb: Verb, message: &Message<'_>) -> Vec<Outcome> {
+        let handled = Outcome::Handle(verb);
+        let invalid = Outcome::Refuse(ErrorCode::InvalidMessage);
+        match verb {
+            Verb::Announce => {
+                let long =
+                    message.network().is_ok_and(|name| name.len() > self.limits.network_name_bytes as usize);
+                let data = message.raw("data").unwrap_or("null");
+                let bulky = data.len() > self.limits.announced_data_bytes as usize;
+                let shapeless = !data.starts_with('{') && data != "null";
+                let wrong = message.network().is_err() || long || bulky || shapeless;
+                if wrong { vec![invalid] } else { vec![handled] }
+            }
+            Verb::Cleanup => match target(message) {
+                Ok(_) => vec![handled],
+                Err(code) => vec![Outcome::Refuse(code), invalid],
+            },
+            // The network of these does not matter; whether a wrong one is told is left open.
+            Verb::Goodbye | Verb::Ping | Verb::CleanupAll => {
+                let wrong = message.network().is_err() || !id_or_nothing(message);
+                if wrong { vec![handled, invalid] } else { vec![handled] }
+            }
+        }
+    }
+
+    fn signal(&self, scene: Scene<'_>, party: &Party, message: &Message<'_>) -> Vec<Outcome> {
+        let mine = network_of(scene, party);
+        let mut faults = Vec::new();
+        if party.said_goodbye {
+            faults.push(ErrorCode::NotAnnounced);
+        }
+        match message.network() {
+            Err(()) => faults.push(ErrorCode::InvalidMessage),
+            Ok(named) => {
+                if named.len() > self.limits.network_name_bytes as usize {
+                    faults.push(ErrorCode::InvalidMessage);
+                }
+                if mine.as_ref() != Some(&named) {
+                    faults.push(ErrorCode::OtherNetwork);
+                }
+            }
+        }
+        let to = target(message);
+        let to = match (to, faults.is_empty()) {
+            (Ok(to), true) => to,
+            (to, _) => {
+                faults.extend(to.err());
+                return faults.into_iter().map(Outcome::Refuse).collect();
+            }
+        };
+        let bytes = message.raw("data").map_or(0, str::len);
+        self.routes(scene, party, mine.as_deref().unwrap_or_default(), to, bytes)
+    }
+
+    /// What may come of a signal that is right, from a peer in the network `mine`.
+    fn routes(
+        &self,
+        scene: Scene<'_>,
+        party: &Party,
+        mine: &str,
+        to: Spelling,
+        bytes: usize,
+    ) -> Vec<Outcome> {
+        let to = *to.id();
+        let gone = Outcome::Refuse(ErrorCode::TargetNotConnected);
+        if party.me.is_some_and(|me| *me.id() == to) {
+            // The protocol is silent about signals to oneself.
+            return vec![Outcome::Relay(to), Outcome::Refuse(ErrorCode::InvalidMessage)];
+        }
+        let keeping = self.mailboxes.keeping(scene.now, mine, to, bytes, &self.limits);
+        let kept = match keeping {
+            Keeping::Yes => vec![Outcome::Mail(to)],
+            Keeping::No if self.may_be_remembered(scene.now, mine, to) => vec![gone, Outcome::Mail(to)],
+            Keeping::No => vec![gone],
+            Keeping::Either => vec![gone, Outcome::Mail(to)],
+        };
+        let Some((_, other)) = scene.ledger.party_of(to) else { return kept };
+        match network_of(scene, other) {
+            Some(theirs) if theirs == mine => {
+                // Back, but not announced yet: what waits in its mailbox must not be overtaken.
+                let waiting = other.network.is_none() && self.mailboxes.has(mine, to);
+                if waiting { [vec![Outcome::Relay(to)], kept].concat() } else { vec![Outcome::Relay(to)] }
+            }
+            Some(_) if other.network.is_some() => vec![Outcome::Refuse(ErrorCode::OtherNetwork)],
+            // Connected without having announced: it can be reached within `global`; for others it is elsewhere,
+            // or still absent.
+            Some(_) => [vec![Outcome::Refuse(ErrorCode::OtherNetwork)], kept].concat(),
+            None => vec![gone],
+        }
+    }
+}
+
+/// The network that a peer is in: the announced one, `global` before it announced, none after goodbye.
+fn network_of(scene: Scene<'_>, party: &Party) -> Option<String> {
+    if party.said_goodbye {
+        return None;
+    }
+    let network = party.network.and_then(|network| scene.ledger.networks.get(&network));
+    Some(network.map_or_else(|| "global".to_owned(), |network| network.name.clone()))
+}
+
+/// The target of a message, or what is wrong with it.
+pub(super) fn target(message: &Message<'_>) -> Result<Spelling, ErrorCode> {
+    match message.value("targetPeerId") {
+        Value::String(id) if id.is_empty() => Err(ErrorCode::MissingTarget),
+        Value::String(id) => Spelling::parse(&id).ok_or(ErrorCode::InvalidMessage),
+        Value::Null if message.raw("targetPeerId").is_none_or(|raw| raw == "null") => {
+            Err(ErrorCode::MissingTarget)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Err(ErrorCode::InvalidMessage)
+        }
+    }
+}
+
+/// Whether `targetPeerId` is an id, `null`, or missing.
+fn id_or_nothing(message: &Message<'_>) -> bool {
+    !matches!(target(message), Err(ErrorCode::InvalidMessage))
+}
+
+/// The number of introductions that an announce asks for.
+pub(super) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
+    let most = i64::from(Limits::MAX_PEERS);
+    let asked = match message.value("maxPeers") {
+        Value::Number(number) => {
+            let whole = number.as_i64().or_else(|| number.as_u64().map(|_| i64::MAX));
+            let rounded = || {
+                number.as_f64().map(|float| if float >= 50.0 { most } else { float.max(1.0).floor() as i64 })
+            };
+            whole.or_else(rounded).unwrap_or(10).clamp(1, most)
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => 10,
+    };
+    usize::try_from(asked).unwrap_or(10).max(limits.introductions.into())
+}

@@ -1,0 +1,208 @@
+//! Rounds of introductions: who is introduced to whom, when, and what they know of each other then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use peerpigeon_core::{Limits, NetworkId, Occasion, PeerId, Time};
+
+use super::choice::{choice, is_one_piece};
+use crate::laws::{Scene, Verdict, demand};
+
+/// Announced peers, and the round that goes on.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    limits: Limits,
+    every: u64,
+    rounds: u64,
+    peers: BTreeMap<PeerId, Member>,
+    round: Option<Round>,
+    /// Peers that have just lost somebody.
+    bereaved: BTreeSet<PeerId>,
+}
+
+#[derive(Debug)]
+struct Member {
+    network: NetworkId,
+    /// How many introductions it gets.
+    k: usize,
+    acquaintances: BTreeSet<PeerId>,
+    /// Its last round: announce or again.
+    since: Time,
+}
+
+#[derive(Debug)]
+struct Round {
+    newcomer: PeerId,
+    occasion: Occasion,
+    /// Whom it may still be introduced to, and whether it must; `None` where this round is not looked at.
+    open: Option<BTreeMap<PeerId, bool>>,
+}
+
+impl Rounds {
+    /// The slow choice is made in every `every`th round.
+    pub(super) fn new(limits: Limits, every: u64) -> Rounds {
+        let (peers, bereaved) = (BTreeMap::new(), BTreeSet::new());
+        Rounds { limits, every, rounds: 0, peers, round: None, bereaved }
+    }
+
+    /// A peer announced itself: its round begins. Called before the ledger counts it in.
+    pub(super) fn announced(&mut self, scene: Scene<'_>, peer: PeerId, network: NetworkId, k: usize) {
+        let fresh = || Member { network, k, acquaintances: BTreeSet::new(), since: scene.now };
+        let member = self.peers.entry(peer).or_insert_with(fresh);
+        (member.network, member.k, member.since) = (network, k, scene.now);
+        self.begin(scene, peer, Occasion::Announce);
+    }
+
+    fn begin(&mut self, scene: Scene<'_>, newcomer: PeerId, occasion: Occasion) {
+        self.rounds += 1;
+        if self.rounds % self.every != 0 {
+            self.round = Some(Round { newcomer, occasion, open: None });
+            return;
+        }
+        let open = self.chosen(scene, newcomer);
+        let known = self.peers.get(&newcomer).map(|member| &member.acquaintances);
+        let must = |other: &PeerId| {
+            occasion != Occasion::Healing || !known.is_some_and(|known| known.contains(other))
+        };
+        let open = open.into_iter().map(|other| (other, must(&other))).collect();
+        self.round = Some(Round { newcomer, occasion, open: Some(open) });
+    }
+
+    /// The slow choice for a peer, as everything is now.
+    fn chosen(&self, scene: Scene<'_>, peer: PeerId) -> BTreeSet<PeerId> {
+        let Some(member) = self.peers.get(&peer) else { return BTreeSet::new() };
+        let room = |other: &PeerId| {
+            let known = self.peers.get(other).map_or(0, |member| member.acquaintances.len());
+            member.acquaintances.contains(other) || known < self.limits.acquaintances as usize
+        };
+        let network = scene.ledger.networks.get(&member.network);
+        let candidates = network.into_iter().flat_map(|network| &network.members).copied().filter(room);
+        choice(peer, candidates, member.k)
+    }
+
+    pub(super) fn introduced(
+        &mut self,
+        scene: Scene<'_>,
+        newcomer: PeerId,
+        other: PeerId,
+        occasion: Occasion,
+    ) -> Verdict {
+        let goes_on = |round: &Round| round.newcomer == newcomer && round.occasion == occasion;
+        if !self.round.as_ref().is_some_and(goes_on) {
+            self.round_ends()?;
+            demand!(
+                occasion != Occasion::Announce,
+                "{newcomer} was introduced without having announced itself"
+            );
+            self.begin(scene, newcomer, occasion);
+            if occasion == Occasion::Again {
+                self.again(scene, newcomer)?;
+            }
+        }
+        let open = self.round.as_mut().and_then(|round| round.open.as_mut());
+        let chosen = open.is_none_or(|open| open.remove(&other).is_some());
+        demand!(
+            chosen,
+            "{newcomer} was introduced to {other} ({occasion:?}), who is not its choice, or is so twice"
+        );
+        for (me, other) in [(newcomer, other), (other, newcomer)] {
+            if let Some(member) = self.peers.get_mut(&me) {
+                member.acquaintances.insert(other);
+            }
+        }
+        Ok(())
+    }
+
+    /// An introduction for the sake of the interval must not come too early.
+    fn again(&mut self, scene: Scene<'_>, newcomer: PeerId) -> Verdict {
+        let interval = self.limits.reintroduce_interval_ms;
+        let Some(member) = self.peers.get_mut(&newcomer) else { return Ok(()) };
+        demand!(interval > 0, "{newcomer} was introduced again, which is switched off");
+        member.since = scene.now;
+        Ok(())
+    }
+
+    /// Nothing more belongs to the round: everybody that must have been introduced has been.
+    pub(super) fn round_ends(&mut self) -> Verdict {
+        let Some(round) = self.round.take() else { return Ok(()) };
+        let missing = round.open.iter().flatten().find(|(_, must)| **must);
+        demand!(
+            missing.is_none(),
+            "{} was not introduced to {:?} ({:?})",
+            round.newcomer,
+            missing.map(|(peer, _)| peer),
+            round.occasion
+        );
+        Ok(())
+    }
+
+    /// A peer left its network; returns those who knew it.
+    pub(super) fn left(&mut self, peer: PeerId) -> BTreeSet<PeerId> {
+        let known = self.peers.remove(&peer).map(|member| member.acquaintances).unwrap_or_default();
+        for other in &known {
+            if let Some(member) = self.peers.get_mut(other) {
+                member.acquaintances.remove(&peer);
+            }
+        }
+        self.bereaved.remove(&peer);
+        self.bereaved.extend(&known);
+        known
+    }
+
+    /// Whoever has been left with fewer than half of its introductions knows its choice again.
+    pub(super) fn healed(&mut self, scene: Scene<'_>) -> Verdict {
+        for peer in core::mem::take(&mut self.bereaved) {
+            let Some(member) = self.peers.get(&peer) else { continue };
+            let enough = 2 * member.acquaintances.len() >= member.k;
+            if enough || scene.ledger.draining.is_some() || self.every > 1 {
+                continue;
+            }
+            let mut missing = self.chosen(scene, peer);
+            missing.retain(|other| !member.acquaintances.contains(other));
+            demand!(missing.is_empty(), "{peer} lost more than half of its acquaintances and was not healed");
+        }
+        Ok(())
+    }
+
+    /// Clients forget after 5 minutes whom they never dialled: rounds must come more often.
+    pub(super) fn in_time(&mut self, scene: Scene<'_>) -> Verdict {
+        let interval = self.limits.reintroduce_interval_ms;
+        for (peer, member) in &mut self.peers {
+            let network = scene.ledger.networks.get(&member.network);
+            if network.is_none_or(|network| network.members.len() < 2) {
+                // There is nobody to be introduced to.
+                member.since = scene.now;
+            }
+            let waited = scene.now.since(member.since);
+            let late = interval > 0 && waited > interval + interval / 4;
+            demand!(!late, "{peer} was introduced {waited} ms ago for the last time");
+        }
+        Ok(())
+    }
+
+    /// Once calm, everybody knows at least its choice, and each network is one piece wherever its choices make it so.
+    pub(super) fn calm(&mut self, scene: Scene<'_>) -> Verdict {
+        // Without pings nobody says anything, and each is closed for its silence again and again.
+        let restless = self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms > 0;
+        if self.limits.reintroduce_interval_ms == 0 || restless {
+            return Ok(());
+        }
+        let every = usize::try_from(self.every).unwrap_or(usize::MAX);
+        for (peer, member) in self.peers.iter().step_by(every) {
+            let missing = self.chosen(scene, *peer).difference(&member.acquaintances).next().copied();
+            demand!(missing.is_none(), "{peer} does not know {missing:?}, who is its choice");
+        }
+        for network in scene.ledger.networks.values() {
+            let small = network.members.len() <= 1_000;
+            let wide = network.members.iter().all(|peer| self.peers.get(peer).is_some_and(|one| one.k >= 16));
+            let known = |peer: PeerId| -> Vec<PeerId> {
+                self.peers
+                    .get(&peer)
+                    .map(|one| one.acquaintances.iter().copied().collect())
+                    .unwrap_or_default()
+            };
+            let whole = is_one_piece(&network.members, known);
+            demand!(!small || !wide || whole, "the peers of `{}` are not one piece", network.name);
+        }
+        Ok(())
+    }
+}

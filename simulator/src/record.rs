@@ -1,0 +1,99 @@
+//! What happened in a run, for reports and diagrams. Kept only where asked for: a run that is found wanting is
+//! simply run again with the recorder on.
+
+use peerpigeon_core::{Input, Output, Time};
+
+use crate::client::Frame;
+
+/// The recorder.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    lines: Option<Vec<Line>>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) at: Time,
+    pub(crate) what: Happening,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    /// A step of the scenario begins.
+    Step(usize, String),
+    /// A connection is to the left, the server to the right.
+    Up(u64, String),
+    Down(u64, String),
+    /// Within the server.
+    Inside(String),
+}
+
+impl Record {
+    pub(crate) fn on() -> Record {
+        Record { lines: Some(Vec::new()) }
+    }
+
+    pub(crate) fn lines(self) -> Vec<Line> {
+        self.lines.unwrap_or_default()
+    }
+
+    pub(crate) fn step(&mut self, at: Time, index: usize, step: impl FnOnce() -> String) {
+        self.note(at, || Happening::Step(index, step()));
+    }
+
+    pub(crate) fn input(&mut self, at: Time, input: &Input<'_>) {
+        self.note(at, || match *input {
+            Input::Opened { conn, target, .. } => Happening::Up(conn.0, format!("opens {target}")),
+            Input::Text { conn, text } => Happening::Up(conn.0, clip(text)),
+            Input::Posted { conn, body, .. } => Happening::Up(conn.0, format!("POST {}", clip(body))),
+            Input::Polled { conn, target, .. } => Happening::Up(conn.0, format!("GET {target}")),
+            Input::Heard { conn } => Happening::Up(conn.0, "(pong)".to_owned()),
+            Input::Closed { conn, cause } => Happening::Up(conn.0, format!("is over: {cause:?}")),
+            Input::QueueFull { conn } => Happening::Up(conn.0, "does not read".to_owned()),
+            Input::Drain { until } => Happening::Inside(format!("shut down until {} ms", until.0)),
+            Input::Tick => Happening::Inside("tick".to_owned()),
+        });
+    }
+
+    pub(crate) fn output(&mut self, at: Time, output: &Output<'_>) {
+        self.note(at, || match *output {
+            Output::Send { conn, text } => Happening::Down(conn.0, brief(text)),
+            Output::Reply { conn, status, text } => {
+                Happening::Down(conn.0, format!("{status} {}", clip(text)))
+            }
+            Output::Ping { conn } => Happening::Down(conn.0, "(ping)".to_owned()),
+            Output::Close { conn, why } => {
+                Happening::Down(conn.0, format!("close {} {}", why.code(), why.text()))
+            }
+            Output::Observe(event) => Happening::Inside(format!("{event:?}")),
+        });
+    }
+
+    fn note(&mut self, at: Time, what: impl FnOnce() -> Happening) {
+        if let Some(lines) = &mut self.lines {
+            lines.push(Line { at, what: what() });
+        }
+    }
+}
+
+/// A message of the server without what every one has.
+fn brief(text: &str) -> String {
+    let Some(frame) = Frame::parse(text) else { return clip(text) };
+    let data = frame.data.map_or("", |data| data.get());
+    let from = if frame.from == "system" { String::new() } else { format!(" from {}", short(&frame.from)) };
+    clip(&format!("{}{from} in {} {data}", frame.kind, frame.network))
+}
+
+fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+/// At most 160 characters.
+fn clip(text: &str) -> String {
+    let mut clipped: String = text.chars().take(160).collect();
+    if clipped.len() < text.len() {
+        clipped.push('…');
+    }
+    clipped
+}

@@ -1,0 +1,300 @@
+//! Drawing a scenario from a seed.
+//!
+//! Swarm testing: per run, each kind of step is switched off altogether with one chance in three, and each limit is
+//! small in some runs. Runs that mix everything all the time reach fewer odd states than runs that lack something.
+
+use peerpigeon_core::{DuplicatePeer, Limits, Signal};
+
+use super::{Behaviour, Ending, Flaw, IdPool, Knobs, Leaving, Scenario, Shape, Step};
+use crate::random::Random;
+
+impl Scenario {
+    /// The scenario that `seed` stands for.
+    #[must_use]
+    pub fn draw(seed: u64) -> Scenario {
+        let mut random = Random::new(seed);
+        let knobs = draw_knobs(&mut random);
+        let weights = swarm(&mut random);
+        let count = random.between(20, 160);
+        let mut steps = Vec::new();
+        if random.chance(60) {
+            steps.push(Step::EverybodyComes { over_ms: random.between(0, 5_000) });
+        }
+        for _ in 0..count {
+            if random.chance(40) {
+                steps.push(Step::Advance { ms: draw_pause(&mut random) });
+            }
+            if let Some(kind) = random.weighted(&weights) {
+                steps.push(draw_step(kind, &knobs, &mut random));
+            }
+        }
+        Scenario { note: String::new(), seed, knobs, steps }
+    }
+}
+
+impl Scenario {
+    /// `peers` peers in one network that come, live and die, lose their network by halves, and come back: what large
+    /// runs are measured with.
+    #[must_use]
+    pub fn crowd(seed: u64, peers: u32) -> Scenario {
+        let mut random = Random::new(seed);
+        let limits = Limits {
+            connections: peers.saturating_add(1),
+            mailboxes: peers,
+            held_connections: peers,
+            mailbox_total_bytes: 1 << 30,
+            ..Limits::default()
+        };
+        let knobs = Knobs {
+            slots: peers,
+            ids: IdPool::Sparse,
+            networks: 1,
+            behaviour: Behaviour::Lively,
+            capacity: 3,
+            max_peers: Some(3),
+            delay_ms: (5, 80),
+            slots_per_address: 0,
+            limits,
+        };
+        let steps = vec![
+            Step::EverybodyComes { over_ms: 30_000 },
+            Step::Advance { ms: 60_000 },
+            Step::Churn { ms: 60_000, life_ms: random.between(200_000, 400_000) },
+            Step::Blackout { every: 2 },
+            Step::Advance { ms: 30_000 },
+            Step::Restore,
+            Step::Advance { ms: 60_000 },
+        ];
+        Scenario { note: format!("{peers} peers"), seed, knobs, steps }
+    }
+}
+
+/// How often each kind is drawn where it is not switched off, in the order of [`draw_step`].
+const WEIGHTS: [u32; 25] = [12, 8, 30, 5, 4, 3, 4, 3, 5, 6, 5, 5, 5, 4, 2, 14, 2, 1, 1, 1, 3, 1, 1, 2, 1];
+
+fn swarm(random: &mut Random) -> [u32; WEIGHTS.len()] {
+    let mut weights = WEIGHTS;
+    for weight in &mut weights[1..] {
+        if random.chance(33) {
+            *weight = 0;
+        }
+    }
+    weights
+}
+
+fn draw_knobs(random: &mut Random) -> Knobs {
+    let slots = match random.below(10) {
+        0..=4 => random.between(2, 8),
+        5..=7 => random.between(9, 24),
+        8 => random.between(25, 48),
+        _ => random.between(49, 90),
+    };
+    let ids = [IdPool::Sparse, IdPool::Sparse, IdPool::CommonPrefix, IdPool::Comb, IdPool::Few];
+    let low = *random.pick(&[0, 0, 1, 20]);
+    let high = low + *random.pick(&[0, 0, 5, 80, 400]);
+    Knobs {
+        slots: u32::try_from(slots).unwrap_or(2),
+        ids: *random.pick(&ids),
+        networks: *random.pick(&[1, 1, 2, 3, 5]),
+        behaviour: if random.chance(50) { Behaviour::Lively } else { Behaviour::Quiet },
+        capacity: *random.pick(&[1, 3, 3, 10]),
+        max_peers: *random.pick(&[None, Some(1), Some(3), Some(10), Some(50), Some(255)]),
+        delay_ms: (low, high),
+        slots_per_address: *random.pick(&[0, 0, 0, 1, 4]),
+        limits: draw_limits(random),
+    }
+}
+
+fn draw_limits(random: &mut Random) -> Limits {
+    let usual = Limits::default();
+    let mut small = || random.chance(25);
+    let (connections, address, held, duplicates) = (small(), small(), small(), small());
+    let (introductions, again, sizes) = (small(), small(), small());
+    let (liveness, rate, mail, total) = (small(), small(), small(), small());
+    let mut between =
+        |low: u32, high: u32| u32::try_from(random.between(low.into(), high.into())).unwrap_or(low);
+    Limits {
+        connections: if connections { between(1, 20) } else { usual.connections },
+        connections_per_address: if address { between(1, 3) } else { usual.connections_per_address },
+        held_connections: if held { between(0, 3) } else { usual.held_connections },
+        held_messages: if held { between(0, 3) } else { usual.held_messages },
+        held_bytes: if held { between(0, 500) } else { usual.held_bytes },
+        duplicate_peer: match (duplicates, between(0, 1)) {
+            (true, 0) => DuplicatePeer::Reject,
+            (true, _) => DuplicatePeer::Replace,
+            (false, _) => DuplicatePeer::Challenge,
+        },
+        introductions: if introductions {
+            u8::try_from(between(1, 8)).unwrap_or(1)
+        } else {
+            usual.introductions
+        },
+        reintroduce_interval_ms: if again { [0, 5_000, 60_000][between(0, 2) as usize] } else { 240_000 },
+        announced_data_bytes: if sizes { between(80, 200) } else { usual.announced_data_bytes },
+        network_name_bytes: if sizes { between(6, 20) } else { usual.network_name_bytes },
+        ping_interval_ms: if liveness { [0, 1_000, 5_000][between(0, 2) as usize] } else { 25_000 },
+        pong_timeout_ms: if liveness { 1_500 } else { usual.pong_timeout_ms },
+        peer_timeout_ms: if liveness { [0, 30_000, 300_000][between(0, 2) as usize] } else { 300_000 },
+        message_rate_per_second: if rate { between(1, 10) } else { usual.message_rate_per_second },
+        message_burst: if rate { between(5, 40) } else { usual.message_burst },
+        message_ttl_ms: if mail { [0, 500, 10_000][between(0, 2) as usize] } else { usual.message_ttl_ms },
+        mailbox_messages: if mail { between(0, 3) } else { usual.mailbox_messages },
+        mailbox_bytes: if mail { between(0, 1_000) } else { usual.mailbox_bytes },
+        mailbox_total_bytes: if total { between(0, 3_000).into() } else { usual.mailbox_total_bytes },
+        mailboxes: if total { between(0, 4) } else { usual.mailboxes },
+        cleanup_interval_ms: if total { between(1, 5_000).into() } else { usual.cleanup_interval_ms },
+        ..usual
+    }
+}
+
+/// Mostly moments, sometimes long enough for each of the server's deadlines.
+fn draw_pause(random: &mut Random) -> u64 {
+    match random.below(20) {
+        0..=8 => random.between(0, 20),
+        9..=13 => random.between(20, 1_000),
+        14..=17 => random.between(1_000, 10_000),
+        18 => random.between(10_000, 60_000),
+        _ => random.between(60_000, 320_000),
+    }
+}
+
+fn draw_step(kind: usize, knobs: &Knobs, random: &mut Random) -> Step {
+    let slot = draw_slot(knobs, random);
+    match kind {
+        0 => Step::Connect { slot },
+        1 => Step::Announce { slot, network: draw_network(knobs, random), max_peers: draw_max_peers(random) },
+        2 => draw_signal(slot, knobs, random),
+        3 => Step::Goodbye { slot },
+        4 => Step::Unload { slot },
+        5 => Step::Ping { slot },
+        6 => Step::Cleanup { slot, other: draw_slot(knobs, random) },
+        7 => Step::CleanupAll { slot },
+        8 => Step::Vanish { slot },
+        9 => Step::Close { slot, how: *random.pick(&ENDINGS) },
+        10 => Step::Freeze { slot },
+        11 => Step::Thaw { slot },
+        12 => Step::Duplicate { slot },
+        13 => Step::Bury { slot },
+        14 => Step::Choke { slot },
+        15 => Step::Malformed { slot, what: *random.pick(&FLAWS) },
+        16 => Step::Stray { slot, target: (*random.pick(&STRAYS)).to_owned() },
+        17 => Step::Flood { slot, count: if random.chance(10) { 2_500 } else { 60 } },
+        18 => Step::Blackout { every: u32::try_from(random.between(1, 4)).unwrap_or(1) },
+        19 => Step::Restore,
+        20 => Step::LateTick { ms: draw_pause(random).min(200_000) },
+        21 => Step::Drain { ms: random.between(0, 8_000) },
+        22 => Step::Restart,
+        23 => {
+            Step::EverybodyLeaves { how: *random.pick(&[Leaving::Unload, Leaving::Vanish, Leaving::Reset]) }
+        }
+        _ => Step::Churn { ms: random.between(1_000, 60_000), life_ms: random.between(1_000, 30_000) },
+    }
+}
+
+fn draw_slot(knobs: &Knobs, random: &mut Random) -> u32 {
+    u32::try_from(random.below(knobs.slots.into())).unwrap_or(0)
+}
+
+fn draw_network(knobs: &Knobs, random: &mut Random) -> u8 {
+    u8::try_from(random.below(knobs.networks.into())).unwrap_or(0)
+}
+
+fn draw_max_peers(random: &mut Random) -> Option<u8> {
+    *random.pick(&[None, Some(0), Some(2), Some(3), Some(20), Some(50), Some(255)])
+}
+
+fn draw_signal(from: u32, knobs: &Knobs, random: &mut Random) -> Step {
+    let kind = if random.chance(30) { Signal::Offer } else { *random.pick(&Signal::ALL) };
+    let size = match random.below(20) {
+        0 => 5_000,
+        1 => 70_000,
+        _ => u32::try_from(random.between(0, 300)).unwrap_or(0),
+    };
+    Step::Signal { from, to: draw_slot(knobs, random), kind, data: *random.pick(&SHAPES), size }
+}
+
+const ENDINGS: [Ending; 4] = [Ending::Closed, Ending::Reset, Ending::ProtocolError, Ending::TooBig];
+
+const SHAPES: [Shape; 7] =
+    [Shape::Plain, Shape::None, Shape::Escapes, Shape::Numbers, Shape::Blanks, Shape::Keys, Shape::Deep];
+
+/// Targets that name no peer, and some that do so in odd ways.
+const STRAYS: [&str; 14] = [
+    "/",
+    "/ws",
+    "/?peerId=",
+    "/?peerId=abc",
+    "/?peerId",
+    "/?PeerId=0123456789abcdef0123456789abcdef01234567",
+    "/?peerId=%zz23456789abcdef0123456789abcdef01234567",
+    "/?peerId=0123456789abcdef0123456789abcdef0123456g",
+    "/?peerId=0123456789abcdef0123456789abcdef012345678",
+    "//?peerId=x&peerId=0123456789abcdef0123456789abcdef01234567",
+    "/any/prefix?token=a%20b&peerId=0123456789abcdef0123456789abcdef01234567",
+    "/?peerId=%30123456789ABCDEF0123456789abcdef01234567&peerId=x",
+    "/?&&=&peerId=0123456789abcdef0123456789abcdef01234567",
+    "/?peerId=0123456789abcdef0123456789abcdef0123456%C3%A4",
+];
+
+const FLAWS: [Flaw; 35] = [
+    Flaw::Empty,
+    Flaw::NotJson,
+    Flaw::Truncated,
+    Flaw::TrailingText,
+    Flaw::NotObject,
+    Flaw::NoType,
+    Flaw::TypeNotText,
+    Flaw::UnknownType,
+    Flaw::ServerType,
+    Flaw::NoTarget,
+    Flaw::NullTarget,
+    Flaw::TargetNotText,
+    Flaw::ShortTarget,
+    Flaw::NotHexTarget,
+    Flaw::SelfTarget,
+    Flaw::NetworkNotText,
+    Flaw::NullNetwork,
+    Flaw::EmptyNetwork,
+    Flaw::LongNetwork,
+    Flaw::OtherNetwork,
+    Flaw::EscapedNetwork,
+    Flaw::MaxPeersText,
+    Flaw::MaxPeersHuge,
+    Flaw::MaxPeersNegative,
+    Flaw::MaxPeersFraction,
+    Flaw::DataTooLong,
+    Flaw::DataNotObject,
+    Flaw::DataOtherPeer,
+    Flaw::NoData,
+    Flaw::ForgedSender,
+    Flaw::DuplicateKeys,
+    Flaw::DeepNesting,
+    Flaw::UpperCaseTarget,
+    Flaw::UnknownTarget,
+    Flaw::LoneSurrogate,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_scenario_and_another_one_another() {
+        assert_eq!(Scenario::draw(7), Scenario::draw(7));
+        assert_ne!(Scenario::draw(7).steps, Scenario::draw(8).steps);
+    }
+
+    #[test]
+    fn every_kind_of_step_is_drawn_somewhere_and_missing_somewhere_else() {
+        let kinds = |seed: u64| -> std::collections::BTreeSet<String> {
+            let name = |step: &Step| format!("{step:?}").split_whitespace().next().unwrap().to_owned();
+            Scenario::draw(seed).steps.iter().map(name).collect()
+        };
+        let runs: Vec<_> = (0..300).map(kinds).collect();
+        let all: std::collections::BTreeSet<&String> = runs.iter().flatten().collect();
+        assert_eq!(all.len(), WEIGHTS.len() + 2, "{all:?}");
+        for kind in all.into_iter().filter(|kind| !["Connect", "Advance"].contains(&kind.as_str())) {
+            assert!(runs.iter().any(|run| !run.contains(kind)), "{kind} is in every run");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What holds for a whole run.
+
+use peerpigeon_core::{DuplicatePeer, Limits};
+use serde::{Deserialize, Serialize};
+
+/// Settings of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Knobs {
+    /// Virtual peers, 1 to [`Knobs::MOST_SLOTS`].
+    pub slots: u32,
+    /// How their ids lie.
+    pub ids: IdPool,
+    /// Networks that there are, at least 1; number 0 is `global`.
+    pub networks: u8,
+    /// What the pages do by themselves.
+    pub behaviour: Behaviour,
+    /// WebRTC links that a page takes.
+    pub capacity: u8,
+    /// Pages ask for this many introductions.
+    pub max_peers: Option<u8>,
+    /// Each slot's delay to the server lies between these, in ms.
+    pub delay_ms: (u64, u64),
+    /// Slots that share one address; 0 = no limit per address applies.
+    pub slots_per_address: u32,
+    /// The server's settings.
+    #[serde(with = "limits_file")]
+    pub limits: Limits,
+}
+
+impl Knobs {
+    /// The most virtual peers of one run.
+    pub const MOST_SLOTS: u32 = 1_000_000;
+
+    /// Says which knob is out of its range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let fine = |name: &str, value: u64, low: u64, high: u64| {
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("`{name}` is {value}; allowed is {low} to {high}"))
+            }
+        };
+        fine("slots", self.slots.into(), 1, Self::MOST_SLOTS.into())?;
+        fine("networks", self.networks.into(), 1, 255)?;
+        fine("delay_ms", self.delay_ms.1, self.delay_ms.0, 60_000)?;
+        fine("connections", self.limits.connections.into(), 1, u32::MAX.into())?;
+        fine("introductions", self.limits.introductions.into(), 1, Limits::MAX_PEERS.into())?;
+        fine("message_burst", self.limits.message_burst.into(), 1, u32::MAX.into())?;
+        fine("cleanup_interval_ms", self.limits.cleanup_interval_ms, 1, u64::MAX)
+    }
+}
+
+/// How the ids of the slots lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdPool {
+    /// All over the 160 bits.
+    Sparse,
+    /// The same but for the last bits: all of them in a few distance buckets.
+    CommonPrefix,
+    /// One per distance bucket: the most uneven tree there is.
+    Comb,
+    /// Several slots share one id, in different spellings.
+    Few,
+}
+
+/// What the pages do by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behaviour {
+    /// They build WebRTC links as the real client does.
+    Lively,
+    /// They connect, announce and come back, and signal only where a step says so.
+    Quiet,
+}
+
+/// How [`Limits`] look in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Limits", deny_unknown_fields)]
+struct LimitsFile {
+    connections: u32,
+    connections_per_address: u32,
+    unregistered_connections: u32,
+    register_ms: u64,
+    held_connections: u32,
+    held_messages: u32,
+    held_bytes: u32,
+    hold_for_place_ms: u64,
+    challenge_ms: u64,
+    #[serde(with = "DuplicatePeerFile")]
+    duplicate_peer: DuplicatePeer,
+    introductions: u8,
+    acquaintances: u32,
+    reintroduce_interval_ms: u64,
+    announced_data_bytes: u32,
+    network_name_bytes: u32,
+    ping_interval_ms: u64,
+    pong_timeout_ms: u64,
+    peer_timeout_ms: u64,
+    message_rate_per_second: u32,
+    message_burst: u32,
+    message_ttl_ms: u64,
+    mailbox_messages: u32,
+    mailbox_bytes: u32,
+    mailbox_total_bytes: u64,
+    mailboxes: u32,
+    cleanup_interval_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "DuplicatePeer", rename_all = "snake_case")]
+enum DuplicatePeerFile {
+    Challenge,
+    Reject,
+    Replace,
+}
+
+/// Limits in a file: what is not named there has its default.
+mod limits_file {
+    use peerpigeon_core::Limits;
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::{Map, Value};
+
+    use super::LimitsFile;
+
+    #[derive(Serialize, Deserialize)]
+    struct Whole(#[serde(with = "LimitsFile")] Limits);
+
+    fn fields(limits: &Limits) -> serde_json::Result<Map<String, Value>> {
+        serde_json::from_value(serde_json::to_value(Whole(limits.clone()))?)
+    }
+
+    pub(super) fn serialize<S: Serializer>(limits: &Limits, to: S) -> Result<S::Ok, S::Error> {
+        let usual = fields(&Limits::default()).map_err(S::Error::custom)?;
+        let mut named = fields(limits).map_err(S::Error::custom)?;
+        named.retain(|name, value| usual.get(name) != Some(value));
+        named.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Limits, D::Error> {
+        let mut all = fields(&Limits::default()).map_err(D::Error::custom)?;
+        all.extend(Map::deserialize(from)?);
+        let whole: Whole = serde_json::from_value(Value::Object(all)).map_err(D::Error::custom)?;
+        Ok(whole.0)
+    }
+}

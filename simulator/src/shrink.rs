@@ -1,0 +1,181 @@
+//! Making a failing scenario small, so that a person can read it.
+//!
+//! Every sub-list of steps is a scenario, so steps are left out by halves, quarters and so on (Zeller's delta
+//! debugging), then the knobs are set to their plainest values one by one, then the numbers in the steps are made
+//! smaller, until nothing more can go. Written out instead of taking a library's shrinking: one step fewer is the
+//! only move that such a library knows here, and this one needs a tenth of the runs.
+
+use peerpigeon_core::{DuplicatePeer, Limits};
+
+use crate::run::{Place, Violation, run};
+use crate::scenario::{Behaviour, IdPool, Knobs, Scenario, Shape, Step};
+
+/// The smallest scenario found that breaks the same law as `scenario` does, with its violation; tries at most
+/// `most_runs` runs. `None` when `scenario` breaks none.
+#[must_use]
+pub fn shrink(scenario: &Scenario, most_runs: u32) -> Option<(Scenario, Violation)> {
+    let violation = run(scenario).err()?;
+    let mut shrinker = Shrinker { best: scenario.clone(), violation, runs_left: most_runs };
+    loop {
+        let before = shrinker.best.clone();
+        shrinker.cut_tail();
+        shrinker.drop_steps();
+        shrinker.plain_knobs();
+        shrinker.small_steps();
+        if shrinker.best == before || shrinker.runs_left == 0 {
+            return Some((shrinker.best, shrinker.violation));
+        }
+    }
+}
+
+struct Shrinker {
+    best: Scenario,
+    violation: Violation,
+    runs_left: u32,
+}
+
+impl Shrinker {
+    /// Takes `candidate` if it breaks the same law.
+    fn try_it(&mut self, candidate: Scenario) -> bool {
+        if candidate == self.best || self.runs_left == 0 {
+            return false;
+        }
+        self.runs_left -= 1;
+        let Err(violation) = run(&candidate) else { return false };
+        if violation.breach.law != self.violation.breach.law {
+            return false;
+        }
+        (self.best, self.violation) = (candidate, violation);
+        true
+    }
+
+    /// What comes after the violation has no part in it.
+    fn cut_tail(&mut self) {
+        if let Place::Step(index) = self.violation.place {
+            let mut candidate = self.best.clone();
+            candidate.steps.truncate(index + 1);
+            self.try_it(candidate);
+        }
+    }
+
+    fn drop_steps(&mut self) {
+        let mut chunk = self.best.steps.len().div_ceil(2);
+        while chunk > 0 {
+            let mut from = 0;
+            while from < self.best.steps.len() {
+                let mut candidate = self.best.clone();
+                candidate.steps.drain(from..(from + chunk).min(self.best.steps.len()));
+                if !self.try_it(candidate) {
+                    from += chunk;
+                }
+            }
+            chunk = if chunk == 1 { 0 } else { chunk.div_ceil(2) };
+        }
+    }
+
+    fn plain_knobs(&mut self) {
+        for change in CHANGES {
+            let mut candidate = self.best.clone();
+            change(&mut candidate.knobs);
+            self.try_it(candidate);
+        }
+        while self.best.knobs.slots > 1 {
+            let mut candidate = self.best.clone();
+            candidate.knobs.slots /= 2;
+            let halved = self.try_it(candidate);
+            let mut candidate = self.best.clone();
+            candidate.knobs.slots -= 1;
+            if !halved && !self.try_it(candidate) {
+                break;
+            }
+        }
+    }
+
+    fn small_steps(&mut self) {
+        for index in 0..self.best.steps.len() {
+            for smaller in smaller(&self.best.steps[index]) {
+                let mut candidate = self.best.clone();
+                candidate.steps[index] = smaller;
+                self.try_it(candidate);
+            }
+        }
+    }
+}
+
+type Change = fn(&mut Knobs);
+
+/// Plainer knobs, one at a time.
+const CHANGES: &[Change] = &[
+    |knobs| knobs.limits = Limits::default(),
+    |knobs| knobs.behaviour = Behaviour::Quiet,
+    |knobs| knobs.ids = IdPool::Sparse,
+    |knobs| knobs.networks = 1,
+    |knobs| knobs.delay_ms = (0, 0),
+    |knobs| knobs.slots_per_address = 0,
+    |knobs| knobs.capacity = 3,
+    |knobs| knobs.max_peers = None,
+    |knobs| knobs.limits.connections = Limits::default().connections,
+    |knobs| knobs.limits.connections_per_address = Limits::default().connections_per_address,
+    |knobs| knobs.limits.held_connections = Limits::default().held_connections,
+    |knobs| knobs.limits.held_messages = Limits::default().held_messages,
+    |knobs| knobs.limits.held_bytes = Limits::default().held_bytes,
+    |knobs| knobs.limits.duplicate_peer = DuplicatePeer::Challenge,
+    |knobs| knobs.limits.introductions = Limits::default().introductions,
+    |knobs| knobs.limits.reintroduce_interval_ms = Limits::default().reintroduce_interval_ms,
+    |knobs| knobs.limits.announced_data_bytes = Limits::default().announced_data_bytes,
+    |knobs| knobs.limits.network_name_bytes = Limits::default().network_name_bytes,
+    |knobs| knobs.limits.ping_interval_ms = Limits::default().ping_interval_ms,
+    |knobs| knobs.limits.pong_timeout_ms = Limits::default().pong_timeout_ms,
+    |knobs| knobs.limits.peer_timeout_ms = Limits::default().peer_timeout_ms,
+    |knobs| knobs.limits.message_rate_per_second = Limits::default().message_rate_per_second,
+    |knobs| knobs.limits.message_burst = Limits::default().message_burst,
+    |knobs| knobs.limits.message_ttl_ms = Limits::default().message_ttl_ms,
+    |knobs| knobs.limits.mailbox_messages = Limits::default().mailbox_messages,
+    |knobs| knobs.limits.mailbox_bytes = Limits::default().mailbox_bytes,
+    |knobs| knobs.limits.mailbox_total_bytes = Limits::default().mailbox_total_bytes,
+    |knobs| knobs.limits.mailboxes = Limits::default().mailboxes,
+    |knobs| knobs.limits.cleanup_interval_ms = Limits::default().cleanup_interval_ms,
+];
+
+/// The same step with smaller numbers.
+fn smaller(step: &Step) -> Vec<Step> {
+    let times = |ms: u64| [0, 1_000 * (ms / 1_000), ms / 2].into_iter().filter(move |less| *less < ms);
+    match *step {
+        Step::Advance { ms } => times(ms).map(|ms| Step::Advance { ms }).collect(),
+        Step::LateTick { ms } => times(ms).map(|ms| Step::LateTick { ms }).collect(),
+        Step::Drain { ms } => times(ms).map(|ms| Step::Drain { ms }).collect(),
+        Step::EverybodyComes { over_ms } => {
+            times(over_ms).map(|over_ms| Step::EverybodyComes { over_ms }).collect()
+        }
+        Step::Churn { ms, life_ms } => times(ms).map(|ms| Step::Churn { ms, life_ms }).collect(),
+        Step::Flood { slot, count } => vec![Step::Flood { slot, count: count / 2 }],
+        Step::Announce { slot, network, .. } => vec![
+            Step::Announce { slot, network: 0, max_peers: None },
+            Step::Announce { slot, network, max_peers: None },
+        ],
+        Step::Signal { from, to, kind, data, size } => vec![
+            Step::Signal { from, to, kind, data: Shape::Plain, size: 0 },
+            Step::Signal { from, to, kind, data: Shape::Plain, size },
+            Step::Signal { from, to, kind, data, size: size / 2 },
+        ],
+        Step::Connect { .. }
+        | Step::Goodbye { .. }
+        | Step::Unload { .. }
+        | Step::Ping { .. }
+        | Step::Cleanup { .. }
+        | Step::CleanupAll { .. }
+        | Step::Vanish { .. }
+        | Step::Close { .. }
+        | Step::Freeze { .. }
+        | Step::Thaw { .. }
+        | Step::Duplicate { .. }
+        | Step::Bury { .. }
+        | Step::Choke { .. }
+        | Step::Malformed { .. }
+        | Step::Stray { .. }
+        | Step::Blackout { .. }
+        | Step::Restore
+        | Step::Restart
+        | Step::EverybodyLeaves { .. } => Vec::new(),
+    }
+}

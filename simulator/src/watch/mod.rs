@@ -1,0 +1,284 @@
+//! A switchboard under watch: every input and output passes by the laws, the transcript hash and, where asked for,
+//! the recorder.
+
+mod ledger;
+mod said;
+mod target;
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use peerpigeon_core::{
+    AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
+};
+
+pub(crate) use ledger::{Ledger, Party, Stage};
+pub(crate) use said::{Kind, Message, Said};
+
+use crate::client::Frame;
+use crate::laws::{self, Law, Rest, Scene, Verdict};
+use crate::record::Record;
+use crate::transcript::Transcript;
+
+/// A law that does not hold, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Name of the law.
+    pub law: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// What goes out to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Downward {
+    Text(String),
+    Ping,
+    Close(CloseReason),
+}
+
+/// An input as it was given, to be given again.
+#[derive(Clone, Debug)]
+pub(crate) enum Given {
+    Opened { conn: ConnId, target: String, address: Option<AddressKey> },
+    Posted { conn: ConnId, body: String, address: Option<AddressKey> },
+    Polled { conn: ConnId, target: String },
+    Text { conn: ConnId, text: String },
+    Other(Input<'static>),
+}
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Care {
+    /// Look at everything there is after every so many inputs.
+    pub(crate) every: u64,
+    /// Keep the inputs, to run them again.
+    pub(crate) trace: bool,
+    /// Make the slow choice of introductions in every so many rounds.
+    pub(crate) choices: u64,
+}
+
+pub(crate) struct Watch {
+    board: Switchboard,
+    pub(crate) ledger: Ledger,
+    laws: Vec<Box<dyn Law>>,
+    care: Care,
+    inputs: u64,
+    transcript: Transcript,
+    trace: Vec<(Time, Given)>,
+    fresh: Box<dyn Fn() -> Switchboard>,
+    outgoing: Vec<(ConnId, Downward)>,
+}
+
+impl Watch {
+    pub(crate) fn new(limits: &Limits, boot: UnixMillis, care: Care) -> Watch {
+        let laws = laws::all(limits, boot, care.choices);
+        let limits = limits.clone();
+        let fresh = Box::new(move || Switchboard::new(limits.clone(), boot));
+        Watch {
+            board: fresh(),
+            ledger: Ledger::default(),
+            laws,
+            care,
+            inputs: 0,
+            transcript: Transcript::EMPTY,
+            trace: Vec::new(),
+            fresh,
+            outgoing: Vec::new(),
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.board.poll_timeout().map(|(time, _)| time)
+    }
+
+    pub(crate) fn census(&self) -> Census {
+        self.board.census()
+    }
+
+    pub(crate) fn transcript(&self) -> Transcript {
+        self.transcript
+    }
+
+    pub(crate) fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// What has gone out since this was asked last.
+    pub(crate) fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)> {
+        core::mem::take(&mut self.outgoing)
+    }
+
+    /// Gives one input. Deadlines that are due are fired by a tick of their own before, so that each law sees what
+    /// causes what; [`Watch::replay`] then shows that this changes nothing.
+    pub(crate) fn handle(&mut self, now: Time, input: Input<'_>, record: &mut Record) -> Result<(), Breach> {
+        if input != Input::Tick && self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.give(now, Input::Tick, record)?;
+        }
+        self.give(now, input, record)
+    }
+
+    fn give(&mut self, now: Time, input: Input<'_>, record: &mut Record) -> Result<(), Breach> {
+        self.inputs += 1;
+        record.input(now, &input);
+        if self.care.trace {
+            self.trace.push((now, Given::keep(&input)));
+        }
+        let said = if let Input::Text { text, .. } = input { Some(Said::read(text)) } else { None };
+        if self.deadline().is_some_and(|deadline| deadline < now) {
+            self.ledger.late = now;
+        }
+        self.ledger.input(now, &input);
+        let scene = Scene { now, ledger: &self.ledger };
+        each(&mut self.laws, |law| law.input(scene, &input, said.as_ref()))?;
+        let board = &mut self.board;
+        guard(|| board.handle(now, input))?;
+        self.drain(now, record)?;
+        let thorough = self.inputs % self.care.every == 0;
+        if thorough {
+            let board = &self.board;
+            guard(|| board.check_invariants())?;
+        }
+        let rest = self.at_rest(thorough);
+        let scene = Scene { now, ledger: &self.ledger };
+        each(&mut self.laws, |law| law.rest(scene, &rest))
+    }
+
+    fn at_rest(&self, thorough: bool) -> Rest {
+        Rest { census: self.board.census(), deadline: self.board.poll_timeout(), thorough }
+    }
+
+    fn drain(&mut self, now: Time, record: &mut Record) -> Result<(), Breach> {
+        while let Some(output) = self.board.poll_output() {
+            record.output(now, &output);
+            hash(&mut self.transcript, now, &output);
+            let scene = Scene { now, ledger: &self.ledger };
+            match output {
+                Output::Send { conn, text } => {
+                    let Some(frame) = Frame::parse(text) else {
+                        let what = format!("no client can read this, sent to {conn:?}: {text}");
+                        return Err(Breach { law: "frames".to_owned(), what });
+                    };
+                    each(&mut self.laws, |law| law.sent(scene, conn, &frame))?;
+                    self.outgoing.push((conn, Downward::Text(text.to_owned())));
+                }
+                Output::Reply { conn, status, .. } => {
+                    let what = format!("{status} for {conn:?}, which asked for nothing");
+                    return Err(Breach { law: "replies".to_owned(), what });
+                }
+                Output::Ping { conn } => {
+                    each(&mut self.laws, |law| law.pinged(scene, conn))?;
+                    self.outgoing.push((conn, Downward::Ping));
+                }
+                Output::Close { conn, why } => {
+                    each(&mut self.laws, |law| law.closed(scene, conn, why))?;
+                    self.outgoing.push((conn, Downward::Close(why)));
+                }
+                Output::Observe(event) => each(&mut self.laws, |law| law.event(scene, event))?,
+            }
+            self.ledger.output(now, &output);
+        }
+        Ok(())
+    }
+
+    /// There has been no fault for long enough.
+    pub(crate) fn calm(&mut self, now: Time) -> Result<(), Breach> {
+        let (rest, scene) = (self.at_rest(true), Scene { now, ledger: &self.ledger });
+        each(&mut self.laws, |law| law.calm(scene, &rest))
+    }
+
+    /// Everybody has left.
+    pub(crate) fn empty(&mut self, now: Time) -> Result<(), Breach> {
+        let (rest, scene) = (self.at_rest(true), Scene { now, ledger: &self.ledger });
+        each(&mut self.laws, |law| law.empty(scene, &rest))
+    }
+
+    /// Gives all inputs again, to another switchboard, leaving out every tick that another input of the same moment
+    /// follows: nothing may change, since due deadlines are fired before an input.
+    pub(crate) fn replay(&self) -> Result<(), Breach> {
+        let mut board = (self.fresh)();
+        let mut transcript = Transcript::EMPTY;
+        for (i, (now, given)) in self.trace.iter().enumerate() {
+            let next = self.trace.get(i + 1).is_some_and(|(next, _)| next == now);
+            if next && matches!(given, Given::Other(Input::Tick)) {
+                continue;
+            }
+            guard(|| board.handle(*now, given.input()))?;
+            while let Some(output) = board.poll_output() {
+                hash(&mut transcript, *now, &output);
+            }
+        }
+        if self.care.trace && transcript != self.transcript {
+            let what = format!("the run gave {}, again without idle ticks {transcript}", self.transcript);
+            return Err(Breach { law: "a late driver changes nothing".to_owned(), what });
+        }
+        Ok(())
+    }
+}
+
+impl Given {
+    fn keep(input: &Input<'_>) -> Given {
+        match *input {
+            Input::Opened { conn, target, address, grant: _ } => {
+                Given::Opened { conn, target: target.to_owned(), address }
+            }
+            Input::Text { conn, text } => Given::Text { conn, text: text.to_owned() },
+            Input::Posted { conn, body, address, grant: _ } => {
+                Given::Posted { conn, body: body.to_owned(), address }
+            }
+            Input::Polled { conn, target, grant: _ } => Given::Polled { conn, target: target.to_owned() },
+            Input::Heard { conn } => Given::Other(Input::Heard { conn }),
+            Input::Closed { conn, cause } => Given::Other(Input::Closed { conn, cause }),
+            Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
+            Input::Drain { until } => Given::Other(Input::Drain { until }),
+            Input::Tick => Given::Other(Input::Tick),
+        }
+    }
+
+    fn input(&self) -> Input<'_> {
+        match self {
+            Given::Opened { conn, target, address } => {
+                Input::Opened { conn: *conn, target, address: *address, grant: &Grant::ANY }
+            }
+            Given::Posted { conn, body, address } => {
+                Input::Posted { conn: *conn, body, address: *address, grant: &Grant::ANY }
+            }
+            Given::Polled { conn, target } => Input::Polled { conn: *conn, target, grant: &Grant::ANY },
+            Given::Text { conn, text } => Input::Text { conn: *conn, text },
+            Given::Other(input) => *input,
+        }
+    }
+}
+
+/// Asks every law; the first that fails speaks.
+fn each(laws: &mut [Box<dyn Law>], mut ask: impl FnMut(&mut dyn Law) -> Verdict) -> Result<(), Breach> {
+    for law in laws {
+        ask(law.as_mut()).map_err(|what| Breach { law: law.name().to_owned(), what })?;
+    }
+    Ok(())
+}
+
+/// A panic of the core is a breach like any other.
+fn guard(run: impl FnOnce()) -> Result<(), Breach> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let what = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Breach { law: "no panic, every invariant".to_owned(), what: what.unwrap_or_default() }
+    })
+}
+
+fn hash(transcript: &mut Transcript, now: Time, output: &Output<'_>) {
+    transcript.number(now.0);
+    let written = match *output {
+        Output::Send { conn, text } => {
+            transcript.number(conn.0);
+            transcript.bytes(text.as_bytes());
+            Ok(())
+        }
+        Output::Reply { conn, status, text } => write!(transcript, "reply {} {status} {text}", conn.0),
+        Output::Ping { conn } => write!(transcript, "ping {}", conn.0),
+        Output::Close { conn, why } => write!(transcript, "close {} {}", conn.0, why.text()),
+        Output::Observe(event) => write!(transcript, "{event:?}"),
+    };
+    debug_assert!(written.is_ok(), "hashing never fails");
+}
