@@ -39,6 +39,11 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     if let Some(address) = settings.admin_listen {
         net.bind_admin(address)?;
     }
+    let certificate = settings.certificate()?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    if let Some(certificate) = certificate {
+        net.secure(certificate, settings.cleanup_interval);
+    }
     let stop = net.stop_handle();
     stop_on_signals(move || {
         if let Err(error) = stop.stop() {
@@ -46,7 +51,7 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
         }
     })?;
     for address in net.local_addresses(Door::Public)? {
-        log::info!("listening on http://{address}");
+        log::info!("listening on {scheme}://{address}");
     }
     for address in net.local_addresses(Door::Admin)? {
         log::info!("for operators: http://{address}");

@@ -19,6 +19,7 @@ pub use table::{Group, ROWS, Row, Settings};
 pub use token_order::TokenOrder;
 pub use value::{Host, Kind, LogFormat};
 
+use crate::tls::Certificate;
 use given::Action;
 use peerpigeon_core::Limits;
 use std::ffi::OsString;
@@ -86,6 +87,19 @@ impl Settings {
         }
     }
 
+    /// The certificate, read from its files; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Which file is wrong, and what is wrong with it.
+    pub fn certificate(&self) -> Result<Option<Certificate>, SettingsError> {
+        match (&self.tls_cert, &self.tls_key) {
+            #[cfg(feature = "tls")]
+            (Some(chain), Some(key)) => Ok(Some(Certificate::load(chain, key)?)),
+            _ => Ok(None),
+        }
+    }
+
     /// What no setting can be judged by alone.
     fn check_together(&self, given: &Given) -> Result<(), SettingsError> {
         let conflict = |first: &str, second: &str, rule: String| {
@@ -109,6 +123,20 @@ impl Settings {
         if self.memory_budget < self.max_queue_size {
             let rule = "MEMORY_BUDGET must be MAX_QUEUE_SIZE at least".to_owned();
             return conflict("MEMORY_BUDGET", "MAX_QUEUE_SIZE", rule);
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => {}
+            (Some(_), None) => {
+                return Err(SettingsError::Alone { given: given.spelled("TLS_CERT"), missing: "TLS_KEY" });
+            }
+            (None, Some(_)) => {
+                return Err(SettingsError::Alone { given: given.spelled("TLS_KEY"), missing: "TLS_CERT" });
+            }
+            (Some(_), Some(_)) if !cfg!(feature = "tls") => {
+                return Err(SettingsError::NotBuilt { name: given.spelled("TLS_CERT") });
+            }
+            // What is wrong with the files is told where they are read.
+            (Some(_), Some(_)) => self.certificate().map(|_| ())?,
         }
         if self.mailbox_total_bytes < u64::from(self.mailbox_bytes) {
             let rule = "MAILBOX_TOTAL_BYTES must be MAILBOX_BYTES at least".to_owned();

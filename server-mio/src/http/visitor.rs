@@ -93,14 +93,13 @@ impl PageRules {
 
     fn check_token(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let Some(tokens) = &self.tokens else { return Ok(()) };
-        let mut presented = access::presented(request.target, request.field("Authorization")).peekable();
-        let text = if presented.peek().is_none() {
-            "A token is required (METRICS_TOKEN): Authorization: Bearer … or ?token=…"
-        } else if presented.any(|token| tokens.contains(&token)) {
-            return Ok(());
-        } else {
-            "The token is wrong (METRICS_TOKEN)"
-        };
+        let mut text = "A token is required (METRICS_TOKEN): Authorization: Bearer … or ?token=…";
+        for token in access::presented(request.target, request.field("Authorization")) {
+            if tokens.contains(&token) {
+                return Ok(());
+            }
+            text = "The token is wrong (METRICS_TOKEN)";
+        }
         Err(Refusal { status: Status::Unauthorized, text })
     }
 }

@@ -159,9 +159,6 @@ fn flag(name: &str) -> Result<&'static Row, SettingsError> {
     if let Some(row) = ROWS.iter().find(|row| flag_of(row.name) == name) {
         return Ok(row);
     }
-    if NOT_BUILT.iter().any(|later| flag_of(later) == name) {
-        return Err(SettingsError::NotBuilt { name: name.to_owned() });
-    }
     let others = [CHECK, "HELP", "VERSION"];
     let flags = ROWS.iter().map(|row| row.name).chain(others).map(flag_of);
     Err(SettingsError::UnknownFlag { nearest: nearest(name, flags), name: name.to_owned() })
@@ -173,9 +170,6 @@ fn variable(name: &str, value: &OsStr) -> Result<Option<(&'static Row, Source)>,
         Some(plain) => (plain, Source::OwnVariable),
         None => (name, Source::Variable),
     };
-    if NOT_BUILT.contains(&plain) {
-        return Err(SettingsError::NotBuilt { name: name.to_owned() });
-    }
     if source == Source::OwnVariable && is_service_link(plain, value) {
         return Ok(None);
     }
@@ -223,7 +217,3 @@ const CHECK: &str = "CHECK";
 
 /// The subcommand.
 const TOKEN: &str = "token";
-
-/// Settings of the protocol document whose features are still to be built. Each of them promises safety, so
-/// none may be ignored.
-const NOT_BUILT: [&str; 2] = ["TLS_CERT", "TLS_KEY"];

@@ -68,7 +68,7 @@ fn in_a_sentence(row: &Row) -> String {
     let _ = match row.kind {
         Kind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
         Kind::Word(_) => write!(text, " One of {}.", row.kind),
-        Kind::Secret | Kind::PublicKey => write!(text, " Allowed is {}.", row.kind),
+        Kind::Secret | Kind::PublicKey | Kind::File => write!(text, " Allowed is {}.", row.kind),
         Kind::Number { zero: None, .. }
         | Kind::Host
         | Kind::Endpoint

@@ -12,6 +12,7 @@ use crate::origins::Origins;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// One setting.
 pub struct Row {
@@ -146,6 +147,10 @@ settings! { |memory|
         "Secret that JSON Web Tokens are signed with (`HS256`); clients bring them as they do `AUTH_TOKEN`.";
     Listening: "AUTH_JWT_PUBLIC_KEY" auth_jwt_public_key: Option<PublicKey> = "", Kind::PublicKey,
         "Key that JSON Web Tokens are signed for (`EdDSA`).";
+    Listening: "TLS_CERT" tls_cert: Option<PathBuf> = "", Kind::File,
+        "Certificate for TLS, with those above it; read again when it changes.";
+    Listening: "TLS_KEY" tls_key: Option<PathBuf> = "", Kind::File,
+        "Private key of `TLS_CERT`.";
     Listening: "TRUSTED_PROXIES" trusted_proxies: AddressList = "none", Kind::Addresses,
         "Addresses of proxies whose `X-Forwarded-For` or `Forwarded` tells the client's address.";
 

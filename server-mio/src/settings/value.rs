@@ -11,6 +11,7 @@ use core::fmt;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum Kind {
     Secret,
     /// A [`PublicKey`].
     PublicKey,
+    /// The path of a file in PEM.
+    File,
 }
 
 /// What a number counts.
@@ -96,6 +99,7 @@ impl Kind {
             Kind::Tokens => "TOKEN",
             Kind::Secret => "SECRET",
             Kind::PublicKey => "KEY",
+            Kind::File => "FILE",
         }
     }
 }
@@ -127,6 +131,7 @@ impl fmt::Display for Kind {
             ),
             Kind::Tokens => f.write_str("visible ASCII characters, several tokens apart by commas"),
             Kind::Secret => write!(f, "a text of {} bytes at least", Secret::LEAST_BYTES),
+            Kind::File => f.write_str("a file in PEM"),
             Kind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),
         }
     }
@@ -387,5 +392,17 @@ impl Value for Option<PublicKey> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "(not set)".to_owned(), PublicKey::to_string)
+    }
+}
+
+impl Value for Option<PathBuf> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<PathBuf>, Refusal> {
+        if text.is_empty() { Err(Refusal::NotAllowed) } else { Ok(Some(text.into())) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "(not set)".to_owned(), |path| path.display().to_string())
     }
 }

@@ -38,8 +38,9 @@ impl Running {
         // Not the warning about a container, which is `listening on loopback only`.
         wait_until("a listener", || {
             let log = running.log();
-            let told = log.lines().filter_map(|line| line.split_once("listening on ")).map(|(_, rest)| rest);
-            let told = told.filter(|rest| !rest.starts_with("loopback")).last().unwrap_or_default();
+            let mut told =
+                log.lines().filter_map(|line| line.split_once("listening on ")).map(|(_, rest)| rest);
+            let told = told.rfind(|rest| !rest.starts_with("loopback")).unwrap_or_default();
             told.clone_into(&mut running.listening);
             !told.is_empty()
         });
@@ -94,7 +95,9 @@ pub fn next(socket: &mut WebSocket<impl std::io::Read + std::io::Write>) -> Stri
             Message::Text(text) => return text.to_string(),
             Message::Close(Some(frame)) => return format!("{} {}", u16::from(frame.code), frame.reason),
             Message::Ping(_) => {}
-            other => panic!("{other:?}"),
+            other @ (Message::Binary(_) | Message::Pong(_) | Message::Close(None) | Message::Frame(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 }

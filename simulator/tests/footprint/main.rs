@@ -7,7 +7,7 @@ mod net;
 use allocation_counter::measure;
 use clients::{ANNOUNCE, frame, offer, target, upgrade};
 use net::{Calls, CountingNet};
-use peerpigeon_core::{ConnId, Gone, Input, Limits, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits, Switchboard, Time, UnixMillis};
 use peerpigeon_server::{Config, OpenGate, Server};
 fn limits(peers: usize) -> Limits {
     Limits { connections: peers as u32, message_rate_per_second: 0, ..Limits::default() }
@@ -29,7 +29,7 @@ fn board(peers: usize) -> Switchboard {
 
 fn visit(board: &mut Switchboard, peer: usize) {
     let conn = ConnId(peer as u64);
-    feed(board, Input::Opened { conn, target: &target(peer), address: None });
+    feed(board, Input::Opened { conn, target: &target(peer), address: None, grant: &Grant::ANY });
     feed(board, Input::Text { conn, text: ANNOUNCE });
 }
 

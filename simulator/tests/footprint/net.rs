@@ -1,7 +1,7 @@
 //! Sockets in memory that count what is asked of them, and allocate nothing for it once they are warm.
 
 use peerpigeon_core::Time;
-use peerpigeon_server::{Accepted, Net, Ready};
+use peerpigeon_server::{Accepted, Door, Net, Ready};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 
@@ -73,7 +73,7 @@ impl Net for CountingNet {
 
     fn accept(&mut self) -> io::Result<Accepted<usize>> {
         let socket = self.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        Ok(Accepted { socket, remote: None })
+        Ok(Accepted { socket, remote: None, door: Door::Public })
     }
 
     fn register(&mut self, socket: &mut usize, key: usize) -> io::Result<()> {

@@ -222,16 +222,19 @@ fn what_looks_like_a_setting_but_is_none_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn a_promise_of_safety_that_cannot_be_kept_is_refused() {
-    for name in ["TLS_CERT", "TLS_KEY"] {
-        let own = format!("PEERPIGEON_{name}");
-        let flag = given::flag_of(name);
-        let expected = "this version cannot do that yet; it does not start as if it could";
-        assert_eq!(complaint(&[(name, "s3cret")], &[]), format!("{name}: {expected}"));
-        assert_eq!(complaint(&[(&own, "s3cret")], &[]), format!("{own}: {expected}"));
-        assert_eq!(complaint(&[], &[&flag, "s3cret"]), format!("{flag}: {expected}"));
-        assert!(ROWS.iter().all(|row| row.name != name));
-    }
+fn a_certificate_and_its_key_go_together_and_are_looked_at() {
+    let lonely = |name: &str| complaint(&[(name, "/some/file")], &[]);
+    assert_eq!(lonely("TLS_CERT"), "TLS_CERT: goes with TLS_KEY, which is not set");
+    assert_eq!(lonely("PEERPIGEON_TLS_KEY"), "PEERPIGEON_TLS_KEY: goes with TLS_CERT, which is not set");
+    let both = [("TLS_CERT", "/no/such\nfile"), ("TLS_KEY", "/no/such/file")];
+    let expected = if cfg!(feature = "tls") {
+        "TLS_CERT: /no/such\\nfile: No such file or directory (os error 2)"
+    } else {
+        "TLS_CERT: this build cannot do that; it does not start as if it could"
+    };
+    assert_eq!(complaint(&both, &[]), expected);
+    assert_eq!(complaint(&both, &["--check"]), expected);
+    assert_eq!(complaint(&[("TLS_CERT", ""), both[1]], &[]), "TLS_CERT=\"\": allowed is a file in PEM");
 }
 
 #[test]
