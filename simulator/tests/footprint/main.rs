@@ -1,5 +1,5 @@
 //! What the server takes, counted: allocations, system calls, bytes. Nothing here depends on the machine.
-#![allow(clippy::cast_possible_truncation, reason = "lengths of test messages")]
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used, reason = "lengths of test messages; tests")]
 
 mod clients;
 mod net;
