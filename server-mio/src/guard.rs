@@ -45,17 +45,17 @@ impl Guard {
     }
 
     fn client(&self, remote: Option<SocketAddr>, request: &Request<'_>) -> Option<IpAddr> {
-        let peer = remote?.ip();
+        let peer = remote.map(|remote| remote.ip());
         let texts = |name| -> Vec<&str> {
             request.fields(name).filter_map(|value| std::str::from_utf8(value).ok()).collect()
         };
         let (x_forwarded_for, forwarded) = (texts("X-Forwarded-For"), texts("Forwarded"));
-        Some(addresses::client_address(
+        addresses::client_address(
             peer,
             &self.trusted_proxies,
             x_forwarded_for.into_iter(),
             forwarded.into_iter(),
-        ))
+        )
     }
 
     fn key(&self, address: Option<IpAddr>) -> Option<AddressKey> {

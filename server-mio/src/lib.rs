@@ -33,6 +33,7 @@
 
 pub mod access;
 pub mod addresses;
+mod arrivals;
 pub mod calendar;
 mod config;
 pub mod container;
@@ -48,6 +49,7 @@ mod net;
 pub mod origins;
 pub mod per_address;
 mod proc_files;
+mod proxy_protocol;
 mod server;
 pub mod settings;
 mod stream;

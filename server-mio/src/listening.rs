@@ -1,9 +1,21 @@
 //! Taking addresses to listen on.
 
+#[cfg(unix)]
+use crate::stream::UnixSocket;
 use mio::net::TcpListener;
+#[cfg(unix)]
+use mio::net::UnixListener;
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+#[cfg(unix)]
+use {
+    socket2::SockAddr,
+    std::fs,
+    std::os::fd::OwnedFd,
+    std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+    std::path::Path,
+};
 
 /// All of `addresses`, with one port.
 pub(crate) fn on_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
@@ -60,6 +72,37 @@ pub(crate) fn on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// A Unix socket.
+#[cfg(unix)]
+pub(crate) fn on_unix(path: &Path, mode: u32) -> io::Result<UnixSocket> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    remove_stale(path).map_err(named)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path).map_err(named)?).map_err(named)?;
+    // Before anybody can come in.
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(named)?;
+    socket.listen(BACKLOG)?;
+    let file = fs::symlink_metadata(path).map_err(named)?;
+    let listener = UnixListener::from_std(OwnedFd::from(socket).into());
+    Ok(UnixSocket { listener, path: path.to_owned(), file: (file.dev(), file.ino()) })
+}
+
+/// Removes a socket that nobody listens on any more; whatever else is there stays.
+#[cfg(unix)]
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if !is_socket {
+        // Binding tells what is wrong, if anything is.
+        return Ok(());
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(ErrorKind::AddrInUse, "somebody listens there")),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) fn at(address: SocketAddr, error: &io::Error) -> io::Error {

@@ -4,7 +4,7 @@
 //! go on, or a second signal came. 2: the settings are wrong.
 
 use core::fmt::Display;
-use peerpigeon_server::settings::{self, Command, Settings, TokenOrder};
+use peerpigeon_server::settings::{self, Command, Host, Settings, Switch, TokenOrder};
 use peerpigeon_server::{Config, Door, Guard, MioNet, Server, calendar, container, logging};
 use std::env;
 use std::error::Error;
@@ -29,13 +29,14 @@ fn main() -> ExitCode {
 
 fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     logging::start(settings.log_level, settings.log_format)?;
-    if let Some(warning) = container::loopback_warning(settings.host, container::detect()) {
+    if let Some(warning) = container::loopback_warning(&settings.host, container::detect()) {
         log::warn!("{warning}");
     }
 
-    let addresses: Vec<SocketAddr> =
-        settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port)).collect();
-    let mut net = MioNet::bind(&addresses)?;
+    let mut net = listen(settings)?;
+    if settings.proxy_protocol == Switch::On {
+        net.expect_proxies(settings.trusted_proxies.clone(), settings.handshake_timeout);
+    }
     if let Some(address) = settings.admin_listen {
         net.bind_admin(address)?;
     }
@@ -60,6 +61,17 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     Server::new(net, Config::from(settings), guard, calendar::now()).run()?;
     log::info!("stopped");
     Ok(())
+}
+
+fn listen(settings: &Settings) -> io::Result<MioNet> {
+    #[cfg(unix)]
+    if let Host::Unix(path) = &settings.host {
+        let net = MioNet::bind_unix(path, settings.socket_mode.0)?;
+        log::info!("listening on unix:{}", path.display());
+        return Ok(net);
+    }
+    let addresses = settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port));
+    MioNet::bind(&addresses.collect::<Vec<_>>())
 }
 
 /// Calls `stop` at the first SIGINT, SIGTERM or SIGHUP, from a thread of its own. Whoever sends a second one

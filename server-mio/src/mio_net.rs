@@ -1,5 +1,7 @@
 //! The real network.
 
+use crate::addresses::AddressList;
+use crate::arrivals::Arrivals;
 use crate::listening;
 use crate::net::{Accepted, Door, Net, Process, Ready};
 use crate::proc_files;
@@ -11,11 +13,13 @@ use peerpigeon_core::Time;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// TCP, and TLS over it, by mio: edge-triggered, each socket registered once.
+/// TCP and Unix sockets, and TLS over them, by mio: edge-triggered, each socket registered once.
 #[derive(Debug)]
 pub struct MioNet {
     poll: Poll,
@@ -23,6 +27,7 @@ pub struct MioNet {
     wishes: Arc<Wishes>,
     entrances: Vec<Entrance>,
     tls: Option<Tls>,
+    arrivals: Option<Arrivals>,
     start: Instant,
 }
 
@@ -111,6 +116,19 @@ impl MioNet {
         Ok(net)
     }
 
+    /// Listens on a Unix socket of this name, for those whom `mode` (as of `chmod`) lets write to it. A socket that
+    /// nobody listens on any more is replaced. It is removed when the server ends.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with, the path named; [`ErrorKind::AddrInUse`] when somebody listens there.
+    #[cfg(unix)]
+    pub fn bind_unix(path: &Path, mode: u32) -> io::Result<MioNet> {
+        let mut net = MioNet::new()?;
+        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public)?;
+        Ok(net)
+    }
+
     /// Listens on one more address, which is for operators only, and without TLS.
     ///
     /// # Errors
@@ -134,7 +152,13 @@ impl MioNet {
         });
     }
 
-    /// Where it listens for everybody, or for operators.
+    /// Expects the PROXY protocol of everybody in `trusted`, and of nobody else; the header must have come after
+    /// `timeout_ms`.
+    pub fn expect_proxies(&mut self, trusted: AddressList, timeout_ms: u64) {
+        self.arrivals = Some(Arrivals::new(trusted, timeout_ms));
+    }
+
+    /// The addresses where it listens for everybody, or for operators; a Unix socket has none.
     ///
     /// # Errors
     ///
@@ -160,6 +184,7 @@ impl MioNet {
             wishes: Arc::new(wishes),
             entrances: Vec::new(),
             tls: None,
+            arrivals: None,
             start: Instant::now(),
         })
     }
@@ -183,6 +208,27 @@ impl MioNet {
         Err(ErrorKind::WouldBlock.into())
     }
 
+    /// The next connection of which it is known whose it is.
+    fn next_told(&mut self) -> io::Result<(Stream, Option<SocketAddr>, Door)> {
+        if let Some((stream, remote)) = self.arrivals.as_mut().and_then(Arrivals::pop) {
+            return Ok((stream, remote, Door::Public));
+        }
+        let (stream, remote, door) = self.next_stream()?;
+        let now = self.now();
+        match &mut self.arrivals {
+            Some(arrivals) if door == Door::Public && arrivals.are_from(remote) => {
+                let told = arrivals.insert((stream, remote), now, self.poll.registry()).map_err(|error| {
+                    log::debug!("a proxy's connection is refused: {error}");
+                    ErrorKind::ConnectionAborted
+                })?;
+                // Whoever comes next may be there already.
+                let (stream, remote) = told.ok_or(ErrorKind::Interrupted)?;
+                Ok((stream, remote, door))
+            }
+            _ => Ok((stream, remote, door)),
+        }
+    }
+
     fn note_events(&mut self, ready: &mut Vec<Ready>) {
         for event in &self.events {
             let Token(key) = event.token();
@@ -193,6 +239,12 @@ impl MioNet {
             } else if let Some(i) = usize::MAX.checked_sub(key).filter(|i| *i < self.entrances.len()) {
                 self.entrances[i].is_pending = true;
                 ready.push(Ready::Acceptable);
+            } else if let Some(arrivals) = &mut self.arrivals
+                && arrivals.note_event(event.token(), self.poll.registry())
+            {
+                if arrivals.are_told() {
+                    ready.push(Ready::Acceptable);
+                }
             } else {
                 let hangup = event.is_read_closed() || event.is_error();
                 if event.is_readable() || hangup {
@@ -259,7 +311,8 @@ impl Net for MioNet {
 
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let has_work = self.tls.as_ref().is_some_and(|tls| !tls.readable.is_empty());
-        let until = if has_work { Some(Time(0)) } else { until };
+        let arrivals = self.arrivals.as_ref().and_then(Arrivals::deadline);
+        let until = if has_work { Some(Time(0)) } else { until.into_iter().chain(arrivals).min() };
         // mio rounds up to whole milliseconds, so that a deadline has passed when the wait for it ends.
         let timeout = until
             .and_then(|until| self.start.checked_add(Duration::from_millis(until.0)))
@@ -270,6 +323,9 @@ impl Net for MioNet {
             Err(error) => return Err(error),
         }
         let now = self.now();
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.expire(now);
+        }
         if let Some(tls) = &mut self.tls {
             tls.complete(ready);
             tls.look_after_certificate(now, &self.wishes);
@@ -278,7 +334,7 @@ impl Net for MioNet {
     }
 
     fn accept(&mut self) -> io::Result<Accepted<MioSocket>> {
-        let (stream, remote, door) = self.next_stream()?;
+        let (stream, remote, door) = self.next_told()?;
         let tls = match (&self.tls, door) {
             (Some(tls), Door::Public) => {
                 Some(Box::new(tls.certificate.session().map_err(|_| ErrorKind::ConnectionAborted)?))

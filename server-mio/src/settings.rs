@@ -17,7 +17,7 @@ pub use memory::{default_memory_budget, memory_of_this_machine};
 pub use render::{effective, help, markdown_table};
 pub use table::{Group, ROWS, Row, Settings};
 pub use token_order::TokenOrder;
-pub use value::{Host, Kind, LogFormat};
+pub use value::{Host, Kind, LogFormat, Mode, Switch};
 
 use crate::tls::Certificate;
 use given::Action;
@@ -137,6 +137,11 @@ impl Settings {
             }
             // What is wrong with the files is told where they are read.
             (Some(_), Some(_)) => self.certificate().map(|_| ())?,
+        }
+        let has_proxy = !self.trusted_proxies.is_empty() || matches!(self.host, Host::Unix(_));
+        if self.proxy_protocol == Switch::On && !has_proxy {
+            let given = given.spelled("PROXY_PROTOCOL");
+            return Err(SettingsError::Alone { given, missing: "TRUSTED_PROXIES" });
         }
         if self.mailbox_total_bytes < u64::from(self.mailbox_bytes) {
             let rule = "MAILBOX_TOTAL_BYTES must be MAILBOX_BYTES at least".to_owned();

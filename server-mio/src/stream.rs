@@ -7,13 +7,25 @@ use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+#[cfg(unix)]
+use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
 
 /// Where connections come in.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener),
+    Unix(UnixSocket),
+}
+
+/// A listening Unix socket, which is removed from its folder when nobody listens any more.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(crate) struct UnixSocket {
+    pub(crate) listener: UnixListener,
+    pub(crate) path: PathBuf,
+    /// Device and number of the file: a successor may have put its own there.
+    pub(crate) file: (u64, u64),
 }
 
 /// One connection.
@@ -35,7 +47,7 @@ impl Listener {
                 Ok((Stream::Tcp(stream), Some(remote)))
             }
             #[cfg(unix)]
-            Listener::Unix(listener) => Ok((Stream::Unix(listener.accept()?.0), None)),
+            Listener::Unix(socket) => Ok((Stream::Unix(socket.listener.accept()?.0), None)),
         }
     }
 
@@ -52,7 +64,19 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => listener,
             #[cfg(unix)]
-            Listener::Unix(listener) => listener,
+            Listener::Unix(socket) => &mut socket.listener,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let is_ours =
+            fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file);
+        if is_ours {
+            // What cannot be removed now is replaced by the next server.
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

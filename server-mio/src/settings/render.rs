@@ -71,6 +71,7 @@ fn in_a_sentence(row: &Row) -> String {
         Kind::Secret | Kind::PublicKey | Kind::File => write!(text, " Allowed is {}.", row.kind),
         Kind::Number { zero: None, .. }
         | Kind::Host
+        | Kind::Mode
         | Kind::Endpoint
         | Kind::Addresses
         | Kind::Origins

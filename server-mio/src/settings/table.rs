@@ -2,7 +2,7 @@
 
 use super::given::Given;
 use super::memory::default_memory_budget;
-use super::value::{Host, Kind, LogFormat, Value as _};
+use super::value::{Host, Kind, LogFormat, Mode, Switch, Value as _};
 use super::{SettingsError, value};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
@@ -139,6 +139,8 @@ settings! { |memory|
         "TCP port to listen on.";
     Listening: "HOST" host: Host = "localhost", Kind::Host,
         "Address to listen on: `localhost` is IPv4 and IPv6 loopback, `0.0.0.0` all of IPv4, `::` everything.";
+    Listening: "SOCKET_MODE" socket_mode: Mode = "660", Kind::Mode,
+        "Who may connect to a Unix socket that is the `HOST`.";
     Listening: "CORS_ORIGIN" cors_origin: Origins = "*", Kind::Origins,
         "Origins of web pages that may connect, as a comma list; `https://*.example.com` matches subdomains.";
     Listening: "AUTH_TOKEN" auth_token: Option<Tokens> = "", Kind::Tokens,
@@ -153,6 +155,8 @@ settings! { |memory|
         "Private key of `TLS_CERT`.";
     Listening: "TRUSTED_PROXIES" trusted_proxies: AddressList = "none", Kind::Addresses,
         "Addresses of proxies whose `X-Forwarded-For` or `Forwarded` tells the client's address.";
+    Listening: "PROXY_PROTOCOL" proxy_protocol: Switch = "off", Kind::Word(&["on", "off"]),
+        "Whether the `TRUSTED_PROXIES`, and whoever comes by a Unix socket, speak the PROXY protocol (1 or 2).";
 
     Pages: "ADMIN_LISTEN" admin_listen: Option<SocketAddr> = "", Kind::Endpoint,
         "Address and port of their own for `/metrics`, `/stats` and `/status`, which the public one then lacks.";

@@ -114,6 +114,8 @@ fn two_values(row: &Row) -> [String; 2] {
             // Of two words one is the default, which differs from the first as well.
             return [first, others.next().unwrap_or(&row.default)].map(|word| (*word).to_owned());
         }
+        ("PROXY_PROTOCOL", _) => ("goes", "with another"),
+        (_, Kind::Mode) => ("600", "0"),
         (_, Kind::Host) => ("0.0.0.0", "::1"),
         (_, Kind::Endpoint) => ("127.0.0.1:9464", "[::1]:0"),
         (_, Kind::Addresses) => ("10.0.0.0/8", "192.0.2.1,2001:db8::/32"),
@@ -124,6 +126,11 @@ fn two_values(row: &Row) -> [String; 2] {
         (_, Kind::PublicKey) => return [1, 2].map(public_key_file),
     };
     [a.to_owned(), b.to_owned()]
+}
+
+/// What cannot be given alone.
+fn needs_another(row: &Row) -> bool {
+    row.kind == Kind::File || row.name == "PROXY_PROTOCOL"
 }
 
 /// The name of a file with an Ed25519 public key.
@@ -138,7 +145,7 @@ fn public_key_file(number: u8) -> String {
 
 #[test]
 fn each_setting_is_a_variable_and_a_flag_in_both_forms() {
-    for row in ROWS.iter().filter(|row| row.kind != Kind::File) {
+    for row in ROWS.iter().filter(|row| !needs_another(row)) {
         let [value, _] = &two_values(row);
         let flag = given::flag_of(row.name);
         let own = format!("PEERPIGEON_{}", row.name);
@@ -155,7 +162,7 @@ fn each_setting_is_a_variable_and_a_flag_in_both_forms() {
 
 #[test]
 fn flags_win_over_own_variables_which_win_over_plain_ones() {
-    for row in ROWS.iter().filter(|row| row.kind != Kind::File) {
+    for row in ROWS.iter().filter(|row| !needs_another(row)) {
         let [winner, loser] = &two_values(row);
         let flag = given::flag_of(row.name);
         let own = format!("PEERPIGEON_{}", row.name);

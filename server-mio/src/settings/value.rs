@@ -31,6 +31,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A [`Host`].
     Host,
+    /// A [`Mode`].
+    Mode,
     /// A [`SocketAddr`].
     Endpoint,
     /// An [`AddressList`].
@@ -94,6 +96,7 @@ impl Kind {
             Kind::Number { unit: Unit::Bytes, .. } => "BYTES",
             Kind::Word(_) => "WORD",
             Kind::Host => "ADDRESS",
+            Kind::Mode => "OCTAL",
             Kind::Endpoint => "ADDRESS:PORT",
             Kind::Addresses | Kind::Origins => "LIST",
             Kind::Tokens => "TOKEN",
@@ -121,7 +124,10 @@ impl fmt::Display for Kind {
                 [some @ .., last] => write!(f, "{} or {last}", some.join(", ")),
                 [] => Ok(()),
             },
-            Kind::Host => f.write_str("localhost, 0.0.0.0, :: or another address of this machine"),
+            Kind::Host => f.write_str(
+                "localhost, 0.0.0.0, :: or another address of this machine, or unix:/path/of/a/socket",
+            ),
+            Kind::Mode => f.write_str("an octal number from 0 to 777, as of chmod"),
             Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
             Kind::Addresses => {
                 f.write_str("a comma list of addresses and networks such as 10.0.0.0/8,::1, or none")
@@ -138,32 +144,53 @@ impl fmt::Display for Kind {
 }
 
 /// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
     /// IPv4 and IPv6 loopback.
     Localhost,
     /// This address.
     Address(IpAddr),
+    /// A Unix socket, by its absolute path.
+    Unix(PathBuf),
 }
 
 impl Host {
-    /// The addresses to bind.
+    /// The addresses to bind; a Unix socket has none.
     #[must_use]
-    pub fn addresses(self) -> Vec<IpAddr> {
+    pub fn addresses(&self) -> Vec<IpAddr> {
         match self {
             Host::Localhost => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            Host::Address(address) => vec![address],
+            Host::Address(address) => vec![*address],
+            Host::Unix(_) => Vec::new(),
         }
     }
 
     /// Whether nobody outside this machine can connect.
     #[must_use]
-    pub fn is_loopback(self) -> bool {
+    pub fn is_loopback(&self) -> bool {
         match self {
             Host::Localhost => true,
             Host::Address(address) => address.to_canonical().is_loopback(),
+            // In a container it is shared as a file.
+            Host::Unix(_) => false,
         }
     }
+}
+
+/// What comes before the path of a Unix socket.
+const UNIX: &str = "unix:";
+
+/// Who may use a file: the last nine bits of a `chmod`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+/// Something that is done or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Done.
+    On,
+    /// Not done.
+    Off,
 }
 
 /// How log lines look.
@@ -245,6 +272,10 @@ impl Value for Host {
         if text == "localhost" {
             return Ok(Host::Localhost);
         }
+        if let Some(path) = text.strip_prefix(UNIX) {
+            let is_path = cfg!(unix) && path.starts_with('/') && !path.ends_with('/');
+            return if is_path { Ok(Host::Unix(path.into())) } else { Err(Refusal::NotAllowed) };
+        }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         bare.parse().map(Host::Address).map_err(|_| Refusal::NotAllowed)
     }
@@ -253,6 +284,7 @@ impl Value for Host {
         match self {
             Host::Localhost => "localhost".to_owned(),
             Host::Address(address) => address.to_string(),
+            Host::Unix(path) => format!("{UNIX}{}", path.display()),
         }
     }
 }
@@ -284,6 +316,37 @@ impl Value for Demo {
             Demo::Loopback => "loopback",
             Demo::On => "on",
             Demo::Off => "off",
+        }
+        .to_owned()
+    }
+}
+
+impl Value for Mode {
+    fn read(text: &str, _: Kind) -> Result<Mode, Refusal> {
+        let is_octal =
+            text.len() <= 4 && !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
+        mode.map(Mode).ok_or(Refusal::NotAllowed)
+    }
+
+    fn show(&self) -> String {
+        format!("{:o}", self.0)
+    }
+}
+
+impl Value for Switch {
+    fn read(text: &str, _: Kind) -> Result<Switch, Refusal> {
+        match text {
+            "on" => Ok(Switch::On),
+            "off" => Ok(Switch::Off),
+            _ => Err(Refusal::NotAllowed),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Switch::On => "on",
+            Switch::Off => "off",
         }
         .to_owned()
     }

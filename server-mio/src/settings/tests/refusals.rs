@@ -38,7 +38,8 @@ fn what_is_no_number_is_none() {
 #[test]
 fn a_bad_value_is_named_with_where_it_came_from_and_what_is_allowed() {
     let port = "allowed is a whole number from 1 to 65535, or 0 (any free one, which is printed)";
-    let host = "allowed is localhost, 0.0.0.0, :: or another address of this machine";
+    let host =
+        "allowed is localhost, 0.0.0.0, :: or another address of this machine, or unix:/path/of/a/socket";
     let list = "allowed is a comma list of addresses and networks such as 10.0.0.0/8,::1, or none";
     let origins =
         "allowed is * or a comma list of origins such as https://example.com, https://*.example.com, null";
@@ -52,6 +53,18 @@ fn a_bad_value_is_named_with_where_it_came_from_and_what_is_allowed() {
         (vec![("HOST", "")], vec![], format!("HOST=\"\": {host}")),
         (vec![("HOST", "127.0.0.1:80")], vec![], format!("HOST=\"127.0.0.1:80\": {host}")),
         (vec![("HOST", "*")], vec![], format!("HOST=\"*\": {host}")),
+        (vec![("HOST", "unix:relative")], vec![], format!("HOST=\"unix:relative\": {host}")),
+        (vec![("HOST", "unix:")], vec![], format!("HOST=\"unix:\": {host}")),
+        (
+            vec![("SOCKET_MODE", "680")],
+            vec![],
+            "SOCKET_MODE=\"680\": allowed is an octal number from 0 to 777, as of chmod".to_owned(),
+        ),
+        (
+            vec![("PROXY_PROTOCOL", "on")],
+            vec![],
+            "PROXY_PROTOCOL: goes with TRUSTED_PROXIES, which is not set".to_owned(),
+        ),
         (
             vec![("DUPLICATE_PEER", "Reject")],
             vec![],
