@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::inboxes::Inbox;
 use crate::pace::Pace;
@@ -13,8 +14,8 @@ use crate::peers::{Peer, Standing, Watch};
 use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
-    AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, PeerId, Spelling, Switchboard,
-    Time, TimerKind,
+    AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, LiveLimits, PeerId, Spelling,
+    Switchboard, Time, TimerKind,
 };
 
 /// A deadline that fires later than this shows that the driver was not listening meanwhile (a stopped
@@ -148,6 +149,15 @@ impl Switchboard {
             && let Some(held) = self.release(conn)
         {
             self.seat_held(held);
+        }
+    }
+
+    /// Other limits hold from now on. Those who wait for a place that there is now are let in.
+    pub(crate) fn adjust(&mut self, limits: LiveLimits) {
+        self.overbooked = self.peers.len();
+        self.limits = mem::take(&mut self.limits).with(limits);
+        for _ in 0..self.held.len() {
+            self.place_is_free();
         }
     }
 

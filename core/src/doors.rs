@@ -1,7 +1,7 @@
 //! What goes in through [`crate::Switchboard::handle`] and what comes out of
 //! [`crate::Switchboard::poll_output`].
 
-use crate::{ConnId, Event, Grant, Time};
+use crate::{ConnId, Event, Grant, LiveLimits, Time};
 
 /// The party that a connection counts against where a limit per address applies: an IPv4 address, or the
 /// /64 of an IPv6 one. The driver makes it; the core only compares.
@@ -71,6 +71,11 @@ pub enum Input<'a> {
     Drain {
         /// When the last `Close` must have gone out.
         until: Time,
+    },
+    /// From now on these limits hold.
+    Adjust {
+        /// Which.
+        limits: LiveLimits,
     },
     /// Nothing but the passing of time.
     Tick,

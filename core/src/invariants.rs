@@ -48,7 +48,7 @@ impl Switchboard {
     pub fn check_invariants(&self) {
         self.peers.check();
         self.mailboxes.check(&self.limits);
-        assert!(self.peers.len() <= self.limits.connections as usize);
+        assert!(self.peers.len() <= self.overbooked.max(self.limits.connections as usize));
         assert!(self.held.len() <= self.limits.held_connections as usize);
         assert!(self.unregistered.len() <= self.limits.unregistered_connections as usize);
         for (conn, unregistered) in &self.unregistered {

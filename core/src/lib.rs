@@ -65,7 +65,7 @@ pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
 pub use event::{Departure, ErrorCode, Event, MailEnd, NetworkId, Occasion, Signal, Verb};
 pub use grant::Grant;
 pub use id::{ConnId, PeerId, Spelling};
-pub use limits::{DuplicatePeer, Limits};
+pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;
 pub use time::{Time, UnixMillis};
 pub use timers::TimerKind;

@@ -26,6 +26,8 @@ use alloc::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Switchboard {
     pub(crate) limits: Limits,
+    /// How many peers there were when a lower limit was set.
+    pub(crate) overbooked: usize,
     pub(crate) boot: UnixMillis,
     pub(crate) now: Time,
     pub(crate) peers: Peers,
@@ -67,6 +69,7 @@ impl Switchboard {
     pub fn new(limits: Limits, boot: UnixMillis) -> Self {
         Switchboard {
             limits,
+            overbooked: 0,
             boot,
             now: Time(0),
             peers: Peers::default(),
@@ -111,6 +114,7 @@ impl Switchboard {
             Input::Drain { until } => self.start_drain(until),
             Input::Posted { conn, body, address, grant } => self.posted(conn, body, address, grant),
             Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
+            Input::Adjust { limits } => self.adjust(limits),
             Input::Tick => {}
         }
         self.answer_ready();

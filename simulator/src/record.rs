@@ -52,6 +52,7 @@ impl Record {
             Input::Closed { conn, cause } => Happening::Up(conn.0, format!("is over: {cause:?}")),
             Input::QueueFull { conn } => Happening::Up(conn.0, "does not read".to_owned()),
             Input::Drain { until } => Happening::Inside(format!("shut down until {} ms", until.0)),
+            Input::Adjust { limits } => Happening::Inside(format!("from now on {limits:?}")),
             Input::Tick => Happening::Inside("tick".to_owned()),
         });
     }

@@ -5,6 +5,7 @@
 //! * [`Crowd`] is thousands of them on one thread.
 //! * [`Healthy`] is a group of peers that signal in the background and tell whether anything disturbed them.
 //! * [`http`] sends requests as raw bytes.
+//! * [`tools`] runs programs of Debian: promtool, nginx and others.
 //! * [`conversation`] plays the transcripts in `golden/`.
 //!
 //! They panic with a message that says what was expected and what came: a test that uses them is a list of
@@ -20,6 +21,7 @@ pub mod http;
 pub mod id;
 mod peer;
 mod server;
+pub mod tools;
 pub mod websocket;
 
 pub use crowd::{Crowd, News};

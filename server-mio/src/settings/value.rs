@@ -128,7 +128,7 @@ impl fmt::Display for Kind {
                 "localhost, 0.0.0.0, :: or another address of this machine, or unix:/path/of/a/socket",
             ),
             Kind::Mode => f.write_str("an octal number from 0 to 777, as of chmod"),
-            Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9090 or [::1]:9090"),
+            Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
             Kind::Addresses => {
                 f.write_str("a comma list of addresses and networks such as 10.0.0.0/8,::1, or none")
             }

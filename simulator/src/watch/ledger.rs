@@ -97,7 +97,7 @@ impl Ledger {
 
     pub(crate) fn input(&mut self, now: Time, input: &Input<'_>) {
         match *input {
-            Input::Opened { conn, target, address, grant: _ } => {
+            Input::Opened { conn, target, address, .. } => {
                 let party = Party {
                     me: target::peer_id(target),
                     address,
@@ -117,7 +117,11 @@ impl Ledger {
             Input::Heard { conn } => self.heard(now, conn),
             Input::Closed { conn, .. } => self.set_stage(conn, Stage::Over),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
-            Input::Posted { .. } | Input::Polled { .. } | Input::QueueFull { .. } | Input::Tick => {}
+            Input::Posted { .. }
+            | Input::Polled { .. }
+            | Input::QueueFull { .. }
+            | Input::Adjust { .. }
+            | Input::Tick => {}
         }
     }
 

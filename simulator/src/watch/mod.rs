@@ -134,7 +134,7 @@ impl Watch {
         let board = &mut self.board;
         guard(|| board.handle(now, input))?;
         self.drain(now, record)?;
-        let thorough = self.inputs % self.care.every == 0;
+        let thorough = self.inputs.is_multiple_of(self.care.every);
         if thorough {
             let board = &self.board;
             guard(|| board.check_invariants())?;
@@ -219,18 +219,19 @@ impl Watch {
 impl Given {
     fn keep(input: &Input<'_>) -> Given {
         match *input {
-            Input::Opened { conn, target, address, grant: _ } => {
+            Input::Opened { conn, target, address, .. } => {
                 Given::Opened { conn, target: target.to_owned(), address }
             }
             Input::Text { conn, text } => Given::Text { conn, text: text.to_owned() },
-            Input::Posted { conn, body, address, grant: _ } => {
+            Input::Posted { conn, body, address, .. } => {
                 Given::Posted { conn, body: body.to_owned(), address }
             }
-            Input::Polled { conn, target, grant: _ } => Given::Polled { conn, target: target.to_owned() },
+            Input::Polled { conn, target, .. } => Given::Polled { conn, target: target.to_owned() },
             Input::Heard { conn } => Given::Other(Input::Heard { conn }),
             Input::Closed { conn, cause } => Given::Other(Input::Closed { conn, cause }),
             Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
             Input::Drain { until } => Given::Other(Input::Drain { until }),
+            Input::Adjust { limits } => Given::Other(Input::Adjust { limits }),
             Input::Tick => Given::Other(Input::Tick),
         }
     }
