@@ -1,12 +1,9 @@
 //! Who is introduced to whom.
 //!
-//! A newcomer meets up to `k` peers: about half of them the nearest by XOR distance, the rest one per
-//! distance bucket from the farthest bucket inwards. Nearest alone would fall apart under churn into islands
-//! that never meet again; one far link per bucket keeps the network one piece, with a diameter that grows
-//! with the logarithm of its size. Both sides are always told.
+//! Whom a peer should know is decided in [`crate::choice`]; here both sides are told, on an announce, when a
+//! peer has lost too many acquaintances, and now and then.
 
-use core::ops::ControlFlow;
-
+use crate::choice::Choice;
 use crate::timers::spread;
 use crate::wire::Message;
 use crate::{Event, Occasion, Switchboard, TimerKind};
@@ -95,61 +92,15 @@ impl Switchboard {
         }
     }
 
-    /// Fills `self.chosen` with the choice of an announced peer: the same one whenever the network is the same.
+    /// Fills `self.chosen` with the choice of an announced peer.
     fn choose(&mut self, slot: u32) {
         let mut chosen = core::mem::take(&mut self.chosen);
         chosen.clear();
-        if let Some(me) = self.peers[slot].announcement() {
+        if let Some(announcement) = self.peers[slot].announcement() {
+            let members = self.networks.members(announcement.network);
             let id = self.peers[slot].spelling.id();
-            let members = self.networks.members(me.network);
-            let k = usize::from(me.k);
-            let near = k.div_ceil(2);
-            let mut room = (self.limits.acquaintances as usize).saturating_sub(me.acquaintances.len());
-
-            // Takes `other` if neither of the two would get more acquaintances than it may have.
-            let mut take = |chosen: &mut alloc::vec::Vec<u32>, other: u32| {
-                if chosen.contains(&other) {
-                    return Choice::Chosen;
-                }
-                if !me.knows(other) {
-                    let full = |full: &crate::peers::Announcement| {
-                        full.acquaintances.len() >= self.limits.acquaintances as usize
-                    };
-                    if room == 0 || self.peers[other].announcement().is_none_or(full) {
-                        return Choice::Full;
-                    }
-                    room -= 1;
-                }
-                chosen.push(other);
-                Choice::Chosen
-            };
-            let until = |count: usize, chosen: &alloc::vec::Vec<u32>| {
-                if chosen.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            };
-
-            members.nearest(id, |other| {
-                take(&mut chosen, other);
-                until(near, &chosen)
-            });
-            members.buckets(id, |bucket| {
-                until(k, &chosen)?;
-                bucket.nearest(|other| match take(&mut chosen, other) {
-                    Choice::Chosen => ControlFlow::Break(()),
-                    Choice::Full => ControlFlow::Continue(()),
-                });
-                until(k, &chosen)
-            });
-            members.nearest(id, |other| {
-                until(k, &chosen)?;
-                take(&mut chosen, other);
-                until(k, &chosen)
-            });
+            Choice::new(&self.peers, announcement, self.limits.acquaintances, &mut chosen).make(id, members);
         }
         self.chosen = chosen;
     }
-}
-
-enum Choice {
-    Chosen,
-    Full,
 }

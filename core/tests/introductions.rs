@@ -15,17 +15,19 @@ fn reference(me: &PeerId, others: &BTreeSet<PeerId>, k: usize) -> BTreeSet<PeerI
     nearest.sort_by_key(|id| id.distance(me));
     let mut chosen: Vec<PeerId> = nearest.iter().take(k.div_ceil(2)).copied().collect();
     let bucket = |id: &PeerId| {
-        id.distance(me)
-            .iter()
-            .flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1))
-            .position(|bit| bit == 1)
+        let bits = id.distance(me);
+        bits.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)).position(|bit| bit == 1)
     };
-    for number in 0..160 {
-        let first = nearest.iter().find(|id| bucket(id) == Some(number));
-        if let Some(first) = first.filter(|first| chosen.len() < k && !chosen.contains(first)) {
-            chosen.push(*first);
-        }
+    let first_of = |number: usize| nearest.iter().find(|id| bucket(id) == Some(number)).copied();
+    let mut far: Vec<PeerId> = (0..160).filter_map(first_of).filter(|id| !chosen.contains(id)).collect();
+    let places = k.saturating_sub(chosen.len());
+    if far.len() > places {
+        let number = me.0[16..].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let begin = usize::try_from(number % far.len() as u64).unwrap();
+        far.rotate_left(begin);
+        far.truncate(places);
     }
+    chosen.extend(far);
     for id in nearest {
         if chosen.len() < k && !chosen.contains(&id) {
             chosen.push(id);

@@ -16,7 +16,8 @@
 
 use super::script::{self, Line};
 use peerpigeon_core::{
-    AddressKey, ConnId, DuplicatePeer, Event, Gone, Input, Limits, Output, Switchboard, Time, UnixMillis,
+    AddressKey, ConnId, DuplicatePeer, Event, Gone, Grant, Input, Limits, Output, Switchboard, Time,
+    UnixMillis,
 };
 use serde_json::value::RawValue;
 
@@ -102,7 +103,12 @@ impl World {
                 }
                 let conn = self.fresh(WEBSOCKET, who);
                 self.slots[WEBSOCKET][who].is_open = true;
-                self.feed(Input::Opened { conn, target: &script::text(line.rest), address });
+                self.feed(Input::Opened {
+                    conn,
+                    target: &script::text(line.rest),
+                    address,
+                    grant: &Grant::ANY,
+                });
             }
             b't' if socket.is_open => self.feed(Input::Text { conn, text: &script::text(line.rest) }),
             b'h' if socket.is_open => self.feed(Input::Heard { conn }),
@@ -129,10 +135,10 @@ impl World {
         self.slots[HTTP][line.who].is_asking = true;
         let text = script::text(line.rest);
         if line.action == b'p' {
-            self.feed(Input::Posted { conn, body: &text, address });
+            self.feed(Input::Posted { conn, body: &text, address, grant: &Grant::ANY });
             assert!(!self.slots[HTTP][line.who].is_asking, "a post was not answered");
         } else {
-            self.feed(Input::Polled { conn, target: &text });
+            self.feed(Input::Polled { conn, target: &text, grant: &Grant::ANY });
         }
     }
 

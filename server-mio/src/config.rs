@@ -1,5 +1,6 @@
 //! What the loop needs to know.
 
+use crate::http::PageRules;
 use crate::settings::Settings;
 use peerpigeon_core::Limits;
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub max_handshakes: usize,
     /// Sockets of all kinds. At the limit nothing is accepted any more, until a tenth of them is gone.
     pub max_sockets: usize,
+    /// Which pages are shown to whom.
+    pub pages: PageRules,
 }
 
 impl Config {
@@ -48,6 +51,7 @@ impl Config {
             shutdown_timeout_ms: 8_000,
             max_handshakes,
             max_sockets: known + known / 4 + max_handshakes,
+            pages: PageRules::default(),
             limits,
         }
     }
@@ -61,6 +65,11 @@ impl From<&Settings> for Config {
             memory_budget_bytes: settings.memory_budget,
             handshake_timeout_ms: settings.handshake_timeout,
             shutdown_timeout_ms: settings.shutdown_timeout,
+            pages: PageRules {
+                tokens: settings.metrics_token.clone(),
+                has_admin_door: settings.admin_listen.is_some(),
+                demo: settings.demo,
+            },
             ..Config::new(settings.limits())
         }
     }

@@ -6,13 +6,13 @@
 //!
 //! ```
 //! use peerpigeon_core::UnixMillis;
-//! use peerpigeon_server::{Config, MioNet, OpenGate, Server};
+//! use peerpigeon_server::{Config, Door, MioNet, OpenGate, Server};
 //! use std::io::{Read, Write};
 //! use std::net::{SocketAddr, TcpStream};
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
-//! let (addresses, stop) = (net.local_addresses()?, net.stop_handle());
+//! let (addresses, stop) = (net.local_addresses(Door::Public)?, net.stop_handle());
 //! let boot = UnixMillis(1_700_000_000_000);
 //! let server = std::thread::spawn(move || {
 //!     Server::new(net, Config::default(), Box::new(OpenGate), boot).run()
@@ -33,26 +33,37 @@
 
 pub mod access;
 pub mod addresses;
+mod arrivals;
 pub mod calendar;
 mod config;
 pub mod container;
 mod gate;
 mod guard;
 pub mod http;
+pub mod jwt;
+mod listening;
 pub mod logging;
+mod meter;
 mod mio_net;
 mod net;
 pub mod origins;
 pub mod per_address;
+mod proc_files;
+mod proxy_protocol;
 mod server;
 pub mod settings;
+mod stream;
 mod tally;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 pub mod websocket;
 
 pub use config::Config;
 pub use gate::{Gate, OpenGate, Purpose};
 pub use guard::Guard;
-pub use mio_net::{MioNet, StopHandle};
-pub use net::{Accepted, Net, Ready};
+pub use meter::{FrameKind, Frames, Histogram, Meter};
+pub use mio_net::{MioNet, MioSocket, StopHandle};
+pub use net::{Accepted, Door, Net, Process, Ready};
 pub use server::Server;
 pub use tally::Tally;
+pub use tls::Certificate;

@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 ///   has left nothing, and whatever comes later is reported, with the one exception of an end of the stream
 ///   that was there already: that is told by [`Ready::Readable`] with `hangup`.
 /// * [`Net::write`] that takes less than it was given, or nothing ([`io::ErrorKind::WouldBlock`]), is
-///   reported [`Ready::Writable`] when there is room again.
+///   reported [`Ready::Writable`] when there is room again. The next one begins with what was not taken: some of
+///   it may be on its way already.
 /// * [`Net::accept`] is called until it fails with [`io::ErrorKind::WouldBlock`], perhaps much later.
 pub trait Net {
     /// One connection. Dropping it without [`Net::close`] must close it, too.
@@ -69,6 +70,27 @@ pub trait Net {
 
     /// Bytes of memory that the process takes; `None` where nobody can tell.
     fn resident_bytes(&self) -> Option<u64>;
+
+    /// Microseconds since the start, never going back: for measuring, not for deciding.
+    fn micros(&self) -> u64 {
+        self.now().0.saturating_mul(1_000)
+    }
+
+    /// What else is known of the process.
+    fn process(&self) -> Process {
+        Process::default()
+    }
+}
+
+/// What the system says about the process; `None` where nobody can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Descriptors that are open.
+    pub open_descriptors: Option<u64>,
+    /// Descriptors that may be open.
+    pub max_descriptors: Option<u64>,
+    /// Processor time that it has used, in milliseconds.
+    pub processor_ms: Option<u64>,
 }
 
 /// A connection that has just been taken.
@@ -78,6 +100,18 @@ pub struct Accepted<S> {
     pub socket: S,
     /// The other end; `None` where it has no address.
     pub remote: Option<SocketAddr>,
+    /// Which way it came in.
+    pub door: Door,
+}
+
+/// The ways in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Door {
+    /// For peers and everybody.
+    #[default]
+    Public,
+    /// For operators: pages about the server, and nothing else.
+    Admin,
 }
 
 /// What [`Net::wait`] reports.

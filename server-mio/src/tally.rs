@@ -15,16 +15,20 @@ pub struct Tally {
     pub mailed: u64,
     /// Sweeps of expired state.
     pub swept: u64,
-    /// Bytes of all messages relayed.
-    pub relayed_bytes: u64,
+    /// Messages kept for peers that signal without a WebSocket.
+    pub shelved: u64,
     accepted: [u64; Signal::ALL.len()],
+    accepted_bytes: [u64; Signal::ALL.len()],
     relayed: [u64; Signal::ALL.len()],
+    relayed_bytes: [u64; Signal::ALL.len()],
     handled: [u64; Verb::ALL.len()],
     refused: [u64; ErrorCode::ALL.len()],
+    held: [u64; CloseReason::ALL.len()],
     closed: [u64; CloseReason::ALL.len()],
     lost: [u64; LOST.len()],
     introduced: [u64; OCCASIONS.len()],
     mail_ended: [u64; MAIL_ENDS.len()],
+    shelf_ended: [u64; MAIL_ENDS.len()],
 }
 
 impl Tally {
@@ -35,13 +39,19 @@ impl Tally {
             Event::Admitted { .. } => self.admitted += 1,
             Event::Announced { .. } => self.announced += 1,
             Event::Introduced { occasion, .. } => self.introduced[*occasion as usize] += 1,
-            Event::Accepted { signal, .. } => self.accepted[*signal as usize] += 1,
+            Event::Accepted { signal, bytes, .. } => {
+                self.accepted[*signal as usize] += 1;
+                self.accepted_bytes[*signal as usize] += u64::from(*bytes);
+            }
             Event::Relayed { signal, bytes, .. } => {
                 self.relayed[*signal as usize] += 1;
-                self.relayed_bytes += u64::from(*bytes);
+                self.relayed_bytes[*signal as usize] += u64::from(*bytes);
             }
             Event::Mailed { .. } => self.mailed += 1,
             Event::MailEnded { end, .. } => self.mail_ended[*end as usize] += 1,
+            Event::Shelved { .. } => self.shelved += 1,
+            Event::ShelfEnded { end, .. } => self.shelf_ended[*end as usize] += 1,
+            Event::Held { why, .. } => self.held[*why as usize] += 1,
             Event::Refused { code, .. } => self.refused[*code as usize] += 1,
             Event::Handled { verb, .. } => self.handled[*verb as usize] += 1,
             Event::Swept { .. } => self.swept += 1,
@@ -49,9 +59,6 @@ impl Tally {
             Event::Gone { cause: Departure::Lost(how), .. } => self.lost[*how as usize] += 1,
             // No connection ends by these two; they end a stay in a network.
             Event::Gone { cause: Departure::Goodbye | Departure::Moved, .. }
-            | Event::Held { .. }
-            | Event::Shelved { .. }
-            | Event::ShelfEnded { .. }
             | Event::Left { .. }
             | Event::NetworkOpened { .. }
             | Event::NetworkClosed { .. } => {}
@@ -65,6 +72,12 @@ impl Tally {
         self.mailed + self.relayed.iter().chain(&self.handled).chain(&self.refused).sum::<u64>()
     }
 
+    /// Signals relayed, of all types.
+    #[must_use]
+    pub fn relays(&self) -> u64 {
+        self.relayed.iter().sum()
+    }
+
     /// Messages that were answered with an `error`.
     #[must_use]
     pub fn refusals(&self) -> u64 {
@@ -76,9 +89,25 @@ impl Tally {
         named(Signal::ALL, Signal::name, &self.accepted)
     }
 
+    /// Bytes of the `data` of accepted signals, by type.
+    pub fn accepted_bytes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        named(Signal::ALL, Signal::name, &self.accepted_bytes)
+    }
+
     /// Signals relayed, by type.
     pub fn relayed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         named(Signal::ALL, Signal::name, &self.relayed)
+    }
+
+    /// Bytes of the messages that were relayed, by type.
+    pub fn relayed_bytes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        named(Signal::ALL, Signal::name, &self.relayed_bytes)
+    }
+
+    /// Bytes of all messages that were relayed.
+    #[must_use]
+    pub fn relayed_bytes_total(&self) -> u64 {
+        self.relayed_bytes.iter().sum()
     }
 
     /// Messages handled by the server itself, by type.
@@ -89,6 +118,16 @@ impl Tally {
     /// Messages refused, by code.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         named(ErrorCode::ALL, ErrorCode::name, &self.refused)
+    }
+
+    /// Connections that were held, by what they would be told.
+    pub fn held(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        named(CloseReason::ALL, CloseReason::text, &self.held)
+    }
+
+    /// Connections closed by the server, by why.
+    pub fn closes(&self) -> impl Iterator<Item = (CloseReason, u64)> {
+        CloseReason::ALL.into_iter().zip(self.closed)
     }
 
     /// Connections closed by the server, by reason.
@@ -104,6 +143,11 @@ impl Tally {
     /// Introductions, by occasion.
     pub fn introduced(&self) -> impl Iterator<Item = (&'static str, u64)> {
         named(OCCASIONS, occasion_name, &self.introduced)
+    }
+
+    /// Ends of messages that were kept for peers without a WebSocket, by how.
+    pub fn shelf_ended(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        named(MAIL_ENDS, mail_end_name, &self.shelf_ended)
     }
 
     /// Ends of mails, by how.
@@ -189,7 +233,8 @@ mod tests {
         tally.count(&Event::Mailed { from, to });
         assert_eq!(tally.messages(), 5);
         assert_eq!(tally.refusals(), 2);
-        assert_eq!(tally.relayed_bytes, 300);
+        assert_eq!(tally.relayed_bytes_total(), 300);
+        assert_eq!(tally.accepted_bytes().map(|(_, bytes)| bytes).sum::<u64>(), 21);
         assert_eq!(tally.relayed().find(|(name, _)| *name == "answer"), Some(("answer", 1)));
         assert_eq!(tally.relayed().map(|(_, count)| count).sum::<u64>(), 1);
     }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use peerpigeon_core::{Limits, UnixMillis};
-use peerpigeon_server::{Config, MioNet, OpenGate, Server};
+use peerpigeon_server::{Config, Door, MioNet, OpenGate, Server};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -54,7 +54,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
-        let address = net.local_addresses().unwrap()[0];
+        let address = net.local_addresses(Door::Public).unwrap()[0];
         // Nothing but what the clients send may happen meanwhile.
         let limits = Limits { message_rate_per_second: 0, ping_interval_ms: 0, ..Limits::default() };
         let server = Server::new(net, Config::new(limits), Box::new(OpenGate), UnixMillis(0));
@@ -81,7 +81,7 @@ impl Bench {
     /// Sends what one client has to say, and turns until as many bytes have been written as went in. Every
     /// message is longer when it comes out, so all of them are under way then.
     fn relay(&mut self, from: &mut TcpStream, bytes: &[u8], to: &mut TcpStream) {
-        let relayed = |bench: &Bench| bench.server.tally().relayed_bytes;
+        let relayed = |bench: &Bench| bench.server.tally().relayed_bytes_total();
         let before = relayed(self);
         from.write_all(bytes).unwrap();
         while relayed(self) < before + bytes.len() as u64 {

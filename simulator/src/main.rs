@@ -1,18 +1,161 @@
-//! temporary
-fn main() {
-    let a: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().unwrap_or(0)).collect();
-    for seed in a[0]..a[1] {
-        let scenario = peerpigeon_simulator::scenario::Scenario::draw(seed);
-        if let Err(v) = peerpigeon_simulator::run(&scenario) {
-            eprintln!("seed {seed}: {v}\n");
-            if a.len() > 2 {
-                let (scenario, v) = peerpigeon_simulator::shrink(&scenario, 2000).unwrap();
-                eprintln!(
-                    "{v}\n{}\n{}",
-                    scenario.to_json(),
-                    peerpigeon_simulator::diagram(&scenario, a[2] as usize)
-                );
+//! `simulate`: runs the signaling server in virtual time and looks for what it does wrong.
+
+mod args;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use peerpigeon_simulator::scenario::Scenario;
+use peerpigeon_simulator::{Report, Violation, diagram, run, shrink, sweep};
+
+use args::{Args, What};
+
+/// Runs that shrinking may take.
+const SHRINKING: u32 = 2_000;
+/// Failures after which a sweep has seen enough.
+const ENOUGH: usize = 3;
+
+fn main() -> ExitCode {
+    let args = match Args::parse() {
+        Ok(Some(args)) => args,
+        Ok(None) => return print(args::HELP),
+        Err(error) => {
+            // Nobody may be listening on the standard error; there is nothing else to do about that.
+            let _ = writeln!(io::stderr(), "simulate: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    quiet_panics();
+    match &args.what {
+        What::Scenario(path) => match Scenario::load(path) {
+            Ok(scenario) => one(&scenario, &args, &format!("simulate --scenario {}", path.display())),
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "simulate: {error}");
+                ExitCode::from(2)
             }
+        },
+        What::Seeds(seeds) if seeds.end - seeds.start == 1 => {
+            let seed = seeds.start;
+            one(&draw(seed, &args), &args, &again(seed, &args))
+        }
+        What::Seeds(seeds) => many(seeds.clone(), &args),
+    }
+}
+
+/// Runs one scenario and tells how it went.
+fn one(scenario: &Scenario, args: &Args, again: &str) -> ExitCode {
+    let begin = Instant::now();
+    match run(scenario) {
+        Ok(report) => {
+            let seconds = begin.elapsed().as_secs_f64();
+            if let Err(error) = save(scenario, args) {
+                return print(&format!("{error}\n"));
+            }
+            print(&format!("{}\n", told(&report, seconds)))
+        }
+        Err(violation) => {
+            blame(scenario, &violation, args, again);
+            ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a scenario for each seed and shows its progress.
+fn many(seeds: std::ops::Range<u64>, args: &Args) -> ExitCode {
+    let (begin, all) = (Instant::now(), seeds.end - seeds.start);
+    let totals = Mutex::new((0_u64, 0_u64, 0_u64));
+    let failures = sweep(
+        seeds,
+        args.threads,
+        ENOUGH,
+        |seed| run(&draw(seed, args)),
+        |_, result| {
+            let mut totals = totals.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            totals.0 += 1;
+            if let Ok(report) = result {
+                (totals.1, totals.2) = (totals.1 + report.inputs, totals.2 + report.virtual_ms);
+            }
+            let (done, inputs, virtual_ms) = *totals;
+            let step = (all / 20).max(1);
+            if done % step == 0 || done == all {
+                let line = format!(
+                    "{done} of {all} seeds, {inputs} inputs, {} h of virtual time, {:.0} s",
+                    virtual_ms / 3_600_000,
+                    begin.elapsed().as_secs_f64()
+                );
+                let _ = writeln!(io::stderr(), "{line}");
+            }
+        },
+    );
+    for failure in &failures {
+        let scenario = draw(failure.seed, args);
+        blame(&scenario, &failure.violation, args, &again(failure.seed, args));
+    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Says what is wrong, what happened before, how to see it again, and what remains of it when made small.
+fn blame(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
+    let last = diagram(scenario, args.lines);
+    let mut text = format!("\n{violation}\nseed: {}\nagain: {again}\n\n{last}", scenario.seed);
+    if let Some((small, violation)) = shrink(scenario, SHRINKING) {
+        let picture = diagram(&small, args.lines);
+        text +=
+            &format!("\nthe smallest scenario found that breaks the same law\n\n{violation}\n\n{picture}\n");
+        match save(&small, args) {
+            Ok(()) => text += &small.to_json(),
+            Err(error) => text += &error,
+        }
+    }
+    print(&text);
+}
+
+fn draw(seed: u64, args: &Args) -> Scenario {
+    args.peers.map_or_else(|| Scenario::draw(seed), |peers| Scenario::crowd(seed, peers))
+}
+
+/// The command that runs this seed again.
+fn again(seed: u64, args: &Args) -> String {
+    let peers = args.peers.map_or_else(String::new, |peers| format!(" --peers {peers}"));
+    format!("simulate --seed {seed}{peers}")
+}
+
+fn save(scenario: &Scenario, args: &Args) -> Result<(), String> {
+    let Some(path) = &args.save else { return Ok(()) };
+    scenario.save(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn told(report: &Report, seconds: f64) -> String {
+    let peak = &report.peak;
+    format!(
+        "every law held\n\
+         transcript  {:016x}\n\
+         inputs      {} in {seconds:.2} s\n\
+         time        {}.{:03} s of virtual time\n\
+         peaks       {} connections, {} peers, {} networks, {} acquaintances, {} mails",
+        report.transcript,
+        report.inputs,
+        report.virtual_ms / 1_000,
+        report.virtual_ms % 1_000,
+        peak.connections,
+        peak.peers,
+        peak.networks,
+        peak.acquaintances,
+        peak.mails
+    )
+}
+
+/// A panic of the core is caught and reported as a breach; where it cannot be caught, its message stays.
+fn quiet_panics() {
+    if cfg!(panic = "unwind") {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+}
+
+/// Prints to the standard output; a reader that has gone away is no failure.
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }

@@ -6,6 +6,7 @@
 //! * [`Ring`] is hundreds of them that signal in the background and measure how long it takes.
 //! * [`Healthy`] is a group of peers that signal in the background and tell whether anything disturbed them.
 //! * [`http`] sends requests as raw bytes.
+//! * [`tools`] runs programs of Debian: promtool, nginx and others.
 //! * [`conversation`] plays the transcripts in `golden/`.
 //!
 //! They panic with a message that says what was expected and what came: a test that uses them is a list of
@@ -23,6 +24,7 @@ mod peer;
 pub mod process;
 mod ring;
 mod server;
+pub mod tools;
 pub mod websocket;
 
 pub use crowd::{Crowd, News};

@@ -17,6 +17,7 @@ use crate::{PATIENCE, wait_until};
 
 const BINARY: &str = "peerpigeon-server";
 const LISTENING: &str = "listening on http://";
+const FOR_OPERATORS: &str = "for operators: http://";
 
 /// A running server. Killed when dropped; its log is shown when that happens in a panic.
 #[derive(Debug)]
@@ -90,7 +91,8 @@ impl Server {
             let _ = child.wait();
             panic!("the server did not say that it is {LISTENING}…; status {status:?}, log:\n{}", log.text());
         };
-        let mut server = Server { child, address: address_in(&line), log, started_within: Duration::MAX };
+        let mut server =
+            Server { child, address: address_behind(LISTENING, &line), log, started_within: Duration::MAX };
         wait_until("an answer to /health", || server.health().status == 200);
         server.started_within = start.elapsed();
         server
@@ -100,6 +102,17 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for operators.
+    ///
+    /// # Panics
+    ///
+    /// When it does not say so within [`PATIENCE`].
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        let line = self.log.wait_for(FOR_OPERATORS).expect("it was told to");
+        address_behind(FOR_OPERATORS, &line)
     }
 
     /// From the start of the process to its first answer to `/health`.
@@ -297,8 +310,8 @@ fn raise_file_limit() {
 }
 
 /// The address in a line such as `… listening on http://127.0.0.1:3000 …`, in text or in JSON.
-fn address_in(line: &str) -> SocketAddr {
-    let (_, after) = line.split_once(LISTENING).expect("that is how it was found");
+fn address_behind(words: &str, line: &str) -> SocketAddr {
+    let (_, after) = line.split_once(words).expect("that is how it was found");
     let end = after.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c))).unwrap_or(after.len());
     after[..end].parse().unwrap_or_else(|error| panic!("{error}: no address in {line}"))
 }
@@ -356,7 +369,7 @@ mod tests {
             (r#"{"level":"info","msg":"listening on http://127.0.0.1:65535"}"#, "127.0.0.1:65535"),
             ("INFO listening on http://[::1]:80 and more", "[::1]:80"),
         ] {
-            assert_eq!(address_in(line), address.parse().unwrap());
+            assert_eq!(address_behind(LISTENING, line), address.parse().unwrap());
         }
     }
 }

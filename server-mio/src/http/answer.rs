@@ -35,6 +35,17 @@ impl Answer {
         Answer { status, content_type: "text/plain; charset=utf-8", lines: "", body }
     }
 
+    /// A JavaScript module. Asked for again each time: it belongs to this version of the server.
+    #[must_use]
+    pub fn script(body: &'static [u8]) -> Answer {
+        Answer {
+            status: Status::Ok,
+            content_type: "text/javascript; charset=utf-8",
+            lines: "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n",
+            body: Cow::Borrowed(body),
+        }
+    }
+
     /// A refusal, with the header fields that its status asks for.
     #[must_use]
     pub fn refusal(refusal: Refusal) -> Answer {

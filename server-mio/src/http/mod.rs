@@ -1,6 +1,7 @@
 //! HTTP/1.1 as far as a signaling server needs it: the way to a WebSocket, and a few pages for operators.
 
 mod answer;
+mod exposition;
 mod head;
 mod pages;
 mod request;
@@ -9,16 +10,19 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod visitor;
 
 pub use answer::Answer;
 pub use head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, parse};
 pub use request::{Method, Request};
 pub use status::Status;
+pub use visitor::{Demo, PageRules};
 
 pub(crate) use answer::{Frame, write};
 pub(crate) use pages::Vitals;
 pub(crate) use router::{SIGNALING, is_signaling, respond};
 pub(crate) use upgrade::{Upgrade, classify, write_switch};
+pub(crate) use visitor::{NOTHING_HERE, Visitor};
 
 /// An answer that refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,27 @@
 //! From a path to a page.
 
 use crate::http::pages::{self, Vitals};
+use crate::http::visitor::{NOTHING_HERE, PageRules, Shown, Visitor};
 use crate::http::{Answer, Method, Refusal, Request, Status};
 
-/// Makes the answer of one path.
-type Page = fn(&Vitals<'_>) -> Answer;
+/// Something that can be fetched.
+struct Page {
+    path: &'static str,
+    shown: Shown,
+    make: fn(&Vitals<'_>) -> Answer,
+}
 
 /// What can be fetched. A new page is one line here and one file in `pages/`.
-const PAGES: [(&str, Page); 3] =
-    [("/", pages::root::page), ("/health", pages::health::page), ("/stats", pages::stats::page)];
+const PAGES: [Page; 8] = [
+    Page { path: "/", shown: Shown::Everywhere, make: pages::root::page },
+    Page { path: "/client.js", shown: Shown::Public, make: pages::client::page },
+    Page { path: "/demo", shown: Shown::Demo, make: pages::demo::page },
+    Page { path: "/demo.js", shown: Shown::Demo, make: pages::demo::script },
+    Page { path: "/health", shown: Shown::Everywhere, make: pages::health::page },
+    Page { path: "/metrics", shown: Shown::Operators, make: pages::metrics::page },
+    Page { path: "/stats", shown: Shown::Operators, make: pages::stats::page },
+    Page { path: "/status", shown: Shown::Insiders, make: pages::status::page },
+];
 
 /// Where peers signal without a WebSocket: by `GET` and `POST`, which the core answers.
 pub(crate) const SIGNALING: &str = "/signaling";
@@ -19,27 +32,35 @@ pub(crate) fn is_signaling(request: &Request<'_>) -> bool {
 }
 
 /// Answers a request that is no WebSocket handshake.
-pub(crate) fn respond(request: &Request<'_>, vitals: &Vitals<'_>) -> Answer {
+pub(crate) fn respond(
+    request: &Request<'_>,
+    visitor: Visitor,
+    rules: &PageRules,
+    vitals: &Vitals<'_>,
+) -> Answer {
     match request.method {
         Method::Options => preflight(),
         Method::Unknown => {
             Answer::refusal(Refusal { status: Status::NotImplemented, text: "Method is not known" })
         }
         Method::Get | Method::Head | Method::Post | Method::Known => {
-            let page = PAGES.iter().find(|(path, _)| *path == request.path());
+            let page = PAGES.iter().find(|page| page.path == request.path());
             match page {
                 None if request.path() == SIGNALING => Answer {
                     lines: "Allow: GET, POST, OPTIONS\r\n",
                     ..Answer::text(Status::MethodNotAllowed, "Only GET, POST and OPTIONS")
                 },
-                None => Answer::refusal(Refusal { status: Status::NotFound, text: "Nothing here" }),
-                Some(_) if matches!(request.method, Method::Post | Method::Known) => {
-                    Answer::refusal(Refusal {
-                        status: Status::MethodNotAllowed,
-                        text: "Only GET, HEAD and OPTIONS",
-                    })
-                }
-                Some((_, page)) => page(vitals),
+                None => Answer::refusal(NOTHING_HERE),
+                Some(page) => match rules.judge(page.shown, visitor, request) {
+                    Err(refusal) => Answer::refusal(refusal),
+                    Ok(()) if matches!(request.method, Method::Post | Method::Known) => {
+                        Answer::refusal(Refusal {
+                            status: Status::MethodNotAllowed,
+                            text: "Only GET, HEAD and OPTIONS",
+                        })
+                    }
+                    Ok(()) => (page.make)(vitals),
+                },
             }
         }
     }

@@ -42,6 +42,28 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Status; 18] = [
+        Status::SwitchingProtocols,
+        Status::Ok,
+        Status::BadRequest,
+        Status::Unauthorized,
+        Status::Forbidden,
+        Status::NotFound,
+        Status::MethodNotAllowed,
+        Status::RequestTimeout,
+        Status::Conflict,
+        Status::LengthRequired,
+        Status::ContentTooLarge,
+        Status::UriTooLong,
+        Status::UpgradeRequired,
+        Status::TooManyRequests,
+        Status::HeadersTooLarge,
+        Status::NotImplemented,
+        Status::ServiceUnavailable,
+        Status::VersionNotSupported,
+    ];
+
     /// The number.
     #[must_use]
     pub fn code(self) -> u16 {
@@ -90,5 +112,16 @@ impl Status {
             Status::ServiceUnavailable => "Service Unavailable",
             Status::VersionNotSupported => "HTTP Version Not Supported",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_listed_in_the_order_of_their_numbers() {
+        assert!(Status::ALL.is_sorted_by_key(|status| status.code()));
+        assert!(Status::ALL.into_iter().enumerate().all(|(i, status)| status as usize == i));
     }
 }

@@ -1,6 +1,6 @@
 //! New connections.
 
-use crate::net::{Accepted, Net};
+use crate::net::{Accepted, Door, Net};
 use crate::server::Server;
 use crate::server::slots::key_of;
 use std::io::ErrorKind;
@@ -21,6 +21,7 @@ impl<N: Net> Server<N> {
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(error) => {
+                    self.meter.accept_failures += 1;
                     self.make_room();
                     return self.acceptor.note_exhausted(self.now, &error);
                 }
@@ -36,11 +37,12 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn take_in(&mut self, Accepted { socket, remote }: Accepted<N::Socket>) {
-        if !self.gate.admits(self.now, remote) {
-            return self.net.close(socket);
+    fn take_in(&mut self, accepted: Accepted<N::Socket>) {
+        if accepted.door == Door::Public && !self.gate.admits(self.now, accepted.remote) {
+            self.meter.turned_away += 1;
+            return self.net.close(accepted.socket);
         }
-        let id = self.connections.insert(socket, remote, self.now + self.config.handshake_timeout_ms);
+        let id = self.connections.insert(accepted, self.now + self.config.handshake_timeout_ms);
         if let Some(connection) = self.connections.get_mut(id)
             && let Err(error) = self.net.register(&mut connection.socket, key_of(id))
         {

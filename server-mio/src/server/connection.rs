@@ -1,9 +1,10 @@
 //! One socket and what is known of it.
 
+use crate::net::Door;
 use crate::server::exchange::Exchange;
 use crate::server::queue::Queue;
 use crate::websocket::Decoder;
-use peerpigeon_core::{AddressKey, ConnId, Time};
+use peerpigeon_core::{AddressKey, ConnId, Grant, Time};
 use std::net::SocketAddr;
 
 /// One of very many, most of them idle WebSockets: whatever is rare is boxed.
@@ -44,6 +45,7 @@ pub(crate) enum Phase {
 #[derive(Debug, Default)]
 pub(crate) struct HttpState {
     pub(crate) remote: Option<SocketAddr>,
+    pub(crate) door: Door,
     /// What was read and not used: a head that is not whole, or requests that wait for their turn.
     pub(crate) stash: Vec<u8>,
     /// How much of the stash is known to hold no whole head.
@@ -61,6 +63,7 @@ pub(crate) struct HttpState {
 pub(crate) struct Post {
     pub(crate) exchange: Exchange,
     pub(crate) address: Option<AddressKey>,
+    pub(crate) grant: Grant,
     /// It grows with what has come, not with what the head promises.
     pub(crate) body: Vec<u8>,
 }

@@ -1,5 +1,7 @@
 //! All connections, and the lists of those that have something to do.
 
+use crate::meter::{FrameKind, Frames};
+use crate::net::Accepted;
 use crate::server::connection::{Connection, HttpState, Marks, NEVER, Phase};
 use crate::server::pool::Pool;
 use crate::server::queue::Queue;
@@ -7,7 +9,6 @@ use crate::server::slots::Slots;
 use crate::websocket::{Decoder, encode};
 use peerpigeon_core::{ConnId, Time};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 /// Every socket, by the key under which it is registered; nothing here is ever searched through in a turn.
@@ -20,6 +21,8 @@ pub(crate) struct Connections<S> {
     spare_decoders: Vec<Decoder>,
     /// Bytes of memory that all connections own beside themselves.
     pub(super) owned_bytes: usize,
+    /// Frames that were queued.
+    pub(crate) sent: Frames,
     /// How many have nothing left to do but to wait for the client's end.
     pub(super) parting: usize,
     /// To be read.
@@ -44,6 +47,7 @@ impl<S> Connections<S> {
             pool: Pool::default(),
             spare_decoders: Vec::new(),
             owned_bytes: 0,
+            sent: Frames::default(),
             parting: 0,
             ready: Vec::new(),
             dirty: Vec::new(),
@@ -90,10 +94,11 @@ impl<S> Connections<S> {
     }
 
     /// Takes in an accepted socket; the key is what to register it under.
-    pub(crate) fn insert(&mut self, socket: S, remote: Option<SocketAddr>, deadline: Time) -> ConnId {
+    pub(crate) fn insert(&mut self, accepted: Accepted<S>, deadline: Time) -> ConnId {
+        let Accepted { socket, remote, door } = accepted;
         let connection = self.slots.insert(|id| Connection {
             id,
-            phase: Phase::Http(Box::new(HttpState { remote, ..HttpState::default() })),
+            phase: Phase::Http(Box::new(HttpState { remote, door, ..HttpState::default() })),
             queue: Queue::default(),
             deadline,
             socket,
@@ -211,6 +216,7 @@ impl<S> Connections<S> {
             Some(connection) if connection.marks.has_overflowed => Fit::Fits,
             Some(connection) if connection.queue.len() + frame_bytes > max_queue_bytes => Fit::TooMuch,
             _ => {
+                self.sent.count_message(text.len());
                 self.queue(id, frame_bytes, |out| encode::text(out, text));
                 Fit::Fits
             }
@@ -230,6 +236,7 @@ impl<S> Connections<S> {
     /// 6455 section 5.5.3).
     pub(crate) fn queue_pong(&mut self, id: ConnId, payload: &[u8]) {
         let Some(connection) = self.slots.any_mut(id) else { return };
+        self.sent.count(FrameKind::Pong);
         if connection.marks.is_blocked {
             if let Phase::Open { pong, .. } = &mut connection.phase {
                 let before = pong.as_ref().map_or(0, |payload| payload.len());
@@ -243,6 +250,7 @@ impl<S> Connections<S> {
 
     /// Appends a close frame.
     pub(crate) fn queue_close(&mut self, id: ConnId, code: Option<CloseCode>, reason: &str) {
+        self.sent.count(FrameKind::Close);
         self.queue(id, encode::MAX_CONTROL_BYTES + encode::MAX_HEADER_BYTES, |out| {
             encode::close(out, code, reason);
         });
@@ -335,7 +343,8 @@ mod tests {
     #[test]
     fn nothing_follows_a_message_that_did_not_fit() {
         let mut connections: Connections<()> = Connections::new(100);
-        let id = connections.insert((), None, Time(0));
+        let accepted = Accepted { socket: (), remote: None, door: Default::default() };
+        let id = connections.insert(accepted, Time(0));
         assert_eq!(connections.queue_text(id, "first"), Fit::Fits);
         assert_eq!(connections.queue_text(id, &"x".repeat(100)), Fit::TooMuch);
         connections.note_overflow(id);

@@ -21,6 +21,7 @@ mod tests;
 
 use crate::config::Config;
 use crate::gate::Gate;
+use crate::meter::Meter;
 use crate::net::{Net, Ready};
 use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
@@ -40,6 +41,7 @@ pub struct Server<N: Net> {
     gate: Box<dyn Gate>,
     switchboard: Switchboard,
     tally: Tally,
+    meter: Meter,
     connections: Connections<N::Socket>,
     acceptor: Acceptor,
     /// The clock is read once in a turn.
@@ -64,6 +66,7 @@ impl<N: Net> Server<N> {
         Server {
             switchboard: Switchboard::new(config.limits.clone(), boot),
             tally: Tally::default(),
+            meter: Meter::default(),
             connections: Connections::new(config.max_queue_bytes),
             acceptor: Acceptor::new(config.max_sockets.min(MAX_SLOTS)),
             now: net.now(),
@@ -100,13 +103,16 @@ impl<N: Net> Server<N> {
     /// As [`Server::run`].
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
+        let (start, relayed) = (self.net.micros(), self.tally.relays());
         self.now = self.net.now();
         self.note_events();
         self.accept_some();
         self.read_ready();
         self.fire_deadlines();
         self.flush_and_shed();
+        self.meter.relays.note(self.net.micros() - start, self.tally.relays() - relayed);
         self.close_ended();
+        self.meter.turns.note(self.net.micros() - start, 1);
         Ok(())
     }
 
@@ -125,9 +131,14 @@ impl<N: Net> Server<N> {
         self.switchboard.census()
     }
 
-    /// Counters.
+    /// Counters of what happened to peers.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Counters of what the loop did.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// The network, for a simulator that moves it between turns.

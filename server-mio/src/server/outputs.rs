@@ -1,5 +1,6 @@
 //! Between the core's two doors.
 
+use crate::meter::FrameKind;
 use crate::net::Net;
 use crate::server::Server;
 use crate::server::connection::Phase;
@@ -36,6 +37,7 @@ impl<N: Net> Server<N> {
                 }
                 Output::Reply { conn, status, text } => self.replies.push((conn, status, text.to_owned())),
                 Output::Ping { conn } => {
+                    self.connections.sent.count(FrameKind::Ping);
                     self.connections.queue(conn, encode::MAX_HEADER_BYTES, encode::ping);
                 }
                 Output::Close { conn, why } => {

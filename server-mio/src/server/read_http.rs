@@ -3,14 +3,14 @@
 use crate::gate::Purpose;
 use crate::http::{
     self, Answer, Frame, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Refusal, Request, Status,
-    Upgrade, Vitals,
+    Upgrade, Visitor, Vitals,
 };
-use crate::net::Net;
+use crate::net::{Door, Net};
 use crate::origins::AllowOrigin;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
 use crate::server::read::Received;
-use peerpigeon_core::{ConnId, Input, UnixMillis};
+use peerpigeon_core::{ConnId, Grant, Input, UnixMillis};
 
 /// What follows a request.
 pub(super) enum Next {
@@ -129,13 +129,21 @@ impl<N: Net> Server<N> {
             Upgrade::No => Purpose::Http,
             Upgrade::WebSocket { .. } => Purpose::WebSocket,
         };
-        if let Err(refusal) = self.gate.judge(self.now, state.remote, request, purpose) {
-            self.refuse(id, refusal, Some(request));
-            return Next::Nothing;
-        }
+        let verdict = match (state.door, purpose) {
+            (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
+            (Door::Admin, Purpose::Http) => Ok(Grant::ANY),
+            (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
+        };
+        let grant = match verdict {
+            Ok(grant) => grant,
+            Err(refusal) => {
+                self.refuse(id, refusal, Some(request));
+                return Next::Nothing;
+            }
+        };
         match upgrade {
             Upgrade::WebSocket { key } => {
-                self.open(id, state, request, key);
+                self.open(id, state, request, key, &grant);
                 Next::Frames
             }
             Upgrade::No if self.is_too_long(request) => {
@@ -143,9 +151,10 @@ impl<N: Net> Server<N> {
                 self.refuse(id, Refusal { status: Status::ContentTooLarge, text }, Some(request));
                 Next::Nothing
             }
-            Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request),
+            Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
             Upgrade::No => {
-                let answer = http::respond(request, &self.vitals());
+                let visitor = Visitor::of(state.door, state.remote, request);
+                let answer = http::respond(request, visitor, &self.config.pages, &self.vitals());
                 self.write_answer(id, &answer, Some(request), request.keep_alive);
                 if !request.keep_alive {
                     self.linger(id);
@@ -166,8 +175,9 @@ impl<N: Net> Server<N> {
     }
 
     /// Makes a WebSocket of the connection and tells the core.
-    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8]) {
+    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8], grant: &Grant) {
         let cors = self.gate.cors(request.origin());
+        self.meter.count_answer(Status::SwitchingProtocols);
         self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
         let address = self.gate.address_key(state.remote, request);
         let phase = Phase::Open { decoder: Default::default(), pong: None };
@@ -176,7 +186,7 @@ impl<N: Net> Server<N> {
             connection.marks.is_known = true;
         }
         log::debug!("{conn:?} is a WebSocket from {:?}", state.remote);
-        self.feed(Input::Opened { conn, target: request.target, address });
+        self.feed(Input::Opened { conn, target: request.target, address, grant });
     }
 
     /// Answers what cannot be served. The connection ends with it.
@@ -205,6 +215,7 @@ impl<N: Net> Server<N> {
         origin: Option<&'b str>,
         frame: impl FnOnce(AllowOrigin<'b>, UnixMillis) -> Frame<'b>,
     ) {
+        self.meter.count_answer(answer.status);
         let frame = frame(self.gate.cors(origin), UnixMillis(self.boot.at(self.now)));
         self.connections.queue(id, 512 + answer.body.len(), |out| http::write(out, answer, frame));
     }
@@ -215,9 +226,15 @@ impl<N: Net> Server<N> {
             boot: self.boot,
             census: self.switchboard.census(),
             tally: &self.tally,
+            meter: &self.meter,
+            sent: self.connections.sent,
+            handshakes: self.connections.handshakes(),
             sockets: self.connections.len(),
             buffered_bytes: self.buffered_bytes(),
+            memory_budget_bytes: self.config.memory_budget_bytes,
+            max_connections: self.config.limits.connections,
             resident_bytes: self.net.resident_bytes(),
+            process: self.net.process(),
             is_draining: self.drained_by.is_some(),
         }
     }

@@ -1,5 +1,6 @@
 //! Frames of a WebSocket.
 
+use crate::meter::FrameKind;
 use crate::net::Net;
 use crate::server::Server;
 use crate::server::connection::Phase;
@@ -54,6 +55,12 @@ impl<N: Net> Server<N> {
             .connections
             .get_mut(conn)
             .is_some_and(|connection| matches!(connection.phase, Phase::Open { .. }));
+        match found {
+            Found::Text(text) => self.meter.received.count_message(text.len()),
+            Found::Ping(_) => self.meter.received.count(FrameKind::Ping),
+            Found::Pong => self.meter.received.count(FrameKind::Pong),
+            Found::Close(_) => self.meter.received.count(FrameKind::Close),
+        }
         match found {
             Found::Close(code) => self.hear_close(conn, code, is_open),
             Found::Text(text) if is_open => self.feed(Input::Text { conn, text }),

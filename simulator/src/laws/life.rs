@@ -45,7 +45,11 @@ impl Law for Life {
             | Input::Heard { conn }
             | Input::Closed { conn, .. }
             | Input::QueueFull { conn } => Some(conn),
-            Input::Posted { .. } | Input::Polled { .. } | Input::Drain { .. } | Input::Tick => None,
+            Input::Posted { .. }
+            | Input::Polled { .. }
+            | Input::Drain { .. }
+            | Input::Adjust { .. }
+            | Input::Tick => None,
         };
         self.deaf = about.filter(|conn| !scene.ledger.parties.contains_key(conn));
         Ok(())

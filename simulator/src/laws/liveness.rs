@@ -28,9 +28,10 @@ impl Law for Liveness {
     fn pinged(&mut self, scene: Scene<'_>, conn: ConnId) -> Verdict {
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
         let challenged = Stage::Held(CloseReason::PeerAlreadyConnected);
-        let rivals = scene.ledger.parties.values().filter(|rival| rival.stage == challenged);
-        let asked =
-            rivals.filter_map(|rival| rival.me).any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
+        let rivals = scene.ledger.waiting().filter(|(_, rival)| rival.stage == challenged);
+        let asked = rivals
+            .filter_map(|(_, rival)| rival.me)
+            .any(|rival| party.me.is_some_and(|me| me.id() == rival.id()));
         if asked {
             return Ok(());
         }

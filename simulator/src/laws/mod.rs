@@ -92,8 +92,9 @@ pub(crate) trait Law {
     }
 }
 
-/// All of them for a switchboard with these settings.
-pub(crate) fn all(limits: &Limits, boot: UnixMillis) -> Vec<Box<dyn Law>> {
+/// All of them for a switchboard with these settings; the slow choice of introductions is looked at in every
+/// `choices`th round.
+pub(crate) fn all(limits: &Limits, boot: UnixMillis, choices: u64) -> Vec<Box<dyn Law>> {
     vec![
         Box::new(life::Life::default()),
         Box::new(bounds::Bounds::new(limits.clone())),
@@ -102,6 +103,6 @@ pub(crate) fn all(limits: &Limits, boot: UnixMillis) -> Vec<Box<dyn Law>> {
         Box::new(acquaintance::Acquaintance::default()),
         Box::new(liveness::Liveness::new(limits.clone())),
         Box::new(admission::Admission::new(limits.clone())),
-        Box::new(Model::new(limits.clone())),
+        Box::new(Model::new(limits.clone(), choices)),
     ]
 }

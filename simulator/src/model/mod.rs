@@ -10,7 +10,7 @@ mod outcome;
 mod pace;
 mod rounds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use peerpigeon_core::{
     CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
@@ -25,8 +25,6 @@ use mail::{Mail, Mailboxes};
 use outcome::Outcome;
 use pace::Pace;
 use rounds::Rounds;
-
-pub(crate) use choice::{bucket_of, choice, is_one_piece};
 
 /// The protocol as a law.
 #[derive(Debug)]
@@ -59,12 +57,13 @@ struct Current {
 }
 
 impl Model {
-    pub(crate) fn new(limits: Limits) -> Model {
+    /// The slow choice of introductions is made in every `choices`th round.
+    pub(crate) fn new(limits: Limits, choices: u64) -> Model {
         Model {
             paces: BTreeMap::new(),
             mailboxes: Mailboxes::default(),
             unannounced: BTreeMap::new(),
-            rounds: Rounds::new(limits.clone()),
+            rounds: Rounds::new(limits.clone(), choices),
             frames: Frames::default(),
             current: None,
             limits,
@@ -352,9 +351,4 @@ impl Law for Model {
     fn calm(&mut self, scene: Scene<'_>, _: &Rest) -> Verdict {
         self.rounds.calm(scene)
     }
-}
-
-/// Peers of the network that somebody is announced in.
-fn members(scene: Scene<'_>, network: NetworkId) -> BTreeSet<PeerId> {
-    scene.ledger.networks.get(&network).map(|network| network.members.clone()).unwrap_or_default()
 }

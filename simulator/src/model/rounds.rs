@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use peerpigeon_core::{Limits, NetworkId, Occasion, PeerId, Time};
 
 use super::choice::{choice, is_one_piece};
-use super::members;
 use crate::laws::{Scene, Verdict, demand};
 
 /// Announced peers, and the round that goes on.
 #[derive(Debug)]
 pub(super) struct Rounds {
     limits: Limits,
+    every: u64,
+    rounds: u64,
     peers: BTreeMap<PeerId, Member>,
     round: Option<Round>,
     /// Peers that have just lost somebody.
@@ -32,13 +33,15 @@ struct Member {
 struct Round {
     newcomer: PeerId,
     occasion: Occasion,
-    /// Whom it may still be introduced to, and whether it must.
-    open: BTreeMap<PeerId, bool>,
+    /// Whom it may still be introduced to, and whether it must; `None` where this round is not looked at.
+    open: Option<BTreeMap<PeerId, bool>>,
 }
 
 impl Rounds {
-    pub(super) fn new(limits: Limits) -> Rounds {
-        Rounds { limits, peers: BTreeMap::new(), round: None, bereaved: BTreeSet::new() }
+    /// The slow choice is made in every `every`th round.
+    pub(super) fn new(limits: Limits, every: u64) -> Rounds {
+        let (peers, bereaved) = (BTreeMap::new(), BTreeSet::new());
+        Rounds { limits, every, rounds: 0, peers, round: None, bereaved }
     }
 
     /// A peer announced itself: its round begins. Called before the ledger counts it in.
@@ -50,13 +53,18 @@ impl Rounds {
     }
 
     fn begin(&mut self, scene: Scene<'_>, newcomer: PeerId, occasion: Occasion) {
+        self.rounds += 1;
+        if !self.rounds.is_multiple_of(self.every) {
+            self.round = Some(Round { newcomer, occasion, open: None });
+            return;
+        }
         let open = self.chosen(scene, newcomer);
         let known = self.peers.get(&newcomer).map(|member| &member.acquaintances);
         let must = |other: &PeerId| {
             occasion != Occasion::Healing || !known.is_some_and(|known| known.contains(other))
         };
         let open = open.into_iter().map(|other| (other, must(&other))).collect();
-        self.round = Some(Round { newcomer, occasion, open });
+        self.round = Some(Round { newcomer, occasion, open: Some(open) });
     }
 
     /// The slow choice for a peer, as everything is now.
@@ -66,7 +74,8 @@ impl Rounds {
             let known = self.peers.get(other).map_or(0, |member| member.acquaintances.len());
             member.acquaintances.contains(other) || known < self.limits.acquaintances as usize
         };
-        let candidates = members(scene, member.network).into_iter().filter(room);
+        let network = scene.ledger.networks.get(&member.network);
+        let candidates = network.into_iter().flat_map(|network| &network.members).copied().filter(room);
         choice(peer, candidates, member.k)
     }
 
@@ -89,7 +98,8 @@ impl Rounds {
                 self.again(scene, newcomer)?;
             }
         }
-        let chosen = self.round.as_mut().and_then(|round| round.open.remove(&other)).is_some();
+        let open = self.round.as_mut().and_then(|round| round.open.as_mut());
+        let chosen = open.is_none_or(|open| open.remove(&other).is_some());
         demand!(
             chosen,
             "{newcomer} was introduced to {other} ({occasion:?}), who is not its choice, or is so twice"
@@ -114,7 +124,7 @@ impl Rounds {
     /// Nothing more belongs to the round: everybody that must have been introduced has been.
     pub(super) fn round_ends(&mut self) -> Verdict {
         let Some(round) = self.round.take() else { return Ok(()) };
-        let missing = round.open.iter().find(|(_, must)| **must);
+        let missing = round.open.iter().flatten().find(|(_, must)| **must);
         demand!(
             missing.is_none(),
             "{} was not introduced to {:?} ({:?})",
@@ -142,7 +152,8 @@ impl Rounds {
     pub(super) fn healed(&mut self, scene: Scene<'_>) -> Verdict {
         for peer in core::mem::take(&mut self.bereaved) {
             let Some(member) = self.peers.get(&peer) else { continue };
-            if 2 * member.acquaintances.len() >= member.k || scene.ledger.draining.is_some() {
+            let enough = 2 * member.acquaintances.len() >= member.k;
+            if enough || scene.ledger.draining.is_some() || self.every > 1 {
                 continue;
             }
             let mut missing = self.chosen(scene, peer);
@@ -170,12 +181,11 @@ impl Rounds {
 
     /// Once calm, everybody knows at least its choice, and each network is one piece wherever its choices make it so.
     pub(super) fn calm(&mut self, scene: Scene<'_>) -> Verdict {
-        // Without pings nobody says anything, and each is closed for its silence again and again.
-        let restless = self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms > 0;
-        if self.limits.reintroduce_interval_ms == 0 || restless {
+        if self.limits.reintroduce_interval_ms == 0 {
             return Ok(());
         }
-        for (peer, member) in &self.peers {
+        let every = usize::try_from(self.every).unwrap_or(usize::MAX);
+        for (peer, member) in self.peers.iter().step_by(every) {
             let missing = self.chosen(scene, *peer).difference(&member.acquaintances).next().copied();
             demand!(missing.is_none(), "{peer} does not know {missing:?}, who is its choice");
         }

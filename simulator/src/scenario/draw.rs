@@ -32,6 +32,43 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// `peers` peers in one network that come, live and die, lose their network by halves, and come back: what large
+    /// runs are measured with.
+    #[must_use]
+    pub fn crowd(seed: u64, peers: u32) -> Scenario {
+        let mut random = Random::new(seed);
+        let limits = Limits {
+            connections: peers.saturating_add(1),
+            mailboxes: peers,
+            held_connections: peers,
+            mailbox_total_bytes: 1 << 30,
+            ..Limits::default()
+        };
+        let knobs = Knobs {
+            slots: peers,
+            ids: IdPool::Sparse,
+            networks: 1,
+            behaviour: Behaviour::Lively,
+            capacity: 3,
+            max_peers: Some(3),
+            delay_ms: (5, 80),
+            slots_per_address: 0,
+            limits,
+        };
+        let steps = vec![
+            Step::EverybodyComes { over_ms: 30_000 },
+            Step::Advance { ms: 60_000 },
+            Step::Churn { ms: 60_000, life_ms: random.between(200_000, 400_000) },
+            Step::Blackout { every: 2 },
+            Step::Advance { ms: 30_000 },
+            Step::Restore,
+            Step::Advance { ms: 60_000 },
+        ];
+        Scenario { note: format!("{peers} peers"), seed, knobs, steps }
+    }
+}
+
 /// How often each kind is drawn where it is not switched off, in the order of [`draw_step`].
 const WEIGHTS: [u32; 25] = [12, 8, 30, 5, 4, 3, 4, 3, 5, 6, 5, 5, 5, 4, 2, 14, 2, 1, 1, 1, 3, 1, 1, 2, 1];
 

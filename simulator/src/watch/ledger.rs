@@ -14,6 +14,8 @@ use super::target;
 pub(crate) struct Ledger {
     /// Every connection that the core knows.
     pub(crate) parties: BTreeMap<ConnId, Party>,
+    /// Those that are held.
+    pub(crate) held: BTreeSet<ConnId>,
     /// The admitted connection of each peer.
     pub(crate) by_peer: BTreeMap<PeerId, ConnId>,
     /// Announced peers by network.
@@ -83,14 +85,19 @@ impl Ledger {
         network.and_then(|network| self.networks.get(&network)).map_or("global", |network| &network.name)
     }
 
-    /// How many connections are in this stage.
+    /// The held connections.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (ConnId, &Party)> {
+        self.held.iter().filter_map(|conn| Some((*conn, self.parties.get(conn)?)))
+    }
+
+    /// How many connections are such.
     pub(crate) fn count(&self, wanted: impl Fn(&Party) -> bool) -> usize {
         self.parties.values().filter(|party| wanted(party)).count()
     }
 
     pub(crate) fn input(&mut self, now: Time, input: &Input<'_>) {
         match *input {
-            Input::Opened { conn, target, address } => {
+            Input::Opened { conn, target, address, .. } => {
                 let party = Party {
                     me: target::peer_id(target),
                     address,
@@ -108,13 +115,13 @@ impl Ledger {
             }
             Input::Text { conn, text } => self.text(now, conn, text),
             Input::Heard { conn } => self.heard(now, conn),
-            Input::Closed { conn, .. } => {
-                if let Some(party) = self.parties.get_mut(&conn) {
-                    party.stage = Stage::Over;
-                }
-            }
+            Input::Closed { conn, .. } => self.set_stage(conn, Stage::Over),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
-            Input::Posted { .. } | Input::Polled { .. } | Input::QueueFull { .. } | Input::Tick => {}
+            Input::Posted { .. }
+            | Input::Polled { .. }
+            | Input::QueueFull { .. }
+            | Input::Adjust { .. }
+            | Input::Tick => {}
         }
     }
 
@@ -143,11 +150,7 @@ impl Ledger {
                     party.pinged = Some((party.pinged.map_or(now, |(first, _)| first), now));
                 }
             }
-            Output::Close { conn, .. } => {
-                if let Some(party) = self.parties.get_mut(&conn) {
-                    party.stage = Stage::Over;
-                }
-            }
+            Output::Close { conn, .. } => self.set_stage(conn, Stage::Over),
             Output::Observe(event) => self.event(now, event),
             Output::Send { .. } | Output::Reply { .. } => {}
         }
@@ -190,8 +193,13 @@ impl Ledger {
     }
 
     fn set_stage(&mut self, conn: ConnId, stage: Stage) {
+        self.held.remove(&conn);
+        if let Stage::Held(_) = stage {
+            self.held.insert(conn);
+        }
         if let Some(party) = self.parties.get_mut(&conn) {
-            (party.stage, party.entered) = (stage, true);
+            party.stage = stage;
+            party.entered |= stage != Stage::Over;
         }
     }
 

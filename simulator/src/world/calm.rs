@@ -1,17 +1,15 @@
 //! After the chaos: no more faults, everybody back, then everybody gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use peerpigeon_core::Gone;
+use peerpigeon_core::{Gone, Time};
 
-use super::World;
+use super::{Socket, World};
 use crate::scenario::Leaving;
 use crate::watch::Breach;
 
-/// The longest time that a real client waits between two attempts without links, with its spread, in ms.
-const LONGEST_BACKOFF_MS: u64 = 72_000;
-/// Links that break when their pages are gone make a client wait three times as long, at most once, in ms.
-const LINKED_BACKOFF_MS: u64 = 3 * LONGEST_BACKOFF_MS;
+/// Long enough for the answers to whatever is still under way, in ms.
+const SETTLING_MS: u64 = 10_000;
 
 impl World<'_> {
     /// Ends every fault, lets everything settle, and asks the laws whether it has.
@@ -21,48 +19,89 @@ impl World<'_> {
             self.restart()?;
         }
         self.restore();
+        self.end_sockets(|socket| socket.attempt.is_none());
+        let fitting = self.fitting();
         for slot in 0..self.slots.len() {
             self.thaw(slot);
-            self.bury(slot);
+            if fitting.contains(&slot) {
+                self.come(slot);
+            } else {
+                self.go(slot, Leaving::Unload);
+                self.slots[slot].barred = true;
+            }
             let silent = self.slots[slot].page.as_ref().is_some_and(|page| page.client.network().is_none());
             if silent {
                 self.announce(slot);
             }
         }
-        self.everybody_comes(1_000);
         let limits = &self.scenario.knobs.limits;
+        let waits = limits.hold_for_place_ms + limits.challenge_ms + 4 * self.scenario.knobs.delay_ms.1;
         let again = limits.reintroduce_interval_ms + limits.reintroduce_interval_ms / 4;
-        let waits = limits.hold_for_place_ms + limits.challenge_ms + 2 * self.scenario.knobs.delay_ms.1;
-        self.run_until(self.now + LINKED_BACKOFF_MS + waits + again + 10_000)?;
-        self.everybody_is_back()?;
+        self.run_until(self.last_attempt() + waits + SETTLING_MS)?;
+        self.run_until(self.last_attempt() + waits + SETTLING_MS + again)?;
+        if self.is_restless() {
+            return Ok(());
+        }
+        self.everybody_is_back(&fitting)?;
         self.watch.calm(self.now)
     }
 
-    /// Where there is room for everybody, everybody must be announced; else the run names who is missing.
-    fn everybody_is_back(&self) -> Result<(), Breach> {
-        let knobs = &self.scenario.knobs;
-        let ids: BTreeSet<_> = self.slots.iter().map(|slot| *slot.me.id()).collect();
-        let per_address = knobs.limits.connections_per_address;
-        let room = ids.len() == self.slots.len()
-            && knobs.slots <= knobs.limits.connections
-            && (per_address == 0 || knobs.slots_per_address <= per_address)
-            // Without pings nobody says anything, and each is closed for its silence again and again.
-            && (knobs.limits.ping_interval_ms > 0 || knobs.limits.peer_timeout_ms == 0)
-            // Lively pages say more than a small rate allows, and are closed for it again and again.
-            && knobs.limits.message_burst >= 1_000;
-        if !room {
-            return Ok(());
+    /// Whether the settings alone keep a run from ever settling: without pings nobody says anything, and each is closed
+    /// for its silence again and again; pages say more than a small rate allows, and are closed for that.
+    fn is_restless(&self) -> bool {
+        let limits = &self.scenario.knobs.limits;
+        (limits.ping_interval_ms == 0 && limits.peer_timeout_ms > 0) || limits.message_burst < 1_000
+    }
+
+    /// The server sees the end of these sockets.
+    fn end_sockets(&mut self, which: impl Fn(&Socket) -> bool) {
+        let ending = self.sockets.iter().filter(|(_, socket)| which(socket));
+        for conn in ending.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+            self.end(conn, Gone::Reset);
         }
-        let announced = |slot: &&super::Slot| {
+    }
+
+    /// Slots that there is room for: one for each id, as many as the limits allow.
+    fn fitting(&self) -> BTreeSet<usize> {
+        let limits = &self.scenario.knobs.limits;
+        let most = usize::try_from(limits.connections).unwrap_or(usize::MAX);
+        let mut ids = BTreeSet::new();
+        let mut per_address: BTreeMap<u64, u32> = BTreeMap::new();
+        let fits = |slot: &usize| {
+            let address = self.address(*slot).filter(|_| limits.connections_per_address > 0);
+            let room = address.is_none_or(|address| {
+                let count = per_address.entry(address.0).or_default();
+                *count += 1;
+                *count <= limits.connections_per_address
+            });
+            room && ids.insert(*self.slots[*slot].me.id())
+        };
+        (0..self.slots.len()).filter(fits).take(most).collect()
+    }
+
+    /// When the last page that waits for its next attempt makes it.
+    fn last_attempt(&self) -> Time {
+        let pages = self.slots.iter().filter_map(|slot| slot.page.as_ref());
+        let waiting = pages.filter(|page| !page.client.is_open());
+        waiting.filter_map(|page| page.client.poll_timeout()).max().unwrap_or(self.now).max(self.now)
+    }
+
+    /// Everybody must be announced, or the run names who is missing.
+    fn everybody_is_back(&self, fitting: &BTreeSet<usize>) -> Result<(), Breach> {
+        let announced = |slot: &&usize| {
+            let slot = &self.slots[**slot];
             let party = self.watch.ledger.party_of(*slot.me.id());
             party.is_some_and(|(conn, party)| Some(conn) == slot.conn && party.network.is_some())
         };
-        let missing: Vec<String> =
-            self.slots.iter().filter(|slot| !announced(slot)).map(|slot| slot.me.to_string()).collect();
+        let missing: Vec<String> = fitting
+            .iter()
+            .filter(|slot| !announced(slot))
+            .map(|slot| self.slots[*slot].me.to_string())
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let what = format!("{} of {} are not back: {missing:?}", missing.len(), self.slots.len());
+        let what = format!("{} of {} are not back: {missing:?}", missing.len(), fitting.len());
         Err(Breach { law: "everybody comes back".to_owned(), what })
     }
 
@@ -72,9 +111,7 @@ impl World<'_> {
             let how = if slot % 2 == 0 { Leaving::Unload } else { Leaving::Reset };
             self.go(slot, how);
         }
-        for conn in self.sockets.keys().copied().collect::<Vec<_>>() {
-            self.end(conn, Gone::Reset);
-        }
+        self.end_sockets(|_| true);
         let limits = &self.scenario.knobs.limits;
         let kept = limits.message_ttl_ms + 2 * limits.cleanup_interval_ms;
         let waits = limits.hold_for_place_ms + limits.challenge_ms + 2 * self.scenario.knobs.delay_ms.1;

@@ -56,6 +56,8 @@ struct Slot {
     /// Sockets that the page has lost and the server still believes in.
     ghosts: Vec<ConnId>,
     frozen: bool,
+    /// It stays away for good.
+    barred: bool,
     /// What came while it was frozen.
     inbox: VecDeque<(ConnId, Downward)>,
     offline: bool,
@@ -95,6 +97,7 @@ impl<'a> World<'a> {
                 conn: None,
                 ghosts: Vec::new(),
                 frozen: false,
+                barred: false,
                 inbox: VecDeque::new(),
                 offline: false,
                 delay: random.between(knobs.delay_ms.0, knobs.delay_ms.1),
@@ -243,7 +246,7 @@ impl<'a> World<'a> {
 
     /// Opens the page of a slot.
     fn come(&mut self, slot: usize) {
-        if self.slots[slot].page.is_some() {
+        if self.slots[slot].page.is_some() || self.slots[slot].barred {
             return;
         }
         let knobs = &self.scenario.knobs;
@@ -272,7 +275,8 @@ impl<'a> World<'a> {
 
 /// How closely to look at a run of so many peers: at everything after every input while that is cheap.
 fn care(slots: u32) -> Care {
-    Care { every: u64::from(slots / 48).max(1).pow(2), trace: slots <= 1_000 }
+    let crowd = u64::from(slots / 48).max(1);
+    Care { every: crowd.pow(2), trace: slots <= 1_000, choices: if slots <= 500 { 1 } else { crowd } }
 }
 
 /// The larger of each gauge.

@@ -7,10 +7,9 @@ use serde_json::json;
 
 /// 503 while draining, so that a load balancer sends nobody here any more.
 pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
-    let (status, word) =
-        if vitals.is_draining { (Status::ServiceUnavailable, "draining") } else { (Status::Ok, "healthy") };
+    let status = if vitals.is_draining { Status::ServiceUnavailable } else { Status::Ok };
     let body = json!({
-        "status": word,
+        "status": vitals.status(),
         "timestamp": Iso8601(vitals.wall()).to_string(),
         "uptime": vitals.uptime_seconds(),
         "connections": vitals.census.connections,
@@ -18,11 +17,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
         "peers": vitals.census.peers,
         "networks": vitals.census.networks,
         "messageQueueSize": vitals.census.mails + vitals.census.shelved,
-        "memory": {
-            "rss": vitals.resident_bytes,
-            "buffers": vitals.buffered_bytes,
-            "mail": vitals.census.mail_bytes + vitals.census.shelved_bytes,
-        },
+        "memory": vitals.memory(),
         "version": env!("CARGO_PKG_VERSION"),
     });
     Answer::json(status, body.to_string())

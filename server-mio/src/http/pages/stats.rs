@@ -6,8 +6,14 @@ use crate::http::{Answer, Status};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
+    Answer::json(Status::Ok, values(vitals).to_string())
+}
+
+pub(crate) fn values(vitals: &Vitals<'_>) -> Value {
     let (tally, census) = (vitals.tally, vitals.census);
-    let body = json!({
+    json!({
+        "status": vitals.status(),
+        "version": env!("CARGO_PKG_VERSION"),
         "startTime": Iso8601(vitals.boot).to_string(),
         "uptime": vitals.uptime_seconds(),
         "connectionsTotal": tally.opened,
@@ -24,7 +30,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
         "introducedTotal": object(tally.introduced()),
         "acceptedTotal": object(tally.accepted()),
         "relayedTotal": object(tally.relayed()),
-        "relayedBytesTotal": tally.relayed_bytes,
+        "relayedBytesTotal": tally.relayed_bytes_total(),
         "handledTotal": object(tally.handled()),
         "refusedTotal": object(tally.refused()),
         "closedTotal": object(tally.closed()),
@@ -34,10 +40,49 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
         "messageQueueSize": census.mails + census.shelved,
         "waitingRequests": census.polls,
         "sweepsTotal": tally.swept,
-    });
-    Answer::json(Status::Ok, body.to_string())
+        "maxConnections": vitals.max_connections,
+        "memory": vitals.memory(),
+    })
 }
 
 fn object(counts: impl Iterator<Item = (&'static str, u64)>) -> Value {
     Value::Object(counts.map(|(name, count)| (name.to_owned(), count.into())).collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::meter::{Frames, Meter};
+    use crate::net::Process;
+    use crate::tally::Tally;
+    use peerpigeon_core::{Census, Time, UnixMillis};
+
+    /// What a server tells that has just started.
+    pub(crate) fn example() -> Value {
+        values(&Vitals {
+            now: Time(1_500),
+            boot: UnixMillis(0),
+            census: Census::default(),
+            tally: &Tally::default(),
+            meter: &Meter::default(),
+            sent: Frames::default(),
+            handshakes: 0,
+            sockets: 0,
+            buffered_bytes: 0,
+            memory_budget_bytes: 1,
+            max_connections: 1,
+            resident_bytes: Some(1),
+            process: Process::default(),
+            is_draining: false,
+        })
+    }
+
+    #[test]
+    fn the_fields_of_the_guide_are_there() {
+        let stats = example();
+        for name in ["connectionsTotal", "messagesTotal", "errorsTotal", "startTime"] {
+            assert!(!stats[name].is_null(), "{name}");
+        }
+        assert_eq!(stats["startTime"], "1970-01-01T00:00:00.000Z");
+    }
 }

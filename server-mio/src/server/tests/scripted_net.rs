@@ -1,6 +1,6 @@
 //! A network in memory that does what a test says.
 
-use crate::net::{Accepted, Net, Ready};
+use crate::net::{Accepted, Door, Net, Ready};
 use peerpigeon_core::Time;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -133,7 +133,7 @@ impl Net for ScriptedNet {
             return Err(error.into());
         }
         let socket = world.backlog.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        Ok(Accepted { socket, remote: None })
+        Ok(Accepted { socket, remote: None, door: Door::Public })
     }
 
     fn register(&mut self, socket: &mut usize, key: usize) -> io::Result<()> {

@@ -1,0 +1,23 @@
+//! `/demo`
+
+use crate::http::pages::Vitals;
+use crate::http::{Answer, Status};
+use std::borrow::Cow;
+
+pub(crate) fn page(_: &Vitals<'_>) -> Answer {
+    Answer {
+        status: Status::Ok,
+        content_type: "text/html; charset=utf-8",
+        // The page may connect to any signaling server: that is what its `?api=` is for.
+        lines: "Cache-Control: no-cache\r\n\
+                Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; \
+                img-src data:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
+                Referrer-Policy: no-referrer\r\n\
+                X-Content-Type-Options: nosniff\r\n",
+        body: Cow::Borrowed(include_bytes!("demo.html")),
+    }
+}
+
+pub(crate) fn script(_: &Vitals<'_>) -> Answer {
+    Answer::script(include_bytes!("demo.js"))
+}
