@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use peerpigeon_core::{Gone, Time};
+use peerpigeon_core::{Gone, Limits, Time};
 
 use super::{Socket, World};
-use crate::scenario::Leaving;
+use super::ways::ANNOUNCE_MS;
+use crate::scenario::{Leaving, Way};
 use crate::watch::Breach;
 
 /// Long enough for the answers to whatever is still under way, in ms.
@@ -37,10 +38,19 @@ impl World<'_> {
         let limits = &self.scenario.knobs.limits;
         let waits = limits.hold_for_place_ms + limits.challenge_ms + 4 * self.scenario.knobs.delay_ms.1;
         let again = limits.reintroduce_interval_ms + limits.reintroduce_interval_ms / 4;
+        self.run_until(self.now + self.http_patience())?;
         self.run_until(self.last_attempt() + waits + SETTLING_MS)?;
         self.run_until(self.last_attempt() + waits + SETTLING_MS + again)?;
         self.everybody_is_back(&fitting)?;
         self.watch.calm(self.now)
+    }
+
+    /// How long a peer without a connection may be there after its page has gone.
+    fn http_patience(&self) -> u64 {
+        let knobs = &self.scenario.knobs;
+        let silence = if knobs.limits.peer_timeout_ms > 0 { knobs.limits.peer_timeout_ms } else { 300_000 };
+        let asking = Limits::POLL_MS + 2 * knobs.delay_ms.1;
+        if knobs.ways.contains(&Way::Http) { silence + asking + ANNOUNCE_MS + SETTLING_MS } else { 0 }
     }
 
     /// The server sees the end of these sockets.
@@ -88,7 +98,10 @@ impl World<'_> {
         let announced = |slot: &&usize| {
             let slot = &self.slots[**slot];
             let party = self.watch.ledger.party_of(*slot.me.id());
-            party.is_some_and(|(conn, party)| Some(conn) == slot.conn && party.network.is_some())
+            party.is_some_and(|(conn, party)| {
+                let mine = Some(conn) == slot.conn || (slot.way == Way::Http && party.way == Way::Http);
+                mine && party.network.is_some()
+            })
         };
         let missing: Vec<String> = fitting
             .iter()
@@ -112,7 +125,7 @@ impl World<'_> {
         let limits = &self.scenario.knobs.limits;
         let kept = limits.message_ttl_ms + 2 * limits.cleanup_interval_ms;
         let waits = limits.hold_for_place_ms + limits.challenge_ms + 2 * self.scenario.knobs.delay_ms.1;
-        self.run_until(self.now + kept + waits + 1_000)?;
+        self.run_until(self.now + self.http_patience() + kept + waits + 1_000)?;
         self.watch.empty(self.now)?;
         self.watch.replay()
     }
