@@ -352,7 +352,12 @@ impl Law for Model {
 
     fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
         self.begin(scene);
-        if !matches!(event, Event::Introduced { .. }) {
+        // What goes into an inbox is told as it is sent, in the midst of a round.
+        let amidst = matches!(
+            event,
+            Event::Introduced { .. } | Event::Shelved { .. } | Event::ShelfEnded { .. }
+        );
+        if !amidst {
             self.rounds.round_ends()?;
             self.rounds.healed(scene)?;
         }

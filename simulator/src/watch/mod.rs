@@ -9,6 +9,8 @@ mod target;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::value::RawValue;
+
 use peerpigeon_core::{
     AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };
@@ -304,13 +306,15 @@ fn sent_in_b(
     match Parcel::read(text).ok_or_else(|| unreadable(conn, text))? {
         Parcel::Registered => {
             let me = ledger.parties.get(&conn).and_then(|party| party.me).map(|me| me.to_string());
+            // What dialect A says there, in other words.
+            let data = RawValue::from_string(format!(r#"{{"peerId":"{}"}}"#, me.as_deref().unwrap_or_default()));
             let frame = Frame {
                 kind: "connected".into(),
                 network: "global".into(),
                 from: "system".into(),
                 target: me.unwrap_or_default().into(),
                 timestamp: crate::world::BOOT.at(now),
-                data: None,
+                data: data.as_deref().ok(),
                 error: None,
             };
             each(laws, |law| law.sent(scene, conn, &frame))
@@ -347,7 +351,7 @@ fn replied(
         Asked::Post { speakers, batch } => {
             let results = if *batch && status == 200 {
                 let results = parcel::Results::read(text).ok_or_else(|| unreadable(conn, text))?.results;
-                results.into_iter().map(serde_json::value::RawValue::get).collect()
+                results.into_iter().map(RawValue::get).collect()
             } else {
                 vec![text]
             };
