@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Input, Limits, PeerId, Spelling, Time,
+    CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Input, Limits, PeerId, Spelling,
+    Time,
 };
 
 use super::{Law, Rest, Scene, Verdict, demand};
@@ -70,7 +71,8 @@ impl Admission {
         let taken = ledger.by_peer.contains_key(me.id());
         let fits = match why {
             CloseReason::PeerAlreadyConnected => {
-                let challenge = Challenge { peer: *me.id(), since: scene.now, answered: false, perhaps: false };
+                let challenge =
+                    Challenge { peer: *me.id(), since: scene.now, answered: false, perhaps: false };
                 self.challenges.insert(conn, challenge);
                 // With `replace` it waits for no longer than the close of the incumbent takes.
                 taken && self.limits.duplicate_peer != DuplicatePeer::Reject
@@ -126,7 +128,8 @@ impl Admission {
                 let taken = peer.is_some_and(|peer| ledger.by_peer.contains_key(&peer));
                 let answered = self.challenges.get(&conn).is_some_and(|challenge| challenge.answered);
                 let rival = self.challenges.values().any(|challenge| Some(challenge.peer) == peer);
-                let answered = answered || self.challenges.get(&conn).is_some_and(|challenge| challenge.perhaps);
+                let answered =
+                    answered || self.challenges.get(&conn).is_some_and(|challenge| challenge.perhaps);
                 let refused = match policy {
                     DuplicatePeer::Challenge => rival || self.no_room_to_wait(ledger),
                     DuplicatePeer::Reject => true,

@@ -105,7 +105,13 @@ impl Law for Delivery {
         Ok(())
     }
 
-    fn fetched(&mut self, scene: Scene<'_>, me: Spelling, party: Option<ConnId>, frame: &Frame<'_>) -> Verdict {
+    fn fetched(
+        &mut self,
+        scene: Scene<'_>,
+        me: Spelling,
+        party: Option<ConnId>,
+        frame: &Frame<'_>,
+    ) -> Verdict {
         let seated = party.and_then(|conn| scene.ledger.parties.get(&conn)).and_then(|party| party.me);
         let me = seated.unwrap_or(me);
         demand!(frame.target == me.to_string(), "a frame for {me} names {} as its target", frame.target);

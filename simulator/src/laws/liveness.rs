@@ -76,7 +76,10 @@ impl Law for Liveness {
         let Some(party) = scene.ledger.parties.get(&conn).filter(|_| is_virtual(conn)) else { return Ok(()) };
         let silence = scene.now.since(party.heard);
         let most = self.silence_without_connection();
-        demand!(silence >= most, "{conn:?} counts as gone {silence} ms after it asked or posted, not {most} ms");
+        demand!(
+            silence >= most,
+            "{conn:?} counts as gone {silence} ms after it asked or posted, not {most} ms"
+        );
         Ok(())
     }
 

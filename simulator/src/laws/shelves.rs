@@ -30,7 +30,9 @@ impl Shelves {
                 demand!(self.limits.message_ttl_ms > 0, "something for {to} expired without a time to live");
             }
             MailEnd::Dropped => {}
-            MailEnd::Forgotten => return Err(format!("something for {to} was forgotten, which only mail is")),
+            MailEnd::Forgotten => {
+                return Err(format!("something for {to} was forgotten, which only mail is"));
+            }
         }
         Ok(())
     }
@@ -51,7 +53,13 @@ impl Law for Shelves {
         Ok(())
     }
 
-    fn fetched(&mut self, scene: Scene<'_>, me: Spelling, party: Option<ConnId>, frame: &Frame<'_>) -> Verdict {
+    fn fetched(
+        &mut self,
+        scene: Scene<'_>,
+        me: Spelling,
+        party: Option<ConnId>,
+        frame: &Frame<'_>,
+    ) -> Verdict {
         if party.is_none() {
             return Ok(());
         }
@@ -60,7 +68,11 @@ impl Law for Shelves {
         *delivered -= 1;
         let age = crate::world::BOOT.at(scene.now).saturating_sub(frame.timestamp);
         let ttl = self.limits.message_ttl_ms;
-        demand!(ttl == 0 || age < ttl, "{me} got a `{}` that is {age} ms old, at most {ttl} allowed", frame.kind);
+        demand!(
+            ttl == 0 || age < ttl,
+            "{me} got a `{}` that is {age} ms old, at most {ttl} allowed",
+            frame.kind
+        );
         Ok(())
     }
 
@@ -78,10 +90,14 @@ impl Law for Shelves {
         for (peer, count) in &self.waiting {
             let most = u64::from(self.limits.mailbox_messages);
             demand!(*count <= most, "{count} entries wait for {peer}, at most {most} allowed");
-            demand!(scene.ledger.by_peer.contains_key(peer), "{count} entries wait for {peer}, who is not here");
+            demand!(
+                scene.ledger.by_peer.contains_key(peer),
+                "{count} entries wait for {peer}, who is not here"
+            );
         }
         let bytes = rest.census.shelved_bytes as u64;
-        let each = u64::from(self.limits.mailbox_bytes) * u64::try_from(self.waiting.len()).unwrap_or(u64::MAX);
+        let each =
+            u64::from(self.limits.mailbox_bytes) * u64::try_from(self.waiting.len()).unwrap_or(u64::MAX);
         demand!(bytes <= each.min(self.limits.mailbox_total_bytes), "{bytes} bytes wait in inboxes");
         Ok(())
     }

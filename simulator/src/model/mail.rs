@@ -63,8 +63,12 @@ impl Mailboxes {
 
     /// Somebody asks by HTTP for what is kept for a peer that is not here: all of it is due.
     pub(crate) fn asked_for(&mut self, peer: PeerId) {
-        let networks: Vec<String> =
-            self.boxes.keys().filter(|(_, owner)| *owner == peer).map(|(network, _)| network.clone()).collect();
+        let networks: Vec<String> = self
+            .boxes
+            .keys()
+            .filter(|(_, owner)| *owner == peer)
+            .map(|(network, _)| network.clone())
+            .collect();
         for network in networks {
             self.came_back(&network, peer);
         }

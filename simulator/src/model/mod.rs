@@ -262,8 +262,14 @@ impl Model {
         if let Some(current) = self.current.as_mut()
             && let Some(audience) = &mut current.audience
         {
-            demand!(audience.remove(&to), "a signal of {from} to its acquaintances went to {to}, too, or twice");
-            demand!(current.accepted.take() == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
+            demand!(
+                audience.remove(&to),
+                "a signal of {from} to its acquaintances went to {to}, too, or twice"
+            );
+            demand!(
+                current.accepted.take() == Some((from, signal)),
+                "{signal:?} of {from} was relayed unheard"
+            );
             current.caused += 1;
             let said = Said::read(&current.text);
             let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
@@ -353,10 +359,8 @@ impl Law for Model {
     fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
         self.begin(scene);
         // What goes into an inbox is told as it is sent, in the midst of a round.
-        let amidst = matches!(
-            event,
-            Event::Introduced { .. } | Event::Shelved { .. } | Event::ShelfEnded { .. }
-        );
+        let amidst =
+            matches!(event, Event::Introduced { .. } | Event::Shelved { .. } | Event::ShelfEnded { .. });
         if !amidst {
             self.rounds.round_ends()?;
             self.rounds.healed(scene)?;

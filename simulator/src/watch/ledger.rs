@@ -152,7 +152,8 @@ impl Ledger {
         let speakers: Vec<_> = texts.iter().map(|text| Said::read(text).claimed()).collect();
         self.poster = address;
         for (text, speaker) in texts.into_iter().zip(&speakers) {
-            let seat = speaker.and_then(|me| self.by_peer.get(me.id()).copied()).filter(|conn| is_virtual(*conn));
+            let seat =
+                speaker.and_then(|me| self.by_peer.get(me.id()).copied()).filter(|conn| is_virtual(*conn));
             self.texts.push_back((seat.unwrap_or(conn), text.to_owned()));
         }
         self.asked.insert(conn, Asked::Post { speakers, batch });
@@ -266,9 +267,17 @@ impl Ledger {
                 }
                 let refused = matches!(event, Event::Refused { .. });
                 if refused || !self.is_silent() {
-                    let acknowledged = self.texts.front().is_some_and(|(conn, _)| self.way_of(*conn) != Way::A);
+                    let acknowledged =
+                        self.texts.front().is_some_and(|(conn, _)| self.way_of(*conn) != Way::A);
                     self.owed += usize::from(acknowledged && !refused);
-                    self.ended(now);
+                    if let Event::Refused { conn, .. } = event
+                        && !self.parties.contains_key(&conn)
+                    {
+                        // Not understood: nobody has said it.
+                        self.texts.pop_front();
+                    } else {
+                        self.ended(now);
+                    }
                 }
             }
             Event::Opened { conn } if is_virtual(conn) => self.came_by_post(now, conn),

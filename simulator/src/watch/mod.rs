@@ -17,8 +17,8 @@ use peerpigeon_core::{
 
 pub(crate) use ledger::{Asked, Ledger, Party, Stage, is_virtual, posted_texts};
 pub(crate) use parcel::{Answer, Delivery, Fetched, Parcel};
-pub(crate) use target::peer_id;
 pub(crate) use said::{Kind, Message, Said};
+pub(crate) use target::peer_id;
 
 use crate::client::Frame;
 use crate::laws::{self, Given as Named, Law, Rest, Scene, Verdict};
@@ -307,7 +307,8 @@ fn sent_in_b(
         Parcel::Registered => {
             let me = ledger.parties.get(&conn).and_then(|party| party.me).map(|me| me.to_string());
             // What dialect A says there, in other words.
-            let data = RawValue::from_string(format!(r#"{{"peerId":"{}"}}"#, me.as_deref().unwrap_or_default()));
+            let data =
+                RawValue::from_string(format!(r#"{{"peerId":"{}"}}"#, me.as_deref().unwrap_or_default()));
             let frame = Frame {
                 kind: "connected".into(),
                 network: "global".into(),
@@ -375,7 +376,8 @@ fn replied(
                 return Err(unreadable(conn, text));
             };
             for message in &fetched.messages {
-                let delivery = Delivery::read(message.get()).ok_or_else(|| unreadable(conn, message.get()))?;
+                let delivery =
+                    Delivery::read(message.get()).ok_or_else(|| unreadable(conn, message.get()))?;
                 let frame = delivery.frame("");
                 let named = Named::of(&frame, delivery.from());
                 each(laws, |law| law.named(scene, &delivery.message_id, named))?;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use peerpigeon_core::{Gone, Limits, Time};
 
-use super::{Socket, World};
 use super::ways::ANNOUNCE_MS;
+use super::{Socket, World};
 use crate::scenario::{Leaving, Way};
 use crate::watch::Breach;
 

@@ -11,9 +11,7 @@ mod ways;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use peerpigeon_core::{
-    AddressKey, Census, ConnId, Input, Limits, PeerId, Spelling, Time, UnixMillis,
-};
+use peerpigeon_core::{AddressKey, Census, ConnId, Input, Limits, PeerId, Spelling, Time, UnixMillis};
 
 use crate::client;
 use crate::page::{Page, Want};

@@ -5,7 +5,6 @@ use std::collections::BinaryHeap;
 
 use peerpigeon_core::{AddressKey, CloseReason, ConnId, Gone, PeerId, Time};
 
-
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     heap: BinaryHeap<Reverse<Entry>>,
@@ -36,7 +35,10 @@ pub(super) enum Due {
 /// What reaches the server.
 #[derive(Debug)]
 pub(super) enum Upward {
-    Open { target: String, address: Option<AddressKey> },
+    Open {
+        target: String,
+        address: Option<AddressKey>,
+    },
     Text(String),
     Pong,
     Gone(Gone),

@@ -110,7 +110,8 @@ impl World<'_> {
             Upward::Poll => {
                 let conn = self.fresh_conn();
                 self.requests.insert(conn, Request { session, poll: true });
-                let wait = *self.slots[slot].random.pick(&["", "&wait=0", "&wait=2", "&wait=25", "&wait=900"]);
+                let wait =
+                    *self.slots[slot].random.pick(&["", "&wait=0", "&wait=2", "&wait=25", "&wait=900"]);
                 let target = format!("/signaling?peerId={}{wait}", self.slots[slot].me);
                 self.server(Input::Polled { conn, target: &target, grant: &Grant::ANY })?;
             }
