@@ -48,7 +48,7 @@ impl Switchboard {
     pub fn check_invariants(&self) {
         self.peers.check();
         self.mailboxes.check(&self.limits);
-        assert!(self.peers.len() <= self.limits.connections as usize);
+        assert!(self.peers.len() <= self.overbooked.max(self.limits.connections as usize));
         assert!(self.held.len() <= self.limits.held_connections as usize);
         assert!(self.unregistered.len() <= self.limits.unregistered_connections as usize);
         for (conn, unregistered) in &self.unregistered {
@@ -83,6 +83,7 @@ impl Switchboard {
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         self.check_networks();
+        self.check_grants();
     }
 
     /// Returns how many deadlines belong to the peer.

@@ -70,7 +70,52 @@ pub struct Limits {
     pub cleanup_interval_ms: u64,
 }
 
+/// The limits that can change while a switchboard lives, by [`crate::Input::Adjust`]: each of them is looked at
+/// whenever it matters, and nothing is built on its old value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveLimits {
+    /// [`Limits::connections`]. When there are more, nobody is closed; nobody is let in until there are fewer.
+    pub connections: u32,
+    /// [`Limits::connections_per_address`], likewise.
+    pub connections_per_address: u32,
+    /// [`Limits::duplicate_peer`]
+    pub duplicate_peer: DuplicatePeer,
+    /// [`Limits::introductions`]
+    pub introductions: u8,
+    /// [`Limits::message_rate_per_second`]
+    pub message_rate_per_second: u32,
+    /// [`Limits::message_burst`]
+    pub message_burst: u32,
+}
+
 impl Limits {
+    /// Those that can change.
+    #[must_use]
+    pub fn live(&self) -> LiveLimits {
+        LiveLimits {
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            duplicate_peer: self.duplicate_peer,
+            introductions: self.introductions,
+            message_rate_per_second: self.message_rate_per_second,
+            message_burst: self.message_burst,
+        }
+    }
+
+    /// The same limits with these.
+    #[must_use]
+    pub fn with(self, live: LiveLimits) -> Limits {
+        Limits {
+            connections: live.connections,
+            connections_per_address: live.connections_per_address,
+            duplicate_peer: live.duplicate_peer,
+            introductions: live.introductions,
+            message_rate_per_second: live.message_rate_per_second,
+            message_burst: live.message_burst,
+            ..self
+        }
+    }
+
     /// The largest `maxPeers` that counts.
     pub const MAX_PEERS: u8 = 50;
 

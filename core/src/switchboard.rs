@@ -14,7 +14,7 @@ use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
-    AddressKey, Census, CloseReason, ConnId, Departure, Event, Input, Limits, Output, PeerId, Time,
+    AddressKey, Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time,
     TimerKind, UnixMillis, Verb,
 };
 use alloc::collections::BTreeMap;
@@ -26,6 +26,8 @@ use alloc::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Switchboard {
     pub(crate) limits: Limits,
+    /// How many peers there were when a lower limit was set.
+    pub(crate) overbooked: usize,
     pub(crate) boot: UnixMillis,
     pub(crate) now: Time,
     pub(crate) peers: Peers,
@@ -53,6 +55,8 @@ pub struct Switchboard {
     pub(crate) shelved: usize,
     pub(crate) shelved_bytes: usize,
     pub(crate) virtual_conns: u64,
+    /// What connections may do whose tokens do not allow everything.
+    pub(crate) grants: BTreeMap<ConnId, Grant>,
     pub(crate) outbox: Outbox,
     pub(crate) last_message: MessageId,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
@@ -65,6 +69,7 @@ impl Switchboard {
     pub fn new(limits: Limits, boot: UnixMillis) -> Self {
         Switchboard {
             limits,
+            overbooked: 0,
             boot,
             now: Time(0),
             peers: Peers::default(),
@@ -84,6 +89,7 @@ impl Switchboard {
             shelved: 0,
             shelved_bytes: 0,
             virtual_conns: 0,
+            grants: BTreeMap::new(),
             outbox: Outbox::default(),
             last_message: MessageId(0),
             chosen: Vec::new(),
@@ -99,15 +105,18 @@ impl Switchboard {
         while let Some((due, kind, conn)) = self.timers.pop_due(self.now) {
             self.fire(due, kind, conn);
         }
+        // As if the driver had come in time for them: the input must not change what they are answered by.
+        self.answer_ready();
         match input {
-            Input::Opened { conn, target, address } => self.opened(conn, target, address),
+            Input::Opened { conn, target, address, grant } => self.opened(conn, target, address, grant),
             Input::Text { conn, text } => self.text(conn, text),
             Input::Heard { conn } => self.heard(conn),
             Input::Closed { conn, cause } => self.lost(conn, Departure::Lost(cause)),
             Input::QueueFull { conn } => self.close_if_known(conn, CloseReason::TooSlow),
             Input::Drain { until } => self.start_drain(until),
-            Input::Posted { conn, body, address } => self.posted(conn, body, address),
-            Input::Polled { conn, target } => self.polled(conn, target),
+            Input::Posted { conn, body, address, grant } => self.posted(conn, body, address, grant),
+            Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
+            Input::Adjust { limits } => self.adjust(limits),
             Input::Tick => {}
         }
         self.answer_ready();

@@ -4,7 +4,7 @@
 //! go on, or a second signal came. 2: the settings are wrong.
 
 use core::fmt::Display;
-use peerpigeon_server::settings::{self, Command, Settings};
+use peerpigeon_server::settings::{self, Command, Host, Settings, Switch, TokenOrder};
 use peerpigeon_server::{Config, Door, Guard, MioNet, Server, calendar, container, logging};
 use std::env;
 use std::error::Error;
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Ok(Command::Help) => show(&settings::help()),
         Ok(Command::Version) => show(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Check(settings, given)) => show(&settings::effective(&settings, &given)),
+        Ok(Command::Token(settings, order)) => show(&token(&settings, &order)),
         Ok(Command::Serve(settings)) => match serve(&settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, FAILED),
@@ -28,15 +29,21 @@ fn main() -> ExitCode {
 
 fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     logging::start(settings.log_level, settings.log_format)?;
-    if let Some(warning) = container::loopback_warning(settings.host, container::detect()) {
+    if let Some(warning) = container::loopback_warning(&settings.host, container::detect()) {
         log::warn!("{warning}");
     }
 
-    let addresses: Vec<SocketAddr> =
-        settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port)).collect();
-    let mut net = MioNet::bind(&addresses)?;
+    let mut net = listen(settings)?;
+    if settings.proxy_protocol == Switch::On {
+        net.expect_proxies(settings.trusted_proxies.clone(), settings.handshake_timeout);
+    }
     if let Some(address) = settings.admin_listen {
         net.bind_admin(address)?;
+    }
+    let certificate = settings.certificate()?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    if let Some(certificate) = certificate {
+        net.secure(certificate, settings.cleanup_interval);
     }
     let stop = net.stop_handle();
     stop_on_signals(move || {
@@ -45,7 +52,7 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
         }
     })?;
     for address in net.local_addresses(Door::Public)? {
-        log::info!("listening on http://{address}");
+        log::info!("listening on {scheme}://{address}");
     }
     for address in net.local_addresses(Door::Admin)? {
         log::info!("for operators: http://{address}");
@@ -56,6 +63,17 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn listen(settings: &Settings) -> io::Result<MioNet> {
+    #[cfg(unix)]
+    if let Host::Unix(path) = &settings.host {
+        let net = MioNet::bind_unix(path, settings.socket_mode.0)?;
+        log::info!("listening on unix:{}", path.display());
+        return Ok(net);
+    }
+    let addresses = settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port));
+    MioNet::bind(&addresses.collect::<Vec<_>>())
+}
+
 /// Calls `stop` at the first SIGINT, SIGTERM or SIGHUP, from a thread of its own. Whoever sends a second one
 /// does not want to wait: it ends the process at once.
 fn stop_on_signals(stop: impl FnOnce() + Send + 'static) -> Result<(), ctrlc::Error> {
@@ -64,6 +82,12 @@ fn stop_on_signals(stop: impl FnOnce() + Send + 'static) -> Result<(), ctrlc::Er
         Some(stop) => stop(),
         None => process::exit(FAILED.into()),
     })
+}
+
+/// One line.
+fn token(settings: &Settings, order: &TokenOrder) -> String {
+    let claims = order.claims(calendar::now().0 / 1000);
+    settings.auth_jwt_secret.iter().map(|secret| secret.mint(&claims) + "\n").collect()
 }
 
 /// To standard output; a reader that has seen enough, such as `head`, is no failure.

@@ -48,11 +48,12 @@ impl Record {
             Input::Opened { conn, target, .. } => Happening::Up(conn.0, format!("opens {target}")),
             Input::Text { conn, text } => Happening::Up(conn.0, clip(text)),
             Input::Posted { conn, body, .. } => Happening::Up(conn.0, format!("POST {}", clip(body))),
-            Input::Polled { conn, target } => Happening::Up(conn.0, format!("GET {target}")),
+            Input::Polled { conn, target, .. } => Happening::Up(conn.0, format!("GET {target}")),
             Input::Heard { conn } => Happening::Up(conn.0, "(pong)".to_owned()),
             Input::Closed { conn, cause } => Happening::Up(conn.0, format!("is over: {cause:?}")),
             Input::QueueFull { conn } => Happening::Up(conn.0, "does not read".to_owned()),
             Input::Drain { until } => Happening::Inside(format!("shut down until {} ms", until.0)),
+            Input::Adjust { limits } => Happening::Inside(format!("from now on {limits:?}")),
             Input::Tick => Happening::Inside("tick".to_owned()),
         });
     }
@@ -86,6 +87,8 @@ impl Record {
         self.note(at, || {
             let what = match upward {
                 Upward::Open { target, .. } => format!("opens {target}"),
+                Upward::Post { body, .. } => format!("POST {}", clip(body)),
+                Upward::Poll { target } => format!("GET {target}"),
                 Upward::Raw { bytes, .. } => format!("sends {}", clip(&String::from_utf8_lossy(bytes))),
                 Upward::Text(text) => clip(text),
                 Upward::Pong => "(pong)".to_owned(),

@@ -8,7 +8,7 @@
 use peerpigeon_core::{DuplicatePeer, Limits};
 
 use crate::run::{Place, Violation, run};
-use crate::scenario::{Behaviour, ByteKnobs, IdPool, Knobs, Scenario, Shape, Step};
+use crate::scenario::{Behaviour, ByteKnobs, IdPool, Knobs, Scenario, Shape, Step, Way};
 
 /// The smallest scenario found that breaks the same law as `scenario` does, with its violation; tries at most
 /// `most_runs` runs. `None` when `scenario` breaks none.
@@ -116,6 +116,11 @@ const CHANGES: &[Change] = &[
     |knobs| knobs.bytes.max_queue_bytes = ByteKnobs::default().max_queue_bytes,
     |knobs| knobs.bytes.memory_budget_bytes = ByteKnobs::default().memory_budget_bytes,
     |knobs| knobs.ids = IdPool::Sparse,
+    |knobs| knobs.ways = vec![Way::A],
+    |knobs| knobs.ways = vec![Way::B],
+    |knobs| knobs.ways = vec![Way::Http],
+    |knobs| knobs.ways = vec![Way::A, Way::B],
+    |knobs| knobs.ways = vec![Way::A, Way::Http],
     |knobs| knobs.networks = 1,
     |knobs| knobs.delay_ms = (0, 0),
     |knobs| knobs.slots_per_address = 0,

@@ -17,6 +17,7 @@ use crate::{PATIENCE, wait_until};
 
 const BINARY: &str = "peerpigeon-server";
 const LISTENING: &str = "listening on http://";
+const FOR_OPERATORS: &str = "for operators: http://";
 
 /// A running server. Killed when dropped; its log is shown when that happens in a panic.
 #[derive(Debug)]
@@ -46,8 +47,42 @@ impl Server {
     /// As [`Server::start`].
     #[must_use]
     pub fn with(settings: &[(&str, &str)]) -> Server {
+        Server::launch(command(settings))
+    }
+
+    /// As [`Server::with`], by a shell that carries out `prelude` before it becomes the server.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn under(prelude: &str, settings: &[(&str, &str)]) -> Server {
+        Server::launch(in_shell(prelude, settings))
+    }
+
+    /// As [`Server::with`], writing its log to `file`, so that nothing of it is seen here.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn logging_to(file: &str, settings: &[(&str, &str)]) -> Server {
         let start = Instant::now();
-        let mut child = command(settings).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        // It cannot say which port it has found.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("a bound socket");
+        drop(free);
+        let mut command = in_shell(&format!("exec 2>{file}"), settings);
+        let child = command.env("PORT", address.port().to_string()).spawn().expect("a shell");
+        let mut server = Server { child, address, log: Arc::default(), started_within: Duration::MAX };
+        wait_until("a listener", || std::net::TcpStream::connect(address).is_ok());
+        server.started_within = start.elapsed();
+        server
+    }
+
+    fn launch(mut command: Command) -> Server {
+        let start = Instant::now();
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
         let log = Arc::new(Log::default());
         log.follow(child.stderr.take().expect("it is piped"));
         let Some(line) = log.wait_for(LISTENING) else {
@@ -56,7 +91,8 @@ impl Server {
             let _ = child.wait();
             panic!("the server did not say that it is {LISTENING}…; status {status:?}, log:\n{}", log.text());
         };
-        let mut server = Server { child, address: address_in(&line), log, started_within: Duration::MAX };
+        let mut server =
+            Server { child, address: address_behind(LISTENING, &line), log, started_within: Duration::MAX };
         wait_until("an answer to /health", || server.health().status == 200);
         server.started_within = start.elapsed();
         server
@@ -66,6 +102,17 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for operators.
+    ///
+    /// # Panics
+    ///
+    /// When it does not say so within [`PATIENCE`].
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        let line = self.log.wait_for(FOR_OPERATORS).expect("it was told to");
+        address_behind(FOR_OPERATORS, &line)
     }
 
     /// From the start of the process to its first answer to `/health`.
@@ -209,11 +256,24 @@ pub fn refused_start(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i
 fn command(settings: &[(&str, &str)]) -> Command {
     raise_file_limit();
     let mut command = Command::new(binary());
+    configure(&mut command, settings);
+    command
+}
+
+fn configure(command: &mut Command, settings: &[(&str, &str)]) {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
     command.env("HOST", "127.0.0.1").env("PORT", "0");
     for (name, value) in settings {
         command.env(name, value);
     }
+}
+
+/// The binary as what a shell becomes after `prelude`.
+fn in_shell(prelude: &str, settings: &[(&str, &str)]) -> Command {
+    raise_file_limit();
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{prelude}; exec \"$0\"")]).arg(binary());
+    configure(&mut command, settings);
     command
 }
 
@@ -250,8 +310,8 @@ fn raise_file_limit() {
 }
 
 /// The address in a line such as `… listening on http://127.0.0.1:3000 …`, in text or in JSON.
-fn address_in(line: &str) -> SocketAddr {
-    let (_, after) = line.split_once(LISTENING).expect("that is how it was found");
+fn address_behind(words: &str, line: &str) -> SocketAddr {
+    let (_, after) = line.split_once(words).expect("that is how it was found");
     let end = after.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c))).unwrap_or(after.len());
     after[..end].parse().unwrap_or_else(|error| panic!("{error}: no address in {line}"))
 }
@@ -309,7 +369,7 @@ mod tests {
             (r#"{"level":"info","msg":"listening on http://127.0.0.1:65535"}"#, "127.0.0.1:65535"),
             ("INFO listening on http://[::1]:80 and more", "[::1]:80"),
         ] {
-            assert_eq!(address_in(line), address.parse().unwrap());
+            assert_eq!(address_behind(LISTENING, line), address.parse().unwrap());
         }
     }
 }

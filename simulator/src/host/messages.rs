@@ -1,32 +1,36 @@
 //! Messages straight into the switchboard.
 
-use peerpigeon_core::{Census, ConnId, Input, Time, UnixMillis};
+use std::collections::BTreeSet;
 
-use super::{Downward, Host, Upward};
+use peerpigeon_core::{Census, ConnId, Grant, Input, Time};
+
+use super::{BOOT, Downward, Host, Upward};
 use crate::record::Record;
 use crate::scenario::Knobs;
 use crate::transcript::Transcript;
 use crate::watch::{Breach, Care, Outgoing, Watch};
 
-/// The wall time at which every run begins.
-pub(super) const BOOT: UnixMillis = UnixMillis(1_700_000_000_000);
-
 pub(super) struct MessageHost {
     watch: Watch,
+    /// Requests that ask for what was said.
+    polls: BTreeSet<ConnId>,
     outgoing: Vec<(ConnId, Downward)>,
 }
 
 impl MessageHost {
     pub(super) fn new(knobs: &Knobs) -> MessageHost {
-        MessageHost { watch: Watch::new(&knobs.limits, BOOT, care(knobs.slots)), outgoing: Vec::new() }
+        let watch = Watch::new(&knobs.limits, BOOT, care(knobs.slots));
+        MessageHost { watch, polls: BTreeSet::new(), outgoing: Vec::new() }
     }
 
     fn give(&mut self, now: Time, input: Input<'_>, record: &mut Record) -> Result<(), Breach> {
         self.watch.handle(now, input, record)?;
-        let went_out = self.watch.take_outgoing().into_iter().map(|(conn, outgoing)| {
+        let (went_out, polls) = (self.watch.take_outgoing(), &mut self.polls);
+        let went_out = went_out.into_iter().map(|(conn, outgoing)| {
             let downward = match outgoing {
                 Outgoing::Text(text) => Downward::Text(text),
                 Outgoing::Ping => Downward::Ping,
+                Outgoing::Reply(status, text) => Downward::Reply { poll: polls.remove(&conn), status, text },
                 Outgoing::Close(why) => Downward::Close { code: why.code(), reason: why.text().to_owned() },
             };
             (conn, downward)
@@ -54,7 +58,14 @@ impl Host for MessageHost {
         match upward {
             Upward::Open { target, address } => {
                 self.outgoing.push((conn, Downward::Opened));
-                self.give(now, Input::Opened { conn, target: &target, address }, record)
+                self.give(now, Input::Opened { conn, target: &target, address, grant: &Grant::ANY }, record)
+            }
+            Upward::Post { body, address } => {
+                self.give(now, Input::Posted { conn, body: &body, address, grant: &Grant::ANY }, record)
+            }
+            Upward::Poll { target } => {
+                self.polls.insert(conn);
+                self.give(now, Input::Polled { conn, target: &target, grant: &Grant::ANY }, record)
             }
             Upward::Text(text) => self.give(now, Input::Text { conn, text: &text }, record),
             Upward::Pong => self.give(now, Input::Heard { conn }, record),

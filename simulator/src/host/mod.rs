@@ -3,12 +3,15 @@
 mod bytes;
 mod messages;
 
-use peerpigeon_core::{AddressKey, Census, ConnId, Gone, Time};
+use peerpigeon_core::{AddressKey, Census, ConnId, Gone, Time, UnixMillis};
 
 use crate::record::Record;
 use crate::scenario::{FrameFlaw, Knobs, Level};
 use crate::transcript::Transcript;
 use crate::watch::Breach;
+
+/// The wall time at which every run begins.
+pub(crate) const BOOT: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// One server process.
 pub(crate) trait Host {
@@ -68,6 +71,15 @@ pub(crate) enum Upward {
         bytes: Vec<u8>,
         address: Option<AddressKey>,
     },
+    /// A connection for one HTTP request that says something, with its body.
+    Post {
+        body: String,
+        address: Option<AddressKey>,
+    },
+    /// A connection for one HTTP request that asks for what was said.
+    Poll {
+        target: String,
+    },
     Text(String),
     Pong,
     /// It ends.
@@ -95,6 +107,12 @@ pub(crate) enum Downward {
     Opened,
     Text(String),
     Ping,
+    /// The answer to an HTTP request.
+    Reply {
+        poll: bool,
+        status: u16,
+        text: String,
+    },
     /// A close frame.
     Close {
         code: u16,

@@ -7,7 +7,7 @@ use peerpigeon_core::{DuplicatePeer, Limits, Signal};
 
 use super::{
     Behaviour, ByteKnobs, Ending, Flaw, FrameFlaw, IdPool, Knobs, Leaving, Level, Request, Scenario, Shape,
-    Step,
+    Step, Way,
 };
 use crate::random::Random;
 
@@ -17,6 +17,8 @@ impl Scenario {
     pub fn draw(seed: u64, level: Level) -> Scenario {
         let mut random = Random::new(seed);
         let mut knobs = draw_knobs(&mut random);
+        // Of its own part of the seed, so that everything else is drawn as if there were one way only.
+        knobs.ways = Random::part(seed, WAYS_PART).pick(&WAYS).to_vec();
         let mut weights = swarm(&mut random);
         match level {
             Level::Messages => weights[BYTES_ONLY..].fill(0),
@@ -62,6 +64,7 @@ impl Scenario {
             delay_ms: (5, 80),
             slots_per_address: 0,
             bytes: ByteKnobs::default(),
+            ways: vec![Way::A],
             limits,
         };
         let steps = vec![
@@ -114,6 +117,7 @@ fn draw_knobs(random: &mut Random) -> Knobs {
         delay_ms: (low, high),
         slots_per_address: *random.pick(&[0, 0, 0, 1, 4]),
         bytes: ByteKnobs::default(),
+        ways: vec![Way::A],
         limits: draw_limits(random),
     }
 }
@@ -251,6 +255,22 @@ fn draw_signal(from: u32, knobs: &Knobs, random: &mut Random) -> Step {
     };
     Step::Signal { from, to: draw_slot(knobs, random), kind, data: *random.pick(&SHAPES), size }
 }
+
+const WAYS_PART: u64 = 1 << 43;
+
+/// The ways that occur together in a run; of a way that comes twice there are more.
+const WAYS: [&[Way]; 10] = [
+    &[Way::A],
+    &[Way::A],
+    &[Way::A, Way::B],
+    &[Way::B],
+    &[Way::A, Way::A, Way::Http],
+    &[Way::B, Way::Http],
+    &[Way::Http],
+    &[Way::A, Way::B, Way::Http],
+    &[Way::A, Way::B, Way::Http],
+    &[Way::A, Way::A, Way::B, Way::Http],
+];
 
 const ENDINGS: [Ending; 4] = [Ending::Closed, Ending::Reset, Ending::ProtocolError, Ending::TooBig];
 

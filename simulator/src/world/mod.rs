@@ -8,18 +8,19 @@ mod queue;
 mod requests;
 mod sockets;
 mod steps;
+mod ways;
 mod witness;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use peerpigeon_core::{AddressKey, Census, ConnId, PeerId, Spelling, Time};
+use peerpigeon_core::{AddressKey, Census, ConnId, Limits, PeerId, Spelling, Time};
 
 use crate::client;
 use crate::host::{self, Downward, Host, Upward};
 use crate::page::{Page, Want};
 use crate::random::Random;
 use crate::record::Record;
-use crate::scenario::{Behaviour, Scenario};
+use crate::scenario::{Behaviour, Scenario, Way};
 use crate::transcript::Transcript;
 use crate::watch::Breach;
 use queue::{Due, Queue};
@@ -37,6 +38,8 @@ pub(crate) struct World<'a> {
     /// Slots by id: those of one id share a page's links.
     slots_by_peer: BTreeMap<PeerId, Vec<usize>>,
     sockets: BTreeMap<ConnId, Socket>,
+    /// HTTP requests that have not been answered.
+    requests: BTreeMap<ConnId, Request>,
     last_conn: u64,
     /// Until then nobody looks at the sockets and the clock of the server.
     asleep: Option<Time>,
@@ -52,6 +55,12 @@ pub(crate) struct World<'a> {
 /// A virtual peer: its page is open or not.
 struct Slot {
     me: Spelling,
+    /// How it speaks to the server.
+    way: Way,
+    /// What it is to post next.
+    outbox: Vec<String>,
+    /// When it posted an `announce` last: a peer without a connection does not notice that it is forgotten.
+    announced: Time,
     page: Option<Page>,
     /// The socket of the page.
     conn: Option<ConnId>,
@@ -72,9 +81,18 @@ struct Slot {
     wake: Option<Time>,
 }
 
-/// One connection, seen from outside.
+/// One HTTP request, seen from outside.
+struct Request {
+    /// The socket that stands for the visit of its page.
+    session: ConnId,
+    poll: bool,
+}
+
+/// One connection, seen from outside. The visit of a page that speaks HTTP looks like one, too; the server does not
+/// know it.
 struct Socket {
     slot: usize,
+    way: Way,
     /// The attempt of the client that it belongs to; `None` for strays and ghosts.
     attempt: Option<u64>,
     /// Nothing that the peer sends or is sent passes any more.
@@ -95,6 +113,9 @@ impl<'a> World<'a> {
             let mut random = Random::part(scenario.seed, slot);
             Slot {
                 me,
+                way: *Random::part(scenario.seed, (1 << 42) + slot).pick(&knobs.ways),
+                outbox: Vec::new(),
+                announced: Time(0),
                 page: None,
                 conn: None,
                 ghosts: Vec::new(),
@@ -119,6 +140,7 @@ impl<'a> World<'a> {
             slots: slots.collect(),
             slots_by_peer,
             sockets: BTreeMap::new(),
+            requests: BTreeMap::new(),
             last_conn: 0,
             asleep: None,
             churn: None,
@@ -181,6 +203,8 @@ impl<'a> World<'a> {
         match due {
             Due::Up(conn, upward) => self.up(conn, upward)?,
             Due::Down(conn, downward) => self.down(conn, downward)?,
+            Due::Post(session) => self.post_all(session)?,
+            Due::Poll(session) => self.poll(session)?,
             Due::Failed(slot, attempt) => self.page(slot, client::Input::Failed { attempt }),
             Due::Wake(slot) => {
                 let due = self.slots[slot].wake.take_if(|wake| *wake <= self.now).is_some();
@@ -209,6 +233,10 @@ impl<'a> World<'a> {
     /// What the server sends sets out.
     fn went_out(&mut self) {
         for (conn, downward) in self.host.take_outgoing() {
+            let (conn, downward) = match self.requests.remove(&conn) {
+                Some(request) => (request.session, request.answered(downward)),
+                None => (conn, downward),
+            };
             let Some(socket) = self.sockets.get_mut(&conn) else { continue };
             socket.over |= matches!(downward, Downward::Close { .. } | Downward::Lost);
             if !socket.dead {
@@ -260,13 +288,19 @@ impl<'a> World<'a> {
         it.page = Some(Page::new(it.me, seed, capacity, lively));
         (it.frozen, it.wake) = (false, None);
         it.inbox.clear();
+        it.outbox.clear();
         self.announce(slot);
         self.page(slot, client::Input::Start);
     }
 
     fn announce(&mut self, slot: usize) {
         let it = &self.slots[slot];
-        let (network, max_peers) = (ids::network_name(it.network), it.max_peers);
+        let max_peers = match it.way {
+            Way::A => it.max_peers,
+            // Dialect B refuses what dialect A clamps.
+            Way::B | Way::Http => it.max_peers.map(|k| k.clamp(1, Limits::MAX_PEERS)),
+        };
+        let network = ids::network_name(it.network);
         let data = format!(r#"{{"peerId":"{}","slot":{slot}}}"#, it.me);
         self.page(slot, client::Input::Announce { network: &network, max_peers, data: &data });
     }
@@ -274,6 +308,14 @@ impl<'a> World<'a> {
     fn address(&self, slot: usize) -> Option<AddressKey> {
         let share = u64::from(self.scenario.knobs.slots_per_address);
         (share > 0).then(|| AddressKey(u64::try_from(slot).unwrap_or(0) / share))
+    }
+}
+
+impl Request {
+    /// What the page makes of what came of its request: the loss of its connection is an answer, too.
+    fn answered(&self, downward: Downward) -> Downward {
+        let lost = matches!(downward, Downward::Lost);
+        if lost { Downward::Reply { poll: self.poll, status: 0, text: String::new() } } else { downward }
     }
 }
 

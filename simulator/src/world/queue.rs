@@ -18,6 +18,10 @@ pub(super) struct Queue {
 pub(super) enum Due {
     /// Something reaches the server.
     Up(ConnId, Upward),
+    /// What a page that speaks HTTP has to say sets out.
+    Post(ConnId),
+    /// It asks for what was said to it.
+    Poll(ConnId),
     /// Something reaches a page.
     Down(ConnId, Downward),
     /// The page learns that its socket could not be opened: slot and attempt.

@@ -7,6 +7,7 @@ use super::{Socket, World};
 use crate::client;
 use crate::host::{Downward, Upward};
 use crate::laws::Verdict;
+use crate::scenario::Way;
 use crate::watch::Breach;
 
 /// How long an attempt takes that nobody answers, in ms.
@@ -32,8 +33,13 @@ impl World<'_> {
             self.queue.put(self.now + FAILING_MS, Due::Failed(slot, attempt));
             return;
         }
-        let conn = self.open(slot, Some(attempt), target);
-        self.witness.opened(conn, self.slots[slot].me);
+        let way = self.slots[slot].way;
+        let conn = match way {
+            Way::A => self.open(slot, Some(attempt), target),
+            Way::B => self.open(slot, Some(attempt), "/signaling"),
+            Way::Http => self.visit(slot, attempt),
+        };
+        self.witness.opened(conn, self.slots[slot].me, way);
         self.slots[slot].conn = Some(conn);
     }
 
@@ -45,9 +51,9 @@ impl World<'_> {
 
     /// Makes a connection that begins with `first`.
     pub(super) fn connect(&mut self, slot: usize, attempt: Option<u64>, first: Upward) -> ConnId {
-        self.last_conn += 1;
-        let conn = ConnId(self.last_conn);
-        self.sockets.insert(conn, Socket { slot, attempt, dead: false, over: false });
+        let way = if attempt.is_some() { self.slots[slot].way } else { Way::A };
+        let conn = self.fresh_conn();
+        self.sockets.insert(conn, Socket { slot, way, attempt, dead: false, over: false });
         self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, first));
         conn
     }
@@ -60,10 +66,14 @@ impl World<'_> {
 
     /// The page of a slot sends a message, if it has a socket.
     pub(super) fn send(&mut self, slot: usize, text: String) {
-        if let Some(conn) = self.slots[slot].conn {
-            self.witness.said(conn, &text);
-            self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Text(text)));
-        }
+        let Some(conn) = self.slots[slot].conn else { return };
+        self.witness.said(conn, &text);
+        let text = match self.slots[slot].way {
+            Way::A => text,
+            Way::B => self.in_b(slot, text),
+            Way::Http => return self.post(slot, conn, text),
+        };
+        self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Text(text)));
     }
 
     /// The page of a slot closes its socket as it should.
@@ -129,6 +139,14 @@ impl World<'_> {
         if socket.dead && !matches!(upward, Upward::Gone(_) | Upward::Open { .. }) {
             return Ok(());
         }
+        if socket.way == Way::Http {
+            return self.visit_ends(conn, &upward);
+        }
+        if socket.way == Way::B && matches!(upward, Upward::Open { .. }) {
+            let slot = socket.slot;
+            self.register(slot, conn);
+        }
+        let Some(socket) = self.sockets.get_mut(&conn) else { return Ok(()) };
         let ends = matches!(upward, Upward::Gone(_));
         socket.dead |= ends;
         self.server(conn, upward)?;
@@ -156,7 +174,9 @@ impl World<'_> {
                     self.page(slot, client::Input::Opened { attempt });
                 }
             }
+            Downward::Reply { poll, status, text } => self.reply(conn, poll, status, &text)?,
             Downward::Text(text) => {
+                let Some(text) = self.in_dialect_a(conn, text) else { return Ok(()) };
                 self.witnessed(|world| world.witness.heard(conn, &text))?;
                 if let Some((slot, attempt)) = owner {
                     self.page(slot, client::Input::Text { attempt, text: &text });
@@ -183,7 +203,7 @@ impl World<'_> {
         }
     }
 
-    fn witnessed(&mut self, ask: impl FnOnce(&mut Self) -> Verdict) -> Result<(), Breach> {
+    pub(super) fn witnessed(&mut self, ask: impl FnOnce(&mut Self) -> Verdict) -> Result<(), Breach> {
         ask(self).map_err(|what| Breach { law: "what the pages see".to_owned(), what })
     }
 }

@@ -218,9 +218,11 @@ impl World<'_> {
         for conn in core::mem::take(&mut self.sockets).into_keys() {
             self.witness.over(conn);
         }
+        self.requests.clear();
         for slot in 0..self.slots.len() {
             self.slots[slot].ghosts.clear();
             self.slots[slot].inbox.clear();
+            self.slots[slot].outbox.clear();
             let lost = self.slots[slot].conn.take().is_some();
             let attempt = self.slots[slot].page.as_ref().map(|page| page.client.attempt());
             if let Some(attempt) = attempt.filter(|_| lost) {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::client::Frame;
 use crate::laws::{Verdict, demand};
 use crate::model::{choice, is_one_piece, wanted};
+use crate::scenario::Way;
 use crate::watch::{Kind, Message, Said};
 
 /// Everything that pages have said and heard.
@@ -18,12 +19,16 @@ pub(super) struct Witness {
     seen: BTreeMap<ConnId, Seen>,
     /// What each peer said to each other, and was neither delivered nor overtaken yet.
     letters: BTreeMap<(PeerId, PeerId), VecDeque<Letter>>,
+    /// What each peer said to all of its acquaintances.
+    circulars: BTreeMap<PeerId, VecDeque<Letter>>,
 }
 
 /// One connection as its page sees it.
 #[derive(Debug)]
 struct Seen {
     me: Spelling,
+    way: Way,
+    /// Whether it was let in; nobody tells that to a peer without a connection.
     connected: bool,
     /// Networks that it has announced itself in, or is in without.
     networks: BTreeSet<String>,
@@ -39,12 +44,15 @@ struct Seen {
     hostile: bool,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Letter {
     signal: Signal,
-    data: Option<String>,
+    /// `null` where there is none: dialect B does not tell the two apart.
+    data: String,
     from: Spelling,
     network: String,
+    /// How its sender speaks.
+    way: Way,
 }
 
 /// Letters remembered per pair.
@@ -52,14 +60,15 @@ const REMEMBERED: usize = 5_000;
 
 impl Witness {
     pub(super) fn new(limits: Limits) -> Witness {
-        Witness { limits, seen: BTreeMap::new(), letters: BTreeMap::new() }
+        Witness { limits, seen: BTreeMap::new(), letters: BTreeMap::new(), circulars: BTreeMap::new() }
     }
 
     /// A page opens a connection.
-    pub(super) fn opened(&mut self, conn: ConnId, me: Spelling) {
+    pub(super) fn opened(&mut self, conn: ConnId, me: Spelling, way: Way) {
         let seen = Seen {
             me,
-            connected: false,
+            way,
+            connected: way == Way::Http,
             networks: BTreeSet::from(["global".to_owned()]),
             known: BTreeMap::new(),
             announced: None,
@@ -100,7 +109,8 @@ impl Witness {
         let Said::Message(message) = Said::read(text) else { return };
         let Ok(network) = message.network() else { return };
         match message.kind() {
-            Some(Kind::Verb(peerpigeon_core::Verb::Announce)) if is_refused(&message, &network, &self.limits) => {}
+            Some(Kind::Verb(peerpigeon_core::Verb::Announce))
+                if is_refused(&message, &network, &self.limits, seen.way) => {}
             Some(Kind::Verb(peerpigeon_core::Verb::Announce)) => {
                 let moves = seen.announced.as_ref().is_some_and(|(other, _)| *other != network);
                 seen.has_left |= moves;
@@ -111,11 +121,16 @@ impl Witness {
                 (seen.announced, seen.has_left) = (None, true)
             }
             Some(Kind::Signal(signal)) => {
-                let Value::String(to) = message.value("targetPeerId") else { return };
-                let Some(to) = Spelling::parse(&to) else { return };
-                let data = message.raw("data").map(str::to_owned);
-                let letters = self.letters.entry((*seen.me.id(), *to.id())).or_default();
-                letters.push_back(Letter { signal, data, from: seen.me, network });
+                let data = message.raw("data").unwrap_or("null").to_owned();
+                let letters = match message.value("targetPeerId") {
+                    Value::String(to) => match Spelling::parse(&to) {
+                        Some(to) => self.letters.entry((*seen.me.id(), *to.id())).or_default(),
+                        None if to.is_empty() => self.circulars.entry(*seen.me.id()).or_default(),
+                        None => return,
+                    },
+                    _ => self.circulars.entry(*seen.me.id()).or_default(),
+                };
+                letters.push_back(Letter { signal, data, from: seen.me, network, way: seen.way });
                 if letters.len() > REMEMBERED {
                     letters.pop_front();
                 }
@@ -138,12 +153,17 @@ impl Witness {
         let Some(seen) = self.seen.get_mut(&conn) else { return Ok(()) };
         let Some(frame) = Frame::parse(text) else { return Err(format!("no client can read this: {text}")) };
         let me = seen.me;
-        demand!(frame.target == me.to_string(), "a frame for {me} names {} as its target", frame.target);
+        let same = match seen.way {
+            Way::A | Way::B => frame.target == me.to_string(),
+            Way::Http => Spelling::parse(&frame.target).is_some_and(|target| target.id() == me.id()),
+        };
+        demand!(same, "a frame for {me} names {} as its target", frame.target);
         demand!(seen.networks.contains(frame.network.as_ref()), "{me} was never in `{}`", frame.network);
         let first = !core::mem::replace(&mut seen.connected, true);
         demand!(first == (frame.kind == "connected"), "`{}` at the wrong place", frame.kind);
         if let Some(signal) = frame.signal() {
-            return self.delivered(*me.id(), signal, &frame);
+            let way = seen.way;
+            return self.delivered(*me.id(), way, signal, &frame);
         }
         let Some(peer) = frame.peer() else { return Ok(()) };
         let known = seen.known.entry(frame.network.to_string()).or_default();
@@ -153,7 +173,8 @@ impl Witness {
                 known.insert(*peer.id());
             }
             "peer-disconnected" => {
-                let knew = known.remove(peer.id()) || seen.has_left;
+                // The inbox of a peer without a connection drops the oldest when it is full.
+                let knew = known.remove(peer.id()) || seen.has_left || seen.way == Way::Http;
                 demand!(knew, "{me} was told that {peer} left, whom it did not know, or not any more");
             }
             _ => {}
@@ -161,21 +182,31 @@ impl Witness {
         Ok(())
     }
 
-    fn delivered(&mut self, to: PeerId, signal: Signal, frame: &Frame<'_>) -> Verdict {
+    fn delivered(&mut self, to: PeerId, way: Way, signal: Signal, frame: &Frame<'_>) -> Verdict {
         let from = Spelling::parse(&frame.from);
         let Some(from) = from else { return Err(format!("a {} comes from {}", signal.name(), frame.from)) };
-        let data = frame.data.map(|data| data.get().to_owned());
-        let letter = Letter { signal, data, from, network: frame.network.to_string() };
-        let letters = self.letters.entry((*from.id(), to)).or_default();
-        let position = letters.iter().position(|said| *said == letter);
-        let Some(position) = position else {
-            let data = letter.data.unwrap_or_default();
-            let data = data.get(..200).unwrap_or(&data);
-            return Err(format!("{from} never said {} {data} to {to}, or said it earlier", signal.name()));
+        let data = frame.data.map_or("null", |data| data.get());
+        // Dialect B does not name the network.
+        let is_it = |said: &Letter| {
+            let same_network = way != Way::A || said.network == frame.network;
+            // Of those who post under one id, the first one's spelling counts.
+            let same_peer = said.way == Way::Http || said.from == from;
+            said.signal == signal && said.data == data && same_peer && same_network
         };
-        letters.drain(..=position);
-        if letters.is_empty() {
-            self.letters.remove(&(*from.id(), to));
+        let key = (*from.id(), to);
+        let letters = self.letters.entry(key).or_default();
+        match letters.iter().position(is_it) {
+            // Requests travel apart, and can overtake each other.
+            Some(position) if letters[position].way == Way::Http => drop(letters.remove(position)),
+            Some(position) => drop(letters.drain(..=position)),
+            None => {
+                let known = self.circulars.get(from.id()).is_some_and(|said| said.iter().any(is_it));
+                let data = data.get(..200).unwrap_or(data);
+                demand!(known, "{from} never said {} {data} to {to}, or said it earlier", signal.name());
+            }
+        }
+        if self.letters.get(&key).is_some_and(VecDeque::is_empty) {
+            self.letters.remove(&key);
         }
         Ok(())
     }
@@ -204,12 +235,14 @@ impl Witness {
         let again = self.limits.reintroduce_interval_ms > 0;
         for (network, members) in &networks {
             let known = |peer: PeerId| members.get(&peer).and_then(|seen| seen.known.get(*network));
-            for (me, seen) in members {
+            // What is dropped from a full inbox is never heard of, and what is older stays known.
+            let hears_all = |peer: &PeerId| members.get(peer).is_none_or(|seen| seen.way != Way::Http);
+            for (me, seen) in members.iter().filter(|(me, _)| hears_all(me)) {
                 let mine = known(*me).cloned().unwrap_or_default();
                 let gone = mine.iter().find(|peer| !members.contains_key(*peer));
                 demand!(gone.is_none() || seen.has_left, "{me} still knows {gone:?}, who is not there");
-                let one_sided =
-                    mine.iter().find(|peer| !known(**peer).is_some_and(|known| known.contains(me)));
+                let mut one_sided = mine.iter().filter(|peer| hears_all(peer));
+                let one_sided = one_sided.find(|peer| !known(**peer).is_some_and(|known| known.contains(me)));
                 demand!(
                     one_sided.is_none() || seen.has_left,
                     "{me} knows {one_sided:?}, who does not know it"
@@ -223,16 +256,23 @@ impl Witness {
             let peers: BTreeSet<PeerId> = members.keys().copied().collect();
             let neighbours = |peer| known(peer).into_iter().flatten().copied().collect();
             let whole = is_one_piece(&peers, neighbours);
-            demand!(whole || !wide || !again, "the peers of `{network}` are not one piece");
+            let all_hear = members.keys().all(hears_all);
+            demand!(whole || !wide || !again || !all_hear, "the peers of `{network}` are not one piece");
         }
         Ok(())
     }
 }
 
 /// Whether an announce asks for more than there is room for.
-fn is_refused(message: &Message<'_>, network: &str, limits: &Limits) -> bool {
+fn is_refused(message: &Message<'_>, network: &str, limits: &Limits, way: Way) -> bool {
     let data = message.raw("data").unwrap_or("null");
     let long = |bytes: usize, most: u32| u32::try_from(bytes).map_or(true, |bytes| bytes > most);
     let shapeless = !data.starts_with('{') && data != "null";
-    long(network.len(), limits.network_name_bytes) || long(data.len(), limits.announced_data_bytes) || shapeless
+    let links = message.value("maxPeers");
+    let fits = || links.as_f64().is_some_and(|links| (1..=Limits::MAX_PEERS).any(|k| f64::from(k) == links));
+    // Dialect A clamps what dialect B refuses.
+    let many = way != Way::A && message.raw("maxPeers").is_some_and(|raw| raw != "null") && !fits();
+    many || long(network.len(), limits.network_name_bytes)
+        || long(data.len(), limits.announced_data_bytes)
+        || shapeless
 }

@@ -31,6 +31,8 @@ pub(super) struct Line {
 pub(super) enum Phase {
     /// Waits for the answer to its upgrade.
     Head,
+    /// Waits for the answer to a request; `poll`: that asks for what was said.
+    Asking { poll: bool },
     /// It asked for something else than a WebSocket, or was refused one.
     Deaf,
     /// Frames.
@@ -56,6 +58,12 @@ struct Slow {
 pub(super) enum Told {
     Opened,
     Refused,
+    /// The answer to a request.
+    Reply {
+        poll: bool,
+        status: u16,
+        text: String,
+    },
     Frame(Read),
 }
 
@@ -131,6 +139,10 @@ impl Line {
                 self.head.extend(bytes);
                 self.read_head()
             }
+            Phase::Asking { poll } => {
+                self.head.extend(bytes);
+                self.read_reply(poll)
+            }
             Phase::Open | Phase::Closed => self.read_frames(bytes),
         }
     }
@@ -159,6 +171,27 @@ impl Line {
         Ok(told)
     }
 
+    fn read_reply(&mut self, poll: bool) -> Result<Vec<Told>, String> {
+        let answer = str::from_utf8(&self.head).map_err(|_| "an answer that is no text".to_owned())?;
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else { return Ok(Vec::new()) };
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let length = length.and_then(|(_, length)| length.parse::<usize>().ok());
+        let (Some(status), Some(length)) = (status, length) else {
+            return Err(format!("no answer to a request: {head}"));
+        };
+        if body.len() > length {
+            return Err(format!("{} bytes of an answer that is {length} bytes long", body.len()));
+        }
+        if body.len() < length {
+            return Ok(Vec::new());
+        }
+        let text = body.to_owned();
+        (self.phase, self.head) = (Phase::Deaf, Vec::new());
+        Ok(vec![Told::Reply { poll, status, text }])
+    }
+
     fn read_frames(&mut self, bytes: &[u8]) -> Result<Vec<Told>, String> {
         let read = self.decoder.read(bytes)?;
         if read.iter().any(|read| matches!(read, Read::Close { .. })) {
@@ -179,6 +212,20 @@ pub(super) fn handshake(target: &str) -> String {
         "GET {target} HTTP/1.1\r\nHost: server\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
+}
+
+/// A request that says something.
+pub(super) fn post(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /signaling HTTP/1.1\r\nHost: server\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// A request for what was said.
+pub(super) fn poll(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")
 }
 
 /// What that key must be answered with.

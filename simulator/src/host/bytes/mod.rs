@@ -12,8 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use peerpigeon_core::{Census, ConnId, Gone, Time};
 use peerpigeon_server::{Config, Server};
 
-use super::messages::BOOT;
-use super::{Downward, Host, Upward};
+use super::{BOOT, Downward, Host, Upward};
 use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{ByteKnobs, Knobs};
@@ -85,6 +84,21 @@ impl ByteHost {
         self.conns.push(conn);
         self.lines.insert(conn, Line::new(pipe, now));
         self.send(now, conn, bytes);
+    }
+
+    /// A connection for one request.
+    fn ask(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        address: Option<peerpigeon_core::AddressKey>,
+        poll: bool,
+        request: &str,
+    ) {
+        self.open(now, conn, address, request.as_bytes());
+        if let Some(line) = self.lines.get_mut(&conn) {
+            line.phase = Phase::Asking { poll };
+        }
     }
 
     /// Bytes of a peer set out: whole, or in pieces with pauses between them.
@@ -231,6 +245,11 @@ impl ByteHost {
         let downward = match read {
             line::Told::Opened => Downward::Opened,
             line::Told::Refused => return,
+            line::Told::Reply { poll, status, text } => {
+                record.note_down(now, conn, || format!("{status} {text}"));
+                self.put(now, conn, Arrival::End);
+                Downward::Reply { poll, status, text }
+            }
             line::Told::Frame(Read::Text(text)) => {
                 record.down(now, conn, &text);
                 Downward::Text(text)
@@ -321,7 +340,10 @@ impl Host for ByteHost {
 
     fn up(&mut self, now: Time, conn: ConnId, upward: Upward, record: &mut Record) -> Result<(), Breach> {
         if self.is_over {
-            let is_new = matches!(upward, Upward::Open { .. } | Upward::Raw { .. });
+            let is_new = matches!(
+                upward,
+                Upward::Open { .. } | Upward::Raw { .. } | Upward::Post { .. } | Upward::Poll { .. }
+            );
             self.outgoing.extend(is_new.then_some((conn, Downward::Lost)));
             return Ok(());
         }
@@ -331,6 +353,10 @@ impl Host for ByteHost {
                 self.open(now, conn, address, line::handshake(&target).as_bytes());
             }
             Upward::Raw { bytes, address } => self.open(now, conn, address, &bytes),
+            Upward::Post { body, address } => {
+                self.ask(now, conn, address, false, &line::post(&body));
+            }
+            Upward::Poll { target } => self.ask(now, conn, None, true, &line::poll(&target)),
             Upward::Text(text) => {
                 let text = &text;
                 let whole = !self.random.chance(self.knobs.chop_percent.into());
