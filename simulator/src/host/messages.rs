@@ -94,6 +94,8 @@ impl Host for MessageHost {
 
     fn exhaust(&mut self, _: Time, _: u64) {}
 
+    fn heal(&mut self, _: Time) {}
+
     fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)> {
         core::mem::take(&mut self.outgoing)
     }

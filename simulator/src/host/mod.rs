@@ -36,6 +36,9 @@ pub(crate) trait Host {
     /// For so many ms there are no descriptors for new connections.
     fn exhaust(&mut self, now: Time, ms: u64);
 
+    /// Every fault of the network is over: connections that had one go on, or end for both sides.
+    fn heal(&mut self, now: Time);
+
     /// What has come out since this was asked last.
     fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)>;
 

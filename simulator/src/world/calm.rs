@@ -20,6 +20,8 @@ impl World<'_> {
             self.restart()?;
         }
         self.restore();
+        self.host.heal(self.now);
+        self.went_out();
         self.end_sockets(|socket| socket.attempt.is_none());
         let fitting = self.fitting();
         for slot in 0..self.slots.len() {

@@ -200,6 +200,11 @@ impl<'a> World<'a> {
     }
 
     fn happen(&mut self, due: Due) -> Result<(), Breach> {
+        if let (Some(until), Due::Post(_) | Due::Poll(_)) = (self.asleep, &due) {
+            // Nobody looks at the request before.
+            self.queue.put(until, due);
+            return Ok(());
+        }
         match due {
             Due::Up(conn, upward) => self.up(conn, upward)?,
             Due::Down(conn, downward) => self.down(conn, downward)?,

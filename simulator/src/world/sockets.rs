@@ -7,7 +7,7 @@ use super::{Socket, World};
 use crate::client;
 use crate::host::{Downward, Upward};
 use crate::laws::Verdict;
-use crate::scenario::Way;
+use crate::scenario::{Level, Way};
 use crate::watch::Breach;
 
 /// How long an attempt takes that nobody answers, in ms.
@@ -40,6 +40,9 @@ impl World<'_> {
             Way::Http => self.visit(slot, attempt),
         };
         self.witness.opened(conn, self.slots[slot].me, way);
+        if self.asleep.is_some() {
+            self.witness.disturbed(conn);
+        }
         self.slots[slot].conn = Some(conn);
     }
 
@@ -68,6 +71,10 @@ impl World<'_> {
     pub(super) fn send(&mut self, slot: usize, text: String) {
         let Some(conn) = self.slots[slot].conn else { return };
         self.witness.said(conn, &text);
+        if self.scenario.level == Level::Bytes && text.len() + 60 > self.scenario.knobs.bytes.max_message_bytes {
+            // Longer than allowed, perhaps only with what dialect B adds to it.
+            self.witness.hostile(conn);
+        }
         let text = match self.slots[slot].way {
             Way::A => text,
             Way::B => self.in_b(slot, text),

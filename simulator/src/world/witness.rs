@@ -141,10 +141,10 @@ impl Witness {
 
     /// The server was not looking for so long.
     pub(super) fn overslept(&mut self, ms: u64) {
-        // What is heard after that has waited; the silence may have been long enough to end a connection.
-        let all = self.limits.peer_timeout_ms > 0 && ms >= self.limits.peer_timeout_ms / 2;
-        for seen in self.seen.values_mut() {
-            seen.disturbed |= all;
+        // Shorter than any deadline, with the way there and back.
+        const NAP_MS: u64 = 500;
+        for seen in self.seen.values_mut().filter(|_| ms > NAP_MS) {
+            seen.disturbed = true;
         }
     }
 
@@ -166,7 +166,10 @@ impl Witness {
             return self.delivered(*me.id(), way, signal, &frame);
         }
         let Some(peer) = frame.peer() else { return Ok(()) };
-        let known = seen.known.entry(frame.network.to_string()).or_default();
+        // Dialect B does not name the network: it is the one that the peer is in.
+        let announced = seen.announced.as_ref().map(|(network, _)| network.clone());
+        let network = if seen.way == Way::A { None } else { announced };
+        let known = seen.known.entry(network.unwrap_or_else(|| frame.network.to_string())).or_default();
         match frame.kind.as_ref() {
             "peer-discovered" => {
                 demand!(peer.id() != me.id(), "{me} was told of itself");

@@ -100,6 +100,11 @@ impl Line {
         self.was_patient = false;
     }
 
+    /// From now on the peer reads whatever comes.
+    pub(super) fn hurry(&mut self) {
+        self.is_hungry |= self.slow.take().is_some();
+    }
+
     /// How many bytes the peer reads now.
     pub(super) fn appetite(&mut self, now: Time) -> usize {
         self.is_hungry = false;
@@ -111,6 +116,11 @@ impl Line {
             }
             None => usize::MAX,
         }
+    }
+
+    /// Whether it reads whatever comes as soon as it comes.
+    pub(super) fn listens(&self) -> bool {
+        self.reads && self.slow.is_none() && !self.loses_down
     }
 
     /// It has read so many bytes, and left some.
@@ -132,9 +142,8 @@ impl Line {
     /// Takes in what was read.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Vec<Told>, String> {
         match self.phase {
-            Phase::Over if bytes.is_empty() => Ok(Vec::new()),
-            Phase::Over => Err("bytes after the end".to_owned()),
-            Phase::Deaf => Ok(Vec::new()),
+            Phase::Over if !bytes.is_empty() => Err("bytes after the end".to_owned()),
+            Phase::Over | Phase::Deaf => Ok(Vec::new()),
             Phase::Head => {
                 self.head.extend(bytes);
                 self.read_head()
@@ -182,7 +191,7 @@ impl Line {
             return Err(format!("no answer to a request: {head}"));
         };
         if body.len() > length {
-            return Err(format!("{} bytes of an answer that is {length} bytes long", body.len()));
+            return Err(format!("{} bytes of an answer that is {length} bytes long: {answer}", body.len()));
         }
         if body.len() < length {
             return Ok(Vec::new());

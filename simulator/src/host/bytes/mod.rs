@@ -184,10 +184,12 @@ impl ByteHost {
         }
     }
 
-    /// The process is gone, and with it all its sockets.
+    /// The process is gone, and with it all its sockets: those who listen still hear what was written before.
     fn exit(&mut self) {
         for (conn, line) in &mut self.lines {
-            if line.phase != Phase::Over {
+            let net = self.server.net_mut();
+            net.abandon(line.pipe);
+            if line.phase != Phase::Over && !line.listens() {
                 line.phase = Phase::Over;
                 self.outgoing.push((*conn, Downward::Lost));
             }
@@ -207,7 +209,7 @@ impl ByteHost {
             self.transcript.number(conn.0);
             self.transcript.bytes(&bytes);
         }
-        if loses {
+        if loses || (self.is_over && line.phase == Phase::Over) {
             return Ok(!bytes.is_empty());
         }
         let told = line
@@ -428,6 +430,25 @@ impl Host for ByteHost {
         self.server.net_mut().exhaust(now + ms);
     }
 
+    fn heal(&mut self, now: Time) {
+        let mut broken = Vec::new();
+        for (conn, line) in &mut self.lines {
+            line.hurry();
+            if line.loses_up || line.loses_down {
+                (line.loses_up, line.loses_down) = (false, false);
+                broken.push(*conn);
+            }
+        }
+        for conn in broken {
+            self.put(now, conn, Arrival::Reset);
+            if let Some(line) = self.lines.get_mut(&conn).filter(|line| line.phase != Phase::Over) {
+                line.phase = Phase::Over;
+                self.outgoing.push((conn, Downward::Lost));
+            }
+        }
+        self.server.net_mut().exhaust(now);
+    }
+
     fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)> {
         core::mem::take(&mut self.outgoing)
     }
@@ -475,8 +496,11 @@ impl Host for ByteHost {
 
 impl ByteHost {
     fn gone(&mut self, now: Time, conn: ConnId, how: Gone) {
-        if let Some(line) = self.lines.get_mut(&conn) {
-            line.has_closed = true;
+        let Some(line) = self.lines.get_mut(&conn) else { return };
+        line.has_closed = true;
+        if matches!(line.phase, Phase::Asking { .. } | Phase::Deaf) {
+            let end = if how == Gone::Closed { Arrival::End } else { Arrival::Reset };
+            return self.put(now, conn, end);
         }
         match how {
             Gone::Closed => {

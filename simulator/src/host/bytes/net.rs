@@ -194,6 +194,12 @@ impl SimNet {
         it.outbound.is_empty() && (it.is_shut || it.is_closed.get())
     }
 
+    /// The process that holds the other end is gone.
+    pub(super) fn abandon(&mut self, pipe: usize) {
+        self.pipes[pipe].is_closed.set(true);
+        self.touched.push(pipe);
+    }
+
     /// Whether the server has let go of a pipe.
     pub(super) fn is_closed(&self, pipe: usize) -> bool {
         self.pipes[pipe].is_closed.get()
