@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use peerpigeon_core::{Census, ConnId, Grant, Input, Time};
 
-use super::{BOOT, Downward, Host, Upward};
+use super::{BOOT, Downward, Host, Upward, care};
 use crate::record::Record;
 use crate::scenario::Knobs;
 use crate::transcript::Transcript;
-use crate::watch::{Breach, Care, Outgoing, Watch};
+use crate::watch::{Breach, Outgoing, Watch};
 
 pub(super) struct MessageHost {
     watch: Watch,
@@ -123,10 +123,4 @@ impl Host for MessageHost {
     fn end(&mut self) -> Result<(), Breach> {
         self.watch.replay()
     }
-}
-
-/// How closely to look at a run of so many peers: at everything after every input while that is cheap.
-fn care(slots: u32) -> Care {
-    let crowd = u64::from(slots / 48).max(1);
-    Care { every: crowd.pow(2), trace: slots <= 1_000, choices: if slots <= 500 { 1 } else { crowd } }
 }

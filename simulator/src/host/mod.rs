@@ -8,7 +8,7 @@ use peerpigeon_core::{AddressKey, Census, ConnId, Gone, Time, UnixMillis};
 use crate::record::Record;
 use crate::scenario::{FrameFlaw, Knobs, Level};
 use crate::transcript::Transcript;
-use crate::watch::Breach;
+use crate::watch::{Breach, Care};
 
 /// The wall time at which every run begins.
 pub(crate) const BOOT: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -131,4 +131,10 @@ pub(crate) fn start(level: Level, knobs: &Knobs, seed: u64) -> Box<dyn Host> {
         Level::Messages => Box::new(messages::MessageHost::new(knobs)),
         Level::Bytes => Box::new(bytes::ByteHost::new(knobs, seed)),
     }
+}
+
+/// How closely to look at a run of so many peers: at everything after every input while that is cheap.
+fn care(slots: u32) -> Care {
+    let crowd = u64::from(slots / 48).max(1);
+    Care { every: crowd.pow(2), trace: slots <= 1_000, choices: if slots <= 500 { 1 } else { crowd } }
 }

@@ -44,6 +44,17 @@ pub enum Level {
     Bytes,
 }
 
+impl Level {
+    /// As `simulate --level` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Messages => "messages",
+            Level::Bytes => "bytes",
+        }
+    }
+}
+
 /// The number of a virtual peer.
 pub type Slot = u32;
 

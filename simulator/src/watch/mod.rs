@@ -257,7 +257,7 @@ impl Watch {
 }
 
 impl Given {
-    fn keep(input: &Input<'_>) -> Given {
+    pub(crate) fn keep(input: &Input<'_>) -> Given {
         match *input {
             Input::Opened { conn, target, address, .. } => {
                 Given::Opened { conn, target: target.to_owned(), address }
@@ -276,7 +276,7 @@ impl Given {
         }
     }
 
-    fn input(&self) -> Input<'_> {
+    pub(crate) fn input(&self) -> Input<'_> {
         match self {
             Given::Opened { conn, target, address } => {
                 Input::Opened { conn: *conn, target, address: *address, grant: &Grant::ANY }

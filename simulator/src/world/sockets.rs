@@ -40,7 +40,7 @@ impl World<'_> {
             Way::Http => self.visit(slot, attempt),
         };
         self.witness.opened(conn, self.slots[slot].me, way);
-        if self.asleep.is_some() {
+        if self.asleep.is_some() || self.slots[slot].frozen {
             self.witness.disturbed(conn);
         }
         self.slots[slot].conn = Some(conn);

@@ -12,12 +12,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use peerpigeon_core::{Census, ConnId, Gone, Time};
 use peerpigeon_server::{Config, Server};
 
-use super::{BOOT, Downward, Host, Upward};
+use super::{BOOT, Downward, Host, Upward, care};
 use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{ByteKnobs, Knobs};
 use crate::transcript::Transcript;
-use crate::watch::Breach;
+use crate::watch::{Breach, Watch};
 use frames::Read;
 use line::{Line, Phase};
 use net::SimNet;
@@ -38,7 +38,8 @@ pub(super) struct ByteHost {
     wake: Option<Time>,
     draining: Option<Time>,
     is_over: bool,
-    inputs: u64,
+    /// Another core, which gets every input that the loop gives to its own, under the eyes of the laws.
+    watch: Watch,
     transcript: Transcript,
 }
 
@@ -73,7 +74,7 @@ impl ByteHost {
             wake: None,
             draining: None,
             is_over: false,
-            inputs: 0,
+            watch: Watch::new(&knobs.limits, BOOT, care(knobs.slots)),
             transcript: Transcript::EMPTY,
         }
     }
@@ -149,6 +150,7 @@ impl ByteHost {
         loop {
             if !self.is_over {
                 self.run()?;
+                self.look_on(record)?;
             }
             let before = self.count;
             let touched = self.server.net_mut().take_touched();
@@ -161,6 +163,19 @@ impl ByteHost {
                 return Ok(());
             }
         }
+    }
+
+    /// The laws see what the core was given, and what it must have made of it.
+    fn look_on(&mut self, record: &mut Record) -> Result<(), Breach> {
+        for (now, given) in self.server.net_mut().take_inputs() {
+            self.watch.handle(now, given.input(), record)?;
+        }
+        drop(self.watch.take_outgoing());
+        let (its, ours) = (self.server.census(), self.watch.census());
+        if its == ours {
+            return Ok(());
+        }
+        Err(breach("the same inputs make the same core", format!("{its:?} and {ours:?}")))
     }
 
     fn run(&mut self) -> Result<(), Breach> {
@@ -326,7 +341,6 @@ impl Host for ByteHost {
     }
 
     fn tick(&mut self, now: Time, record: &mut Record) -> Result<(), Breach> {
-        self.inputs += 1;
         self.server.net_mut().set_now(now);
         self.deliver(now);
         let hungry =
@@ -458,7 +472,7 @@ impl Host for ByteHost {
     }
 
     fn inputs(&self) -> u64 {
-        self.inputs
+        self.watch.inputs()
     }
 
     fn transcript(&self) -> Transcript {
@@ -468,11 +482,12 @@ impl Host for ByteHost {
         whole
     }
 
-    fn calm(&mut self, _: Time) -> Result<(), Breach> {
-        Ok(())
+    fn calm(&mut self, now: Time) -> Result<(), Breach> {
+        self.watch.calm(now)
     }
 
-    fn empty(&mut self, _: Time) -> Result<(), Breach> {
+    fn empty(&mut self, now: Time) -> Result<(), Breach> {
+        self.watch.empty(now)?;
         let (census, sockets) = (self.server.census(), self.server.sockets());
         let (opened, ended) = self.counted();
         let waiting = self.server.net_mut().waiting();
@@ -490,7 +505,7 @@ impl Host for ByteHost {
     }
 
     fn end(&mut self) -> Result<(), Breach> {
-        Ok(())
+        self.watch.replay()
     }
 }
 

@@ -6,10 +6,11 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use peerpigeon_core::Time;
+use peerpigeon_core::{Input, Time};
 use peerpigeon_server::{Accepted, Door, Net, Ready};
 
 use crate::random::Random;
+use crate::watch::Given;
 
 /// Turns in one moment after which a loop is taken to spin.
 const TURNS_AT_ONCE: u32 = 20_000;
@@ -27,6 +28,8 @@ pub(super) struct SimNet {
     is_asleep: bool,
     turns: u32,
     exhausted_until: Time,
+    /// What the core has been given since this was asked last.
+    inputs: Vec<(Time, Given)>,
     random: Random,
     /// Percent of the calls that go odd ways which the contract of [`Net`] allows.
     oddity_percent: u64,
@@ -75,6 +78,7 @@ impl SimNet {
             is_asleep: false,
             turns: 0,
             exhausted_until: Time(0),
+            inputs: Vec::new(),
             random: Random::part(seed, 1 << 42),
             oddity_percent,
         }
@@ -205,6 +209,11 @@ impl SimNet {
         self.pipes[pipe].is_closed.get()
     }
 
+    /// What the core has been given since this was asked last.
+    pub(super) fn take_inputs(&mut self) -> Vec<(Time, Given)> {
+        core::mem::take(&mut self.inputs)
+    }
+
     /// Pipes that wait to be accepted.
     pub(super) fn waiting(&self) -> usize {
         self.backlog.len()
@@ -328,6 +337,10 @@ impl Net for SimNet {
     fn close(&mut self, socket: SimSocket) {
         self.pipes[socket.pipe].key = None;
         self.touched.push(socket.pipe);
+    }
+
+    fn note_input(&mut self, now: Time, input: &Input<'_>) {
+        self.inputs.push((now, Given::keep(input)));
     }
 
     fn resident_bytes(&self) -> Option<u64> {
