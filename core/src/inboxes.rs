@@ -166,7 +166,7 @@ impl Switchboard {
         address: Option<AddressKey>,
         grant: &Grant,
     ) -> Result<Outcome, Refusal> {
-        let request = Dialect::B.decode(text, self.limits.network_name_bytes).request?;
+        let request = Dialect::B.decode(text, &self.limits).request?;
         let claimed = request.claimed.ok_or(Refusal::PeerNotAnId)?;
         self.may_speak_for(claimed.id(), grant)?;
         let slot = match self.peers.by_id(claimed.id()) {

@@ -191,7 +191,7 @@ impl Switchboard {
         let peer = &mut self.peers[slot];
         let (conn, dialect) = (peer.conn, peer.dialect);
         let decoded = match peer.pace.admit(self.now, &self.limits) {
-            Verdict::Within => dialect.decode(text, self.limits.network_name_bytes),
+            Verdict::Within => dialect.decode(text, &self.limits),
             Verdict::Over => wire::Decoded { request: Err(self.over_the_limit()), offending_type: None },
             Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
         };

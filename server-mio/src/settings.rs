@@ -78,6 +78,7 @@ impl Settings {
             peer_timeout_ms: self.peer_timeout,
             message_rate_per_second: self.message_rate,
             message_burst: self.message_burst,
+            nesting_levels: self.max_json_depth,
             message_ttl_ms: self.message_ttl,
             mailbox_messages: self.mailbox_messages,
             mailbox_bytes: self.mailbox_bytes,

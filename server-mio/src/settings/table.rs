@@ -208,6 +208,8 @@ settings! { |memory|
         "Messages per second from one peer.";
     Messages: "MESSAGE_BURST" message_burst: u32 = "2000", Kind::number(1, 1_000_000),
         "Messages that a peer may send at once before `MESSAGE_RATE` counts.";
+    Messages: "MAX_JSON_DEPTH" max_json_depth: u32 = "128", Kind::number(8, 1_000_000),
+        "How deep objects and arrays may lie in each other in a message, which is itself the first level.";
 
     Mailbox: "MESSAGE_TTL" message_ttl: u64 = "300000", Kind::millis(10, DAY).or_zero("no mailbox"),
         "How long a message waits for a peer.";

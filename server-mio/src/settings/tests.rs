@@ -83,6 +83,7 @@ fn each_setting_of_the_core_reaches_it() {
         ("PONG_TIMEOUT", "700", Limits { pong_timeout_ms: 700, ..default.clone() }),
         ("PEER_TIMEOUT", "70000", Limits { peer_timeout_ms: 70_000, ..default.clone() }),
         ("MESSAGE_RATE", "7", Limits { message_rate_per_second: 7, ..default.clone() }),
+        ("MAX_JSON_DEPTH", "8", Limits { nesting_levels: 8, ..default.clone() }),
         ("MESSAGE_BURST", "7", Limits { message_burst: 7, ..default.clone() }),
         ("MESSAGE_TTL", "700", Limits { message_ttl_ms: 700, ..default.clone() }),
         ("MAILBOX_MESSAGES", "7", Limits { mailbox_messages: 7, ..default.clone() }),
