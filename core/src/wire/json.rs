@@ -33,7 +33,7 @@ pub(crate) fn each_member<'a>(
     scanner.open_object()?;
     if scanner.peek() == Some(b'}') {
         scanner.take(b'}')?;
-        return Ok(scanner.end()?);
+        return scanner.end();
     }
     loop {
         let key = scanner.string()?;
@@ -43,7 +43,7 @@ pub(crate) fn each_member<'a>(
         member(text.get(key).unwrap_or_default(), text.get(value).unwrap_or_default());
         if scanner.peek() != Some(b',') {
             scanner.take(b'}')?;
-            return Ok(scanner.end()?);
+            return scanner.end();
         }
         scanner.take(b',')?;
     }
