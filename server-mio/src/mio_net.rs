@@ -9,6 +9,7 @@ use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// TCP over mio: edge-triggered, each socket registered once.
@@ -17,6 +18,8 @@ pub struct MioNet {
     poll: Poll,
     events: Events,
     waker: Arc<Waker>,
+    /// Somebody has asked the server to end.
+    is_stopping: Arc<AtomicBool>,
     listeners: Vec<Listener>,
     start: Instant,
 }
@@ -24,15 +27,26 @@ pub struct MioNet {
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
+    token: Token,
     door: Door,
+    origin: Origin,
     /// Connections may be waiting: none has been refused by `WouldBlock` since the last report.
     is_pending: bool,
 }
 
-/// Asks a running server to end, from any thread.
+/// Who has opened a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Ours,
+    /// Somebody who will hand it to our successor.
+    Inherited,
+}
+
+/// Reaches a running server from any thread.
 #[derive(Clone, Debug)]
 pub struct StopHandle {
     waker: Arc<Waker>,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl StopHandle {
@@ -42,6 +56,16 @@ impl StopHandle {
     ///
     /// When the system cannot wake the loop.
     pub fn stop(&self) -> io::Result<()> {
+        self.is_stopping.store(true, Ordering::Release);
+        self.waker.wake()
+    }
+
+    /// Makes the loop turn once, though nothing has happened.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot wake the loop.
+    pub fn wake(&self) -> io::Result<()> {
         self.waker.wake()
     }
 }
@@ -54,16 +78,42 @@ impl MioNet {
     ///
     /// What binding fails with, the address named; [`ErrorKind::InvalidInput`] when there is no address.
     pub fn bind(addresses: &[SocketAddr]) -> io::Result<MioNet> {
-        let listeners = listen_on_all(addresses)?;
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let events = Events::with_capacity(EVENTS_PER_WAIT);
-        let start = Instant::now();
-        let mut net = MioNet { poll, events, waker, listeners: Vec::new(), start };
-        for listener in listeners {
-            net.add(listener, Door::Public)?;
+        let mut net = MioNet::deaf()?;
+        for socket in listen_on_all(addresses)? {
+            net.add(socket, Door::Public, Origin::Ours)?;
         }
         Ok(net)
+    }
+
+    /// Listens on sockets that somebody else has opened and keeps open: when the server is asked to end it lets
+    /// go of them at once, so that whoever comes from then on waits for its successor.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch them; [`ErrorKind::InvalidInput`] when there is none.
+    pub fn inherit(listeners: Vec<std::net::TcpListener>) -> io::Result<MioNet> {
+        let mut net = MioNet::deaf()?;
+        if listeners.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "no socket to listen on"));
+        }
+        for socket in listeners {
+            socket.set_nonblocking(true)?;
+            net.add(TcpListener::from_std(socket), Door::Public, Origin::Inherited)?;
+        }
+        Ok(net)
+    }
+
+    /// Without listeners.
+    fn deaf() -> io::Result<MioNet> {
+        let poll = Poll::new()?;
+        Ok(MioNet {
+            waker: Arc::new(Waker::new(poll.registry(), WAKER)?),
+            poll,
+            events: Events::with_capacity(EVENTS_PER_WAIT),
+            is_stopping: Arc::default(),
+            listeners: Vec::new(),
+            start: Instant::now(),
+        })
     }
 
     /// Listens on one more address, which is for operators only.
@@ -72,7 +122,8 @@ impl MioNet {
     ///
     /// What binding fails with, the address named.
     pub fn bind_admin(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.add(listen(address).map_err(|error| at(address, &error))?, Door::Admin)
+        let socket = listen(address).map_err(|error| at(address, &error))?;
+        self.add(socket, Door::Admin, Origin::Ours)
     }
 
     /// Where it listens for everybody, or for operators.
@@ -85,17 +136,30 @@ impl MioNet {
         listeners.map(|listener| listener.socket.local_addr()).collect()
     }
 
-    fn add(&mut self, mut socket: TcpListener, door: Door) -> io::Result<()> {
-        let token = listener_token(self.listeners.len());
+    fn add(&mut self, mut socket: TcpListener, door: Door, origin: Origin) -> io::Result<()> {
+        let token = Token(usize::MAX - self.listeners.len());
         self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
-        self.listeners.push(Listener { socket, door, is_pending: false });
+        self.listeners.push(Listener { socket, token, door, origin, is_pending: false });
         Ok(())
+    }
+
+    /// Lets go of the sockets that our successor will have. They stay open elsewhere, so the kernel would go on
+    /// reporting them to us.
+    fn bequeath(&mut self) {
+        for listener in &mut self.listeners {
+            if listener.origin == Origin::Inherited
+                && let Err(error) = self.poll.registry().deregister(&mut listener.socket)
+            {
+                log::warn!("still listening for a moment: {error}");
+            }
+        }
+        self.listeners.retain(|listener| listener.origin == Origin::Ours);
     }
 
     /// What ends the server.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle { waker: Arc::clone(&self.waker) }
+        StopHandle { waker: Arc::clone(&self.waker), is_stopping: Arc::clone(&self.is_stopping) }
     }
 }
 
@@ -116,13 +180,20 @@ impl Net for MioNet {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         }
+        let mut stops = false;
         for event in &self.events {
             let Token(key) = event.token();
             if event.token() == WAKER {
-                ready.push(Ready::Stop);
-            } else if let Some(i) = usize::MAX.checked_sub(key).filter(|i| *i < self.listeners.len()) {
-                self.listeners[i].is_pending = true;
-                ready.push(Ready::Acceptable);
+                if self.is_stopping.load(Ordering::Acquire) {
+                    stops = true;
+                    ready.push(Ready::Stop);
+                }
+            } else if key > WAKER.0 {
+                let listener = self.listeners.iter_mut().find(|listener| listener.token == event.token());
+                if let Some(listener) = listener {
+                    listener.is_pending = true;
+                    ready.push(Ready::Acceptable);
+                }
             } else {
                 let hangup = event.is_read_closed() || event.is_error();
                 if event.is_readable() || hangup {
@@ -132,6 +203,9 @@ impl Net for MioNet {
                     ready.push(Ready::Writable { key });
                 }
             }
+        }
+        if stops {
+            self.bequeath();
         }
         Ok(())
     }
@@ -251,10 +325,6 @@ fn is_missing_ipv6_loopback(address: SocketAddr, error: &io::Error) -> bool {
     const NO_SUCH_FAMILY: Option<i32> = Some(97);
     let is_missing = error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == NO_SUCH_FAMILY;
     address.is_ipv6() && address.ip().is_loopback() && is_missing
-}
-
-fn listener_token(i: usize) -> Token {
-    Token(usize::MAX - i)
 }
 
 /// Below every listener and above every key of a connection.
@@ -385,6 +455,40 @@ mod tests {
         net.wait(Some(until), &mut Vec::new()).unwrap();
         assert!(net.now() >= until);
         net.wait(Some(Time(0)), &mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
+        let theirs = std::net::TcpListener::bind(LOOPBACK).unwrap();
+        let address = theirs.local_addr().unwrap();
+        let mut net = MioNet::inherit(vec![theirs.try_clone().unwrap()]).unwrap();
+        net.bind_admin(LOOPBACK).unwrap();
+        let admin = net.local_addresses(Door::Admin).unwrap()[0];
+        let _first = std::net::TcpStream::connect(address).unwrap();
+        wait_for(&mut net, |event| *event == Ready::Acceptable);
+        assert_eq!(net.accept().unwrap().door, Door::Public);
+
+        net.stop_handle().stop().unwrap();
+        wait_for(&mut net, |event| *event == Ready::Stop);
+        // It can connect, since the kernel still listens; but it is not for us.
+        let second = std::net::TcpStream::connect(address).unwrap();
+        let _third = std::net::TcpStream::connect(admin).unwrap();
+        wait_for(&mut net, |event| *event == Ready::Acceptable);
+        assert_eq!(net.accept().unwrap().door, Door::Admin);
+        assert_eq!(net.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        theirs.set_nonblocking(false).unwrap();
+        assert_eq!(theirs.accept().unwrap().1, second.local_addr().unwrap(), "it waits for our successor");
+        assert_eq!(MioNet::inherit(Vec::new()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn waking_the_loop_does_not_stop_it() {
+        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
+        let handle = net.stop_handle();
+        handle.wake().unwrap();
+        let mut ready = Vec::new();
+        net.wait(None, &mut ready).unwrap();
+        assert_eq!(ready, []);
     }
 
     #[test]

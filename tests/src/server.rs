@@ -1,7 +1,8 @@
 //! The server under test, as a process.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -47,8 +48,31 @@ impl Server {
     /// As [`Server::start`].
     #[must_use]
     pub fn with(settings: &[(&str, &str)]) -> Server {
+        Server::run(command(settings))
+    }
+
+    /// As [`Server::with`], on a listener that it is handed over as by a service manager (`LISTEN_FDS`). The
+    /// listener stays open here.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn on(listener: &TcpListener, settings: &[(&str, &str)]) -> Server {
+        let listener = OwnedFd::from(listener.try_clone().expect("a descriptor more"));
+        // The third descriptor, and the process id that only the process itself knows before it runs.
+        let script = "exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\"";
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script]).arg(binary()).env_clear().stdin(listener).stdout(Stdio::null());
+        for (name, value) in command(settings).get_envs() {
+            shell.env(name, value.expect("none is taken away"));
+        }
+        Server::run(shell)
+    }
+
+    fn run(mut command: Command) -> Server {
         let start = Instant::now();
-        let mut child = command(settings).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
         let log = Arc::new(Log::default());
         log.follow(child.stderr.take().expect("it is piped"));
         let Some(line) = log.wait_for(LISTENING) else {
@@ -117,6 +141,16 @@ impl Server {
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
+    }
+
+    /// Waits until its log has a line with this text; gives the first one.
+    ///
+    /// # Panics
+    ///
+    /// When there is none within [`PATIENCE`].
+    #[must_use]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.log.wait_for(text).unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log.text()))
     }
 
     /// Its process id.

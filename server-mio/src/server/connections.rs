@@ -58,6 +58,11 @@ impl<S> Connections<S> {
         }
     }
 
+    /// From now on queues may hold so much.
+    pub(crate) fn set_max_queue_bytes(&mut self, max_queue_bytes: usize) {
+        self.max_queue_bytes = max_queue_bytes;
+    }
+
     /// All sockets.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()

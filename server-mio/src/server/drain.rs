@@ -19,8 +19,13 @@ impl<N: Net> Server<N> {
         self.feed(Input::Drain { until });
     }
 
+    /// Whether the end has begun.
+    pub fn is_draining(&self) -> bool {
+        self.drained_by.is_some()
+    }
+
     /// Whether everybody who was connected is gone, or the time for that is over.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.drained_by.is_some_and(|deadline| {
             let is_done = self.connections.are_done() && self.switchboard.census().connections == 0;
             self.now >= deadline || is_done

@@ -28,7 +28,7 @@ use crate::server::connections::Connections;
 use crate::server::exchange::Exchange;
 use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
-use peerpigeon_core::{Census, ConnId, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -114,6 +114,21 @@ impl<N: Net> Server<N> {
         self.close_ended();
         self.meter.turns.note(self.net.micros() - start, 1);
         Ok(())
+    }
+
+    /// Goes on with other settings. Limits of the core other than [`peerpigeon_core::LiveLimits`] stay as they are.
+    pub fn reconfigure(&mut self, config: Config, gate: Box<dyn Gate>) {
+        self.connections.set_max_queue_bytes(config.max_queue_bytes);
+        self.acceptor.set_max_sockets(config.max_sockets.min(MAX_SLOTS), self.connections.len());
+        let limits = config.limits.live();
+        self.config = Config { limits: self.config.limits.clone().with(limits), ..config };
+        self.gate = gate;
+        self.feed(Input::Adjust { limits });
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// Sockets that are open, WebSockets or not.

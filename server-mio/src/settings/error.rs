@@ -25,6 +25,13 @@ pub enum SettingsError {
         /// What must hold.
         rule: String,
     },
+    /// The file that `CONFIG_FILE` names.
+    File {
+        /// Its path, and the line.
+        place: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// A variable `PEERPIGEON_…` that is no setting.
     UnknownVariable {
         /// Which.
@@ -77,6 +84,7 @@ impl fmt::Display for SettingsError {
                 write!(f, "allowed is {allowed}")
             }
             SettingsError::Conflict { first, second, rule } => write!(f, "{first} with {second}: {rule}"),
+            SettingsError::File { place, detail } => write!(f, "{}: {detail}", Plain(place)),
             SettingsError::UnknownVariable { name, nearest } => {
                 write!(f, "{}: there is no such setting", Plain(name))?;
                 suggestion(f, nearest.as_deref())

@@ -62,6 +62,7 @@ fn in_a_sentence(row: &Row) -> String {
         Kind::Number { zero: None, .. }
         | Kind::Host
         | Kind::Endpoint
+        | Kind::File
         | Kind::Addresses
         | Kind::Origins
         | Kind::Tokens => Ok(()),

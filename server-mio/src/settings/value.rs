@@ -10,6 +10,7 @@ use core::fmt;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Kind {
     Host,
     /// A [`SocketAddr`].
     Endpoint,
+    /// A file.
+    File,
     /// An [`AddressList`].
     Addresses,
     /// An [`Origins`].
@@ -68,9 +71,13 @@ impl Kind {
             Kind::Number { unit, least, most, zero: _ } => {
                 Kind::Number { unit, least, most, zero: Some(means) }
             }
-            Kind::Word(_) | Kind::Host | Kind::Endpoint | Kind::Addresses | Kind::Origins | Kind::Tokens => {
-                self
-            }
+            Kind::Word(_)
+            | Kind::Host
+            | Kind::Endpoint
+            | Kind::File
+            | Kind::Addresses
+            | Kind::Origins
+            | Kind::Tokens => self,
         }
     }
 
@@ -84,6 +91,7 @@ impl Kind {
             Kind::Word(_) => "WORD",
             Kind::Host => "ADDRESS",
             Kind::Endpoint => "ADDRESS:PORT",
+            Kind::File => "FILE",
             Kind::Addresses | Kind::Origins => "LIST",
             Kind::Tokens => "TOKEN",
         }
@@ -109,6 +117,7 @@ impl fmt::Display for Kind {
             },
             Kind::Host => f.write_str("localhost, 0.0.0.0, :: or another address of this machine"),
             Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
+            Kind::File => f.write_str("the path of a file"),
             Kind::Addresses => {
                 f.write_str("a comma list of addresses and networks such as 10.0.0.0/8,::1, or none")
             }
@@ -249,6 +258,18 @@ impl Value for Option<SocketAddr> {
 
     fn show(&self) -> String {
         self.map_or("(not set)".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Value for Option<PathBuf> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<PathBuf>, Refusal> {
+        Some(text).filter(|text| !text.is_empty()).map(|text| Some(text.into())).ok_or(Refusal::NotAllowed)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or("(not set)".to_owned(), |path| path.to_string_lossy().into_owned())
     }
 }
 
