@@ -154,6 +154,11 @@ impl<S> Connections<S> {
         self.handshakes.first().map(|(_, id)| *id)
     }
 
+    /// The deadline of the one in [`Phase::Http`] that has come, or was answered, last.
+    pub(crate) fn newest_handshake(&self) -> Option<Time> {
+        self.handshakes.last().map(|(deadline, _)| *deadline)
+    }
+
     /// When something here is due at the latest.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let first = |set: &BTreeSet<(Time, ConnId)>| set.first().map(|(deadline, _)| *deadline);

@@ -25,6 +25,7 @@ use crate::meter::Meter;
 use crate::net::{Net, Ready};
 use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
+use crate::server::drain::Draining;
 use crate::server::exchange::Exchange;
 use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
@@ -51,8 +52,8 @@ pub struct Server<N: Net> {
     exchanges: BTreeMap<ConnId, Exchange>,
     /// What the core has answered to them, with its status, while other outputs are worked on.
     replies: Vec<(ConnId, u16, String)>,
-    /// When the process must have ended; `None` until it is asked to.
-    drained_by: Option<Time>,
+    /// `None` until the process is asked to end.
+    draining: Option<Draining>,
     /// What every read goes into; taken out while one is worked on.
     input: Vec<u8>,
     events: Vec<Ready>,
@@ -73,7 +74,7 @@ impl<N: Net> Server<N> {
             boot,
             exchanges: BTreeMap::new(),
             replies: Vec::new(),
-            drained_by: None,
+            draining: None,
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
             reading: Vec::new(),
