@@ -14,7 +14,7 @@ use crate::peers::{Peer, Standing, Watch};
 use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
-    AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, LiveLimits, PeerId, Spelling,
+    AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, LiveLimits, PeerId, Spelling,
     Switchboard, Time, TimerKind,
 };
 
@@ -52,7 +52,7 @@ pub(crate) struct Newcomer {
 }
 
 impl Switchboard {
-    pub(crate) fn opened(&mut self, conn: ConnId, target: &str, address: Option<AddressKey>) {
+    pub(crate) fn opened(&mut self, conn: ConnId, target: &str, address: Option<AddressKey>, grant: &Grant) {
         if self.knows(conn) {
             debug_assert!(false, "{conn:?} was opened twice");
             return;
@@ -68,7 +68,11 @@ impl Switchboard {
             };
             return self.turn_away(conn, peer, CloseReason::ShuttingDown);
         }
+        self.keep_grant(conn, grant);
         match comer {
+            Comer::Named(spelling) if !grant.allows_peer(spelling.id()) => {
+                self.turn_away(conn, Some(*spelling.id()), CloseReason::PeerNotGranted);
+            }
             Comer::Named(spelling) => self.come_in(Newcomer { conn, dialect: Dialect::A, spelling, address }),
             Comer::Unnamed => self.await_registration(conn, address),
         }
@@ -168,9 +172,9 @@ impl Switchboard {
     pub(crate) fn release_lost(&mut self, conn: ConnId, cause: Departure) {
         if let Some(held) = self.release(conn) {
             let peer = Some(*held.newcomer.spelling.id());
-            self.outbox.observe(Event::Gone { conn, peer, cause });
+            self.observe_gone(conn, peer, cause);
         } else if self.release_unregistered(conn).is_some() {
-            self.outbox.observe(Event::Gone { conn, peer: None, cause });
+            self.observe_gone(conn, None, cause);
         }
     }
 
@@ -182,7 +186,7 @@ impl Switchboard {
         }
     }
 
-    fn knows(&self, conn: ConnId) -> bool {
+    pub(crate) fn knows(&self, conn: ConnId) -> bool {
         self.peers.by_conn(conn).is_some()
             || self.held.contains_key(&conn)
             || self.unregistered.contains_key(&conn)
@@ -190,15 +194,14 @@ impl Switchboard {
 
     fn meet_incumbent(&mut self, newcomer: Newcomer, incumbent: u32) {
         let id = *newcomer.spelling.id();
+        if self.has_proven(newcomer.conn, &id) {
+            return self.replace(newcomer, incumbent);
+        }
+        // Who has proven its id is not replaced by somebody who has not.
+        let is_proven = self.has_proven(self.peers[incumbent].conn, &id);
         match self.limits.duplicate_peer {
-            DuplicatePeer::Replace => {
-                self.say_close(incumbent, CloseReason::Replaced);
-                self.forget(incumbent, Departure::Closed(CloseReason::Replaced));
-                // Before anybody else can have the place of the incumbent.
-                self.seat_or_hold(newcomer);
-                self.place_is_free();
-            }
-            DuplicatePeer::Challenge if !self.challengers.contains_key(&id) => {
+            DuplicatePeer::Replace if !is_proven => self.replace(newcomer, incumbent),
+            DuplicatePeer::Challenge | DuplicatePeer::Replace if !self.challengers.contains_key(&id) => {
                 let ping = self.peers[incumbent].conn;
                 let has_socket = self.peers[incumbent].inbox.is_none();
                 if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
@@ -209,10 +212,20 @@ impl Switchboard {
                 }
             }
             // One challenger is enough to find out whether the incumbent is alive.
-            DuplicatePeer::Challenge | DuplicatePeer::Reject => {
+            DuplicatePeer::Challenge | DuplicatePeer::Reject | DuplicatePeer::Replace => {
                 self.turn_away(newcomer.conn, Some(id), CloseReason::PeerAlreadyConnected);
             }
         }
+    }
+
+    fn replace(&mut self, newcomer: Newcomer, incumbent: u32) {
+        // Whoever waits for the incumbent to fall silent has lost, too.
+        self.answer_challenge(newcomer.spelling.id());
+        self.say_close(incumbent, CloseReason::Replaced);
+        self.forget(incumbent, Departure::Closed(CloseReason::Replaced));
+        // Before anybody else can have the place of the incumbent.
+        self.seat_or_hold(newcomer);
+        self.place_is_free();
     }
 
     fn seat_or_hold(&mut self, newcomer: Newcomer) {
@@ -305,7 +318,7 @@ impl Switchboard {
 
     pub(crate) fn turn_away(&mut self, conn: ConnId, peer: Option<PeerId>, why: CloseReason) {
         self.outbox.close(conn, why);
-        self.outbox.observe(Event::Gone { conn, peer, cause: Departure::Closed(why) });
+        self.observe_gone(conn, peer, Departure::Closed(why));
     }
 }
 

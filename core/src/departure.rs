@@ -65,7 +65,7 @@ impl Switchboard {
             }
         }
         let id = *peer.spelling.id();
-        self.outbox.observe(Event::Gone { conn: peer.conn, peer: Some(id), cause });
+        self.observe_gone(peer.conn, Some(id), cause);
         id
     }
 
@@ -193,6 +193,7 @@ fn reason(cause: Departure) -> &'static str {
             CloseReason::Replaced => "replaced",
             // These are told to connections that are not admitted and have no acquaintances.
             CloseReason::InvalidPeerId
+            | CloseReason::PeerNotGranted
             | CloseReason::PeerAlreadyConnected
             | CloseReason::MaximumConnections
             | CloseReason::TooManyFromAddress => "refused",

@@ -1,7 +1,7 @@
 //! What goes in through [`crate::Switchboard::handle`] and what comes out of
 //! [`crate::Switchboard::poll_output`].
 
-use crate::{ConnId, Event, LiveLimits, Time};
+use crate::{ConnId, Event, Grant, LiveLimits, Time};
 
 /// The party that a connection counts against where a limit per address applies: an IPv4 address, or the
 /// /64 of an IPv6 one. The driver makes it; the core only compares.
@@ -19,6 +19,8 @@ pub enum Input<'a> {
         target: &'a str,
         /// Whom it counts against; `None` where no limit per address applies.
         address: Option<AddressKey>,
+        /// What its token allows.
+        grant: &'a Grant,
     },
     /// A whole message, text or binary, that is valid UTF-8.
     Text {
@@ -35,6 +37,8 @@ pub enum Input<'a> {
         body: &'a str,
         /// Whom it counts against; `None` where no limit per address applies.
         address: Option<AddressKey>,
+        /// What the token of this request allows.
+        grant: &'a Grant,
     },
     /// `GET /signaling`. Answered by at most one [`Output::Reply`], at once or within [`crate::Limits::POLL_MS`];
     /// by none once [`Input::Closed`] says that the connection is gone.
@@ -43,6 +47,8 @@ pub enum Input<'a> {
         conn: ConnId,
         /// The request target: `peerId`, and `wait` in seconds.
         target: &'a str,
+        /// What the token of this request allows.
+        grant: &'a Grant,
     },
     /// A sign of life without content: a WebSocket ping or pong.
     Heard {
@@ -135,6 +141,8 @@ pub enum CloseReason {
     InactiveTimeout,
     /// 1008: the upgrade named no valid peer id.
     InvalidPeerId,
+    /// 1008: the token is bound to another peer id.
+    PeerNotGranted,
     /// 1008: somebody else is connected under this id and alive.
     PeerAlreadyConnected,
     /// 1008: went on over its limit after being told.
@@ -151,10 +159,11 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, in the order of their codes.
-    pub const ALL: [CloseReason; 9] = [
+    pub const ALL: [CloseReason; 10] = [
         CloseReason::ShuttingDown,
         CloseReason::InactiveTimeout,
         CloseReason::InvalidPeerId,
+        CloseReason::PeerNotGranted,
         CloseReason::PeerAlreadyConnected,
         CloseReason::RateLimitExceeded,
         CloseReason::MaximumConnections,
@@ -169,6 +178,7 @@ impl CloseReason {
         match self {
             CloseReason::ShuttingDown | CloseReason::InactiveTimeout => 1001,
             CloseReason::InvalidPeerId
+            | CloseReason::PeerNotGranted
             | CloseReason::PeerAlreadyConnected
             | CloseReason::RateLimitExceeded => 1008,
             CloseReason::MaximumConnections | CloseReason::TooManyFromAddress | CloseReason::TooSlow => 1013,
@@ -183,6 +193,7 @@ impl CloseReason {
             CloseReason::ShuttingDown => "Server shutting down",
             CloseReason::InactiveTimeout => "Inactive timeout",
             CloseReason::InvalidPeerId => "Invalid peerId",
+            CloseReason::PeerNotGranted => "Token is for another peerId",
             CloseReason::PeerAlreadyConnected => "Peer already connected",
             CloseReason::RateLimitExceeded => "Rate limit exceeded",
             CloseReason::MaximumConnections => "Maximum connections reached",

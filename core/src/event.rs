@@ -297,13 +297,15 @@ pub enum ErrorCode {
     OtherNetwork,
     /// The sender has said goodbye and not announced itself since.
     NotAnnounced,
+    /// The token of the sender is bound to another id, or to other networks.
+    Forbidden,
     /// More messages than `MESSAGE_RATE` and `MESSAGE_BURST` allow.
     RateLimited,
 }
 
 impl ErrorCode {
     /// All of them.
-    pub const ALL: [ErrorCode; 8] = [
+    pub const ALL: [ErrorCode; 9] = [
         ErrorCode::InvalidJson,
         ErrorCode::InvalidMessage,
         ErrorCode::UnknownType,
@@ -311,6 +313,7 @@ impl ErrorCode {
         ErrorCode::TargetNotConnected,
         ErrorCode::OtherNetwork,
         ErrorCode::NotAnnounced,
+        ErrorCode::Forbidden,
         ErrorCode::RateLimited,
     ];
 
@@ -325,6 +328,7 @@ impl ErrorCode {
             ErrorCode::TargetNotConnected => "target-not-connected",
             ErrorCode::OtherNetwork => "other-network",
             ErrorCode::NotAnnounced => "not-announced",
+            ErrorCode::Forbidden => "forbidden",
             ErrorCode::RateLimited => "rate-limited",
         }
     }

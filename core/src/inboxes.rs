@@ -13,7 +13,7 @@ use crate::mailboxes::unexpired;
 use crate::peers::Peer;
 use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
-use crate::{AddressKey, ConnId, Event, MailEnd, PeerId, Switchboard, Time, TimerKind};
+use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time, TimerKind};
 
 /// Virtual connections of such peers are numbered from here; drivers never get that far.
 const FIRST_VIRTUAL: u64 = 1 << 63;
@@ -41,15 +41,15 @@ impl Inbox {
 
 impl Switchboard {
     /// One message or a batch, as the body of a request.
-    pub(crate) fn posted(&mut self, conn: ConnId, body: &str, address: Option<AddressKey>) {
+    pub(crate) fn posted(&mut self, conn: ConnId, body: &str, address: Option<AddressKey>, grant: &Grant) {
         let mut reply = String::new();
         let status = match post::read(body) {
-            Ok(post::Body::One) => self.post_one(&mut reply, body, address),
+            Ok(post::Body::One) => self.post_one(&mut reply, body, address, grant),
             Ok(post::Body::Batch(texts)) => {
                 reply.push_str("{\"results\":[");
                 for (i, text) in texts.into_iter().enumerate() {
                     reply.push_str(if i == 0 { "" } else { "," });
-                    self.post_one(&mut reply, text.get(), address);
+                    self.post_one(&mut reply, text.get(), address, grant);
                 }
                 reply.push_str("]}");
                 200
@@ -60,10 +60,13 @@ impl Switchboard {
     }
 
     /// A request for what was sent to a peer.
-    pub(crate) fn polled(&mut self, conn: ConnId, target: &str) {
+    pub(crate) fn polled(&mut self, conn: ConnId, target: &str, grant: &Grant) {
         let Some(Poll { peer, wait_ms }) = read_poll(target) else {
             return self.refuse_poll(conn, Refusal::PeerNotAnId);
         };
+        if let Err(refusal) = self.may_fetch(peer.id(), grant) {
+            return self.refuse_poll(conn, refusal);
+        }
         match self.peers.by_id(peer.id()) {
             Some(slot) if self.peers[slot].inbox.is_none() => {
                 self.refuse_poll(conn, Refusal::ConnectedElsewhere)
@@ -134,20 +137,28 @@ impl Switchboard {
         self.empty(slot, MailEnd::Dropped);
     }
 
-    fn post_one(&mut self, reply: &mut String, text: &str, address: Option<AddressKey>) -> u16 {
+    fn post_one(
+        &mut self,
+        reply: &mut String,
+        text: &str,
+        address: Option<AddressKey>,
+        grant: &Grant,
+    ) -> u16 {
         let id = self.next_message_id();
-        let result = self.post(text, address).map(|outcome| (id, outcome));
+        let result = self.post(text, address, grant).map(|outcome| (id, outcome));
         self.write_result(reply, result)
     }
 
-    fn post(&mut self, text: &str, address: Option<AddressKey>) -> Result<Outcome, Refusal> {
+    fn post(&mut self, text: &str, address: Option<AddressKey>, grant: &Grant) -> Result<Outcome, Refusal> {
         let request = Dialect::B.decode(text, self.limits.network_name_bytes).request?;
         let claimed = request.claimed.ok_or(Refusal::PeerNotAnId)?;
+        self.may_speak_for(claimed.id(), grant)?;
         let slot = match self.peers.by_id(claimed.id()) {
             Some(slot) if self.peers[slot].inbox.is_none() => return Err(Refusal::ConnectedElsewhere),
             Some(slot) => slot,
             None => self.seat_without_connection(claimed, address)?,
         };
+        self.keep_grant(self.peers[slot].conn, grant);
         self.sign_of_life(slot);
         let peer = &mut self.peers[slot];
         if peer.pace.admit(self.now, &self.limits) != crate::pace::Verdict::Within {
@@ -158,6 +169,27 @@ impl Switchboard {
         }
         let id = self.last_message;
         self.perform(slot, &request, id)
+    }
+
+    /// Whether the sender of a request may be the peer that it says it is.
+    fn may_speak_for(&self, id: &PeerId, grant: &Grant) -> Result<(), Refusal> {
+        let is_proven = self.peers.by_id(id).is_some_and(|slot| self.has_proven(self.peers[slot].conn, id));
+        if !grant.allows_peer(id) || (is_proven && grant.peer.is_none()) {
+            return Err(Refusal::PeerNotGranted);
+        }
+        Ok(())
+    }
+
+    /// The same for one that wants what was sent to that peer, in the network that it is or was in.
+    fn may_fetch(&self, id: &PeerId, grant: &Grant) -> Result<(), Refusal> {
+        self.may_speak_for(id, grant)?;
+        let announced = self.peers.by_id(id).and_then(|slot| self.peers[slot].announcement());
+        let network = announced.map(|announcement| announcement.network);
+        let network = network.or_else(|| self.mailboxes.network_of(id, self.now));
+        if network.is_some_and(|network| !grant.allows_network(self.networks.name(network))) {
+            return Err(Refusal::NetworkNotGranted);
+        }
+        Ok(())
     }
 
     fn seat_without_connection(

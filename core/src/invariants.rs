@@ -83,6 +83,7 @@ impl Switchboard {
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         self.check_networks();
+        self.check_grants();
     }
 
     /// Returns how many deadlines belong to the peer.

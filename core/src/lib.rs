@@ -4,11 +4,12 @@
 //! two doors, and every driver is the same few lines:
 //!
 //! ```
-//! use peerpigeon_core::{ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis};
+//! use peerpigeon_core::{ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
 //!
 //! let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000));
 //! let target = "/?peerId=0123456789abcdef0123456789abcdef01234567";
-//! switchboard.handle(Time(0), Input::Opened { conn: ConnId(1), target, address: None });
+//! let opened = Input::Opened { conn: ConnId(1), target, address: None, grant: &Grant::ANY };
+//! switchboard.handle(Time(0), opened);
 //! while let Some(output) = switchboard.poll_output() {
 //!     match output {
 //!         Output::Send { conn, text } => println!("to {conn:?}: {text}"),
@@ -38,6 +39,7 @@ mod departure;
 mod doors;
 mod drain;
 mod event;
+mod grant;
 mod id;
 mod inboxes;
 mod introductions;
@@ -61,6 +63,7 @@ mod wire;
 pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
 pub use event::{Departure, ErrorCode, Event, MailEnd, NetworkId, Occasion, Signal, Verb};
+pub use grant::Grant;
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;

@@ -25,7 +25,8 @@ impl Switchboard {
     pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
         let Some(unregistered) = self.unregistered.get_mut(&conn) else { return };
         let result = match unregistered.pace.admit(self.now, &self.limits) {
-            Verdict::Within => registered_as(text, self.limits.network_name_bytes),
+            Verdict::Within => registered_as(text, self.limits.network_name_bytes)
+                .and_then(|spelling| self.granted_peer(conn, spelling)),
             Verdict::Over => Err(self.over_the_limit()),
             Verdict::Hopeless => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
         };
@@ -43,6 +44,10 @@ impl Switchboard {
                 self.outbox.observe(Event::Refused { conn, code: refusal.code() });
             }
         }
+    }
+
+    fn granted_peer(&self, conn: ConnId, spelling: Spelling) -> Result<Spelling, Refusal> {
+        if self.grant(conn).allows_peer(spelling.id()) { Ok(spelling) } else { Err(Refusal::PeerNotGranted) }
     }
 
     /// The time to register is over.

@@ -14,7 +14,7 @@ use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
-    AddressKey, Census, CloseReason, ConnId, Departure, Event, Input, Limits, Output, PeerId, Time,
+    AddressKey, Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time,
     TimerKind, UnixMillis, Verb,
 };
 use alloc::collections::BTreeMap;
@@ -55,6 +55,8 @@ pub struct Switchboard {
     pub(crate) shelved: usize,
     pub(crate) shelved_bytes: usize,
     pub(crate) virtual_conns: u64,
+    /// What connections may do whose tokens do not allow everything.
+    pub(crate) grants: BTreeMap<ConnId, Grant>,
     pub(crate) outbox: Outbox,
     pub(crate) last_message: MessageId,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
@@ -87,6 +89,7 @@ impl Switchboard {
             shelved: 0,
             shelved_bytes: 0,
             virtual_conns: 0,
+            grants: BTreeMap::new(),
             outbox: Outbox::default(),
             last_message: MessageId(0),
             chosen: Vec::new(),
@@ -103,14 +106,14 @@ impl Switchboard {
             self.fire(due, kind, conn);
         }
         match input {
-            Input::Opened { conn, target, address } => self.opened(conn, target, address),
+            Input::Opened { conn, target, address, grant } => self.opened(conn, target, address, grant),
             Input::Text { conn, text } => self.text(conn, text),
             Input::Heard { conn } => self.heard(conn),
             Input::Closed { conn, cause } => self.lost(conn, Departure::Lost(cause)),
             Input::QueueFull { conn } => self.close_if_known(conn, CloseReason::TooSlow),
             Input::Drain { until } => self.start_drain(until),
-            Input::Posted { conn, body, address } => self.posted(conn, body, address),
-            Input::Polled { conn, target } => self.polled(conn, target),
+            Input::Posted { conn, body, address, grant } => self.posted(conn, body, address, grant),
+            Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
             Input::Adjust { limits } => self.adjust(limits),
             Input::Tick => {}
         }

@@ -4,11 +4,16 @@
 mod common;
 
 use common::{BOOT, Board, id};
-use peerpigeon_core::{CloseReason, ConnId, Input, Limits};
+use peerpigeon_core::{CloseReason, ConnId, Grant, Input, Limits};
 use serde_json::{Value, json};
 
 fn open_b(board: &mut Board, conn: u64) {
-    board.input(Input::Opened { conn: ConnId(conn), target: "/signaling", address: None });
+    board.input(Input::Opened {
+        conn: ConnId(conn),
+        target: "/signaling",
+        address: None,
+        grant: &Grant::ANY,
+    });
 }
 
 fn register(board: &mut Board, conn: u64, id: &str) {
@@ -165,7 +170,10 @@ fn a_million_messages_have_a_million_ids() {
     );
     let text = format!(r#"{{"type":"register","peerId":"{}"}}"#, id('a'));
     let now = peerpigeon_core::Time(0);
-    board.handle(now, Input::Opened { conn: ConnId(1), target: "/signaling", address: None });
+    board.handle(
+        now,
+        Input::Opened { conn: ConnId(1), target: "/signaling", address: None, grant: &Grant::ANY },
+    );
     while board.poll_output().is_some() {}
     board.handle(now, Input::Text { conn: ConnId(1), text: &text });
     while board.poll_output().is_some() {}

@@ -1,8 +1,9 @@
-//! Who may come in: the setting `AUTH_TOKEN`.
+//! Tokens: those of the setting `AUTH_TOKEN`, and where a request has its own.
 
 use core::fmt;
 use core::fmt::Write as _;
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use subtle::{Choice, ConstantTimeEq as _};
 
 /// The tokens that let somebody in; each is as good as the others.
@@ -10,17 +11,6 @@ use subtle::{Choice, ConstantTimeEq as _};
 /// Several, since a token can be replaced only while both are valid: pages that are open keep the old one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tokens(Vec<String>);
-
-/// What came of asking for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// A valid token, or none is asked for.
-    Granted,
-    /// Answer 401: there is none.
-    Missing,
-    /// Answer 401: it is not valid.
-    Wrong,
-}
 
 impl Tokens {
     /// Reads a comma list of tokens: visible ASCII characters other than the comma.
@@ -39,8 +29,9 @@ impl Tokens {
         }
     }
 
-    /// Takes as long for every wrong token of one length.
-    fn contains(&self, token: &[u8]) -> bool {
+    /// Whether `token` is one of them. Takes as long for every wrong token of one length.
+    #[must_use]
+    pub fn contains(&self, token: &[u8]) -> bool {
         let found = self.0.iter().fold(Choice::from(0), |found, ours| found | ours.as_bytes().ct_eq(token));
         found.into()
     }
@@ -73,25 +64,16 @@ impl fmt::Display for TokensError {
 
 impl core::error::Error for TokensError {}
 
-/// Whether a request may come in: by the first `token` in the query of `target`, or by `authorization`, the
+/// The tokens that a request brings: the first `token` in the query of `target`, and that of `authorization`, the
 /// value of its header, as `Bearer TOKEN` (RFC 6750 section 2.1).
 ///
 /// Browsers cannot set headers of an upgrade, so most clients use the query. One valid token is enough:
 /// proxies add an `Authorization` of their own.
-#[must_use]
-pub fn check(tokens: Option<&Tokens>, target: &str, authorization: Option<&str>) -> Access {
-    let Some(tokens) = tokens else { return Access::Granted };
-    let query = parameters(target)
-        .find_map(|parameter| parameter.token)
-        .map(|token| percent_decode_str(token).collect::<Vec<u8>>());
-    let header = authorization.and_then(bearer).map(|token| token.as_bytes().to_vec());
-    if query.is_none() && header.is_none() {
-        Access::Missing
-    } else if [query, header].iter().flatten().any(|token| tokens.contains(token)) {
-        Access::Granted
-    } else {
-        Access::Wrong
-    }
+pub fn presented<'a>(target: &'a str, authorization: Option<&'a str>) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    let query = parameters(target).find_map(|parameter| parameter.token);
+    let header = authorization.and_then(bearer);
+    let query = query.map(|token| percent_decode_str(token).into());
+    query.into_iter().chain(header.map(|token| token.as_bytes().into()))
 }
 
 /// `target` with every token in its query hidden: what may go into a log.
@@ -138,48 +120,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_comes_in_by_the_query_or_by_the_header() {
+    fn a_token_is_brought_by_the_query_or_by_the_header() {
+        const MISSING: (bool, bool) = (true, false);
+        const WRONG: (bool, bool) = (false, false);
+        const GOOD: (bool, bool) = (false, true);
         let tokens = Tokens::parse("s3cret+/=,second").unwrap();
         for (target, authorization, expected) in [
-            ("/", None, Access::Missing),
-            ("/?", None, Access::Missing),
-            ("/?peerId=1&tokens=s3cret+/=", None, Access::Missing),
-            ("/token=second", None, Access::Missing),
-            ("/?token", None, Access::Wrong),
-            ("/?token=", None, Access::Wrong),
-            ("/?token=second", None, Access::Granted),
-            ("/?peerId=1&token=second&x=y", None, Access::Granted),
-            ("http://host/ws?token=second", None, Access::Granted),
-            ("/?token=s3cret+/=", None, Access::Granted),
-            ("/?token=s3cret%2B%2f%3D", None, Access::Granted),
-            ("/?%74oken=second", None, Access::Granted),
-            ("/?token=secon", None, Access::Wrong),
-            ("/?token=secondd", None, Access::Wrong),
-            ("/?token=SECOND", None, Access::Wrong),
-            ("/?token=%ff%fe", None, Access::Wrong),
-            ("/?token=second%", None, Access::Wrong),
-            ("/?token=s3cret+/=,second", None, Access::Wrong),
-            ("/?token=wrong&token=second", None, Access::Wrong),
-            ("/?token=second&token=wrong", None, Access::Granted),
-            ("/", Some("Bearer second"), Access::Granted),
-            ("/", Some("bearer  second "), Access::Granted),
-            ("/", Some("Bearer s3cret+/="), Access::Granted),
-            ("/", Some("Bearer s3cret%2B/="), Access::Wrong),
-            ("/", Some("Bearer"), Access::Missing),
-            ("/", Some("Basic second"), Access::Missing),
-            ("/", Some("Basic eDp5"), Access::Missing),
-            ("/", Some("Bearer wrong"), Access::Wrong),
-            ("/?token=wrong", Some("Bearer second"), Access::Granted),
-            ("/?token=second", Some("Basic eDp5"), Access::Granted),
-            ("/?token=wrong", Some("Basic eDp5"), Access::Wrong),
+            ("/", None, MISSING),
+            ("/?", None, MISSING),
+            ("/?peerId=1&tokens=s3cret+/=", None, MISSING),
+            ("/token=second", None, MISSING),
+            ("/?token", None, WRONG),
+            ("/?token=", None, WRONG),
+            ("/?token=second", None, GOOD),
+            ("/?peerId=1&token=second&x=y", None, GOOD),
+            ("http://host/ws?token=second", None, GOOD),
+            ("/?token=s3cret+/=", None, GOOD),
+            ("/?token=s3cret%2B%2f%3D", None, GOOD),
+            ("/?%74oken=second", None, GOOD),
+            ("/?token=secon", None, WRONG),
+            ("/?token=secondd", None, WRONG),
+            ("/?token=SECOND", None, WRONG),
+            ("/?token=%ff%fe", None, WRONG),
+            ("/?token=second%", None, WRONG),
+            ("/?token=s3cret+/=,second", None, WRONG),
+            ("/?token=wrong&token=second", None, WRONG),
+            ("/?token=second&token=wrong", None, GOOD),
+            ("/", Some("Bearer second"), GOOD),
+            ("/", Some("bearer  second "), GOOD),
+            ("/", Some("Bearer s3cret+/="), GOOD),
+            ("/", Some("Bearer s3cret%2B/="), WRONG),
+            ("/", Some("Bearer"), MISSING),
+            ("/", Some("Basic second"), MISSING),
+            ("/", Some("Basic eDp5"), MISSING),
+            ("/", Some("Bearer wrong"), WRONG),
+            ("/?token=wrong", Some("Bearer second"), GOOD),
+            ("/?token=second", Some("Basic eDp5"), GOOD),
+            ("/?token=wrong", Some("Basic eDp5"), WRONG),
         ] {
-            assert_eq!(check(Some(&tokens), target, authorization), expected, "{target} {authorization:?}");
+            let brought: Vec<_> = presented(target, authorization).collect();
+            let is_good = brought.iter().any(|token| tokens.contains(token));
+            assert_eq!((brought.is_empty(), is_good), expected, "{target} {authorization:?}");
         }
-    }
-
-    #[test]
-    fn without_the_setting_everybody_comes_in() {
-        assert_eq!(check(None, "/?token=x", Some("Bearer y")), Access::Granted);
     }
 
     #[test]

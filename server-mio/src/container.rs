@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What to tell the operator of a server that listens on `host`, given what [`detect`] found.
 #[must_use]
-pub fn loopback_warning(host: Host, sign: Option<&str>) -> Option<String> {
+pub fn loopback_warning(host: &Host, sign: Option<&str>) -> Option<String> {
     let sign = sign.filter(|_| host.is_loopback())?;
     Some(format!(
         "listening on loopback only, and this looks like a container ({sign}): \
@@ -57,7 +57,7 @@ mod tests {
             (address("172.17.0.2"), Some("/.dockerenv"), false),
             (Host::Localhost, None, false),
         ] {
-            let warning = loopback_warning(host, sign);
+            let warning = loopback_warning(&host, sign);
             assert_eq!(warning.is_some(), expected, "{host:?} {sign:?}");
             assert!(
                 warning.is_none_or(|text| text.contains("(/.dockerenv)") && text.contains("HOST=0.0.0.0"))

@@ -2,7 +2,7 @@
 
 use crate::http::{Refusal, Request};
 use crate::origins::AllowOrigin;
-use peerpigeon_core::{AddressKey, Time};
+use peerpigeon_core::{AddressKey, Grant, Time};
 use std::net::SocketAddr;
 
 /// Asked by the loop about every socket and every request. The answers given here let everybody in.
@@ -13,7 +13,8 @@ pub trait Gate {
         true
     }
 
-    /// Judges a well-formed request, a WebSocket handshake or not, before it is answered.
+    /// Judges a well-formed request, a WebSocket handshake or not, before it is answered; says what whoever sent
+    /// it may do as a peer.
     ///
     /// # Errors
     ///
@@ -24,9 +25,9 @@ pub trait Gate {
         remote: Option<SocketAddr>,
         request: &Request<'_>,
         purpose: Purpose,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Grant, Refusal> {
         let _ = (now, remote, request, purpose);
-        Ok(())
+        Ok(Grant::ANY)
     }
 
     /// Whom a WebSocket connection counts against; `None` where no limit per address applies.

@@ -33,12 +33,15 @@
 
 pub mod access;
 pub mod addresses;
+mod arrivals;
 pub mod calendar;
 mod config;
 pub mod container;
 mod gate;
 mod guard;
 pub mod http;
+pub mod jwt;
+mod listening;
 pub mod logging;
 mod meter;
 mod mio_net;
@@ -47,20 +50,25 @@ pub mod origins;
 mod overseer;
 pub mod per_address;
 mod proc_files;
+mod proxy_protocol;
 pub mod reload;
 mod server;
 pub mod settings;
 pub mod signals;
+mod stream;
 pub mod systemd;
 mod tally;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 pub mod websocket;
 
 pub use config::Config;
 pub use gate::{Gate, OpenGate, Purpose};
 pub use guard::Guard;
 pub use meter::{FrameKind, Frames, Histogram, Meter};
-pub use mio_net::{MioNet, StopHandle};
+pub use mio_net::{MioNet, MioSocket, StopHandle};
 pub use net::{Accepted, Door, Net, Process, Ready};
 pub use overseer::Overseer;
 pub use server::Server;
 pub use tally::Tally;
+pub use tls::Certificate;

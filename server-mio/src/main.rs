@@ -4,7 +4,7 @@
 //! go on, or a second signal came. 2: the settings are wrong.
 
 use core::fmt::Display;
-use peerpigeon_server::settings::{self, Command, Settings, SettingsError};
+use peerpigeon_server::settings::{self, Command, Host, Settings, SettingsError, Switch, TokenOrder};
 use peerpigeon_server::signals::{self, Wish};
 use peerpigeon_server::systemd::{self, Notifier};
 use peerpigeon_server::{
@@ -13,7 +13,7 @@ use peerpigeon_server::{
 use std::env;
 use std::error::Error;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Ok(Command::Help) => show(&settings::help()),
         Ok(Command::Version) => show(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Check(settings, given)) => show(&settings::effective(&settings, &given)),
+        Ok(Command::Token(settings, order)) => show(&token(&settings, &order)),
         Ok(Command::Serve(settings)) => match serve(*settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, FAILED),
@@ -35,11 +36,11 @@ fn main() -> ExitCode {
 
 fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     logging::start(settings.log_level, settings.log_format)?;
-    if let Some(warning) = container::loopback_warning(settings.host, container::detect()) {
+    if let Some(warning) = container::loopback_warning(&settings.host, container::detect()) {
         log::warn!("{warning}");
     }
     let manager = Notifier::new(|name| env::var_os(name))?;
-    let net = listen(&settings)?;
+    let net = open(&settings)?;
     let handle = net.stop_handle();
     if let Some(interval) = manager.watchdog() {
         keep_waking(handle.clone(), interval / 2)?;
@@ -53,7 +54,7 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
             Wish::Stop => handle.stop(),
             Wish::Reload => {
                 reload.store(true, Ordering::Release);
-                handle.wake()
+                handle.reload_certificate()
             }
         };
         if let Err(error) = told {
@@ -65,28 +66,44 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// On the sockets that the service manager hands over, or else where the settings say; and says where.
-fn listen(settings: &Settings) -> io::Result<MioNet> {
+/// The network as the settings want it; says where it listens.
+fn open(settings: &Settings) -> Result<MioNet, Box<dyn Error>> {
     let handed_over = systemd::listeners()?;
-    let is_handed_over = !handed_over.is_empty();
-    let mut net = if is_handed_over {
-        MioNet::inherit(handed_over)?
-    } else {
-        let addresses: Vec<SocketAddr> =
-            settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port)).collect();
-        MioNet::bind(&addresses)?
-    };
+    let origin = if handed_over.is_empty() { "" } else { ", handed over by the service manager" };
+    let mut net = listen(settings, handed_over)?;
+    if settings.proxy_protocol == Switch::On {
+        net.expect_proxies(settings.trusted_proxies.clone(), settings.handshake_timeout);
+    }
     if let Some(address) = settings.admin_listen {
         net.bind_admin(address)?;
     }
-    let origin = if is_handed_over { ", handed over by the service manager" } else { "" };
+    let certificate = settings.certificate()?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    if let Some(certificate) = certificate {
+        net.secure(certificate, settings.cleanup_interval);
+    }
     for address in net.local_addresses(Door::Public)? {
-        log::info!("listening on http://{address}{origin}");
+        log::info!("listening on {scheme}://{address}{origin}");
     }
     for address in net.local_addresses(Door::Admin)? {
         log::info!("for operators: http://{address}");
     }
     Ok(net)
+}
+
+/// On the sockets that the service manager hands over, or else where the settings say.
+fn listen(settings: &Settings, handed_over: Vec<TcpListener>) -> io::Result<MioNet> {
+    if !handed_over.is_empty() {
+        return MioNet::inherit(handed_over);
+    }
+    #[cfg(unix)]
+    if let Host::Unix(path) = &settings.host {
+        let net = MioNet::bind_unix(path, settings.socket_mode.0)?;
+        log::info!("listening on unix:{}", path.display());
+        return Ok(net);
+    }
+    let addresses = settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port));
+    MioNet::bind(&addresses.collect::<Vec<_>>())
 }
 
 /// Makes the loop turn now and then, so that it can show that it does.
@@ -105,6 +122,12 @@ fn keep_waking(handle: StopHandle, interval: Duration) -> io::Result<()> {
 
 fn read_again() -> Result<Settings, SettingsError> {
     Settings::again(env::vars_os(), env::args_os().skip(1), settings::memory_of_this_machine())
+}
+
+/// One line.
+fn token(settings: &Settings, order: &TokenOrder) -> String {
+    let claims = order.claims(calendar::now().0 / 1000);
+    settings.auth_jwt_secret.iter().map(|secret| secret.mint(&claims) + "\n").collect()
 }
 
 /// To standard output; a reader that has seen enough, such as `head`, is no failure.

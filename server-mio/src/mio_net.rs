@@ -1,32 +1,55 @@
 //! The real network.
 
+use crate::addresses::AddressList;
+use crate::arrivals::Arrivals;
+use crate::listening;
 use crate::net::{Accepted, Door, Net, Process, Ready};
 use crate::proc_files;
-use mio::net::{TcpListener, TcpStream};
+use crate::stream::{Listener, Stream};
+use crate::tls::{Certificate, Scratch, Session};
+use mio::event::Source as _;
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
-use socket2::{Domain, Socket, Type};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// TCP over mio: edge-triggered, each socket registered once.
+/// TCP and Unix sockets, and TLS over them, by mio: edge-triggered, each socket registered once.
 #[derive(Debug)]
 pub struct MioNet {
     poll: Poll,
     events: Events,
-    waker: Arc<Waker>,
-    /// Somebody has asked the server to end.
-    is_stopping: Arc<AtomicBool>,
-    listeners: Vec<Listener>,
+    wishes: Arc<Wishes>,
+    entrances: Vec<Entrance>,
+    tls: Option<Tls>,
+    arrivals: Option<Arrivals>,
     start: Instant,
 }
 
+/// One connection of a [`MioNet`].
 #[derive(Debug)]
-struct Listener {
-    socket: TcpListener,
+pub struct MioSocket {
+    stream: Stream,
+    tls: Option<Box<Session>>,
+}
+
+#[cfg(all(test, feature = "tls"))]
+impl MioSocket {
+    /// Bytes of memory that TLS takes for what is incomplete.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.tls.as_ref().map_or(0, |session| session.buffered_bytes())
+    }
+}
+
+#[derive(Debug)]
+struct Entrance {
+    listener: Listener,
     token: Token,
     door: Door,
     origin: Origin,
@@ -42,12 +65,29 @@ enum Origin {
     Inherited,
 }
 
-/// Reaches a running server from any thread.
-#[derive(Clone, Debug)]
-pub struct StopHandle {
-    waker: Arc<Waker>,
-    is_stopping: Arc<AtomicBool>,
+#[derive(Debug)]
+struct Tls {
+    certificate: Certificate,
+    check_every_ms: u64,
+    checked: Time,
+    scratch: Scratch,
+    /// Keys of those that can be read though their sockets report nothing.
+    readable: BTreeSet<usize>,
+    /// Keys of those that have to write though nobody asks them to.
+    stalled: BTreeSet<usize>,
 }
+
+/// What other threads ask for.
+#[derive(Debug)]
+struct Wishes {
+    waker: Waker,
+    stop: AtomicBool,
+    reload: AtomicBool,
+}
+
+/// Asks a running server to end, or to look at its certificate, from any thread.
+#[derive(Clone, Debug)]
+pub struct StopHandle(Arc<Wishes>);
 
 impl StopHandle {
     /// Begins the drain. Further calls change nothing.
@@ -56,17 +96,27 @@ impl StopHandle {
     ///
     /// When the system cannot wake the loop.
     pub fn stop(&self) -> io::Result<()> {
-        self.is_stopping.store(true, Ordering::Release);
-        self.waker.wake()
+        self.0.stop.store(true, Ordering::Relaxed);
+        self.0.waker.wake()
+    }
+
+    /// Has the files of the certificate read again, changed or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`StopHandle::stop`].
+    pub fn reload_certificate(&self) -> io::Result<()> {
+        self.0.reload.store(true, Ordering::Relaxed);
+        self.0.waker.wake()
     }
 
     /// Makes the loop turn once, though nothing has happened.
     ///
     /// # Errors
     ///
-    /// When the system cannot wake the loop.
+    /// As [`StopHandle::stop`].
     pub fn wake(&self) -> io::Result<()> {
-        self.waker.wake()
+        self.0.waker.wake()
     }
 }
 
@@ -78,10 +128,24 @@ impl MioNet {
     ///
     /// What binding fails with, the address named; [`ErrorKind::InvalidInput`] when there is no address.
     pub fn bind(addresses: &[SocketAddr]) -> io::Result<MioNet> {
-        let mut net = MioNet::deaf()?;
-        for socket in listen_on_all(addresses)? {
-            net.add(socket, Door::Public, Origin::Ours)?;
+        let listeners = listening::on_all(addresses)?;
+        let mut net = MioNet::new()?;
+        for listener in listeners {
+            net.add(Listener::Tcp(listener), Door::Public, Origin::Ours)?;
         }
+        Ok(net)
+    }
+
+    /// Listens on a Unix socket of this name, for those whom `mode` (as of `chmod`) lets write to it. A socket that
+    /// nobody listens on any more is replaced. It is removed when the server ends.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with, the path named; [`ErrorKind::AddrInUse`] when somebody listens there.
+    #[cfg(unix)]
+    pub fn bind_unix(path: &Path, mode: u32) -> io::Result<MioNet> {
+        let mut net = MioNet::new()?;
+        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public, Origin::Ours)?;
         Ok(net)
     }
 
@@ -92,106 +156,149 @@ impl MioNet {
     ///
     /// When the system cannot watch them; [`ErrorKind::InvalidInput`] when there is none.
     pub fn inherit(listeners: Vec<std::net::TcpListener>) -> io::Result<MioNet> {
-        let mut net = MioNet::deaf()?;
+        let mut net = MioNet::new()?;
         if listeners.is_empty() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "no socket to listen on"));
         }
-        for socket in listeners {
-            socket.set_nonblocking(true)?;
-            net.add(TcpListener::from_std(socket), Door::Public, Origin::Inherited)?;
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            net.add(Listener::Tcp(TcpListener::from_std(listener)), Door::Public, Origin::Inherited)?;
         }
         Ok(net)
     }
 
-    /// Without listeners.
-    fn deaf() -> io::Result<MioNet> {
-        let poll = Poll::new()?;
-        Ok(MioNet {
-            waker: Arc::new(Waker::new(poll.registry(), WAKER)?),
-            poll,
-            events: Events::with_capacity(EVENTS_PER_WAIT),
-            is_stopping: Arc::default(),
-            listeners: Vec::new(),
-            start: Instant::now(),
-        })
-    }
-
-    /// Listens on one more address, which is for operators only.
+    /// Listens on one more address, which is for operators only, and without TLS.
     ///
     /// # Errors
     ///
     /// What binding fails with, the address named.
     pub fn bind_admin(&mut self, address: SocketAddr) -> io::Result<()> {
-        let socket = listen(address).map_err(|error| at(address, &error))?;
-        self.add(socket, Door::Admin, Origin::Ours)
+        let listener = listening::on(address).map_err(|error| listening::at(address, &error))?;
+        self.add(Listener::Tcp(listener), Door::Admin, Origin::Ours)
     }
 
-    /// Where it listens for everybody, or for operators.
+    /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`,
+    /// or with the next connection after that.
+    pub fn secure(&mut self, certificate: Certificate, check_every_ms: u64) {
+        self.tls = Some(Tls {
+            scratch: certificate.scratch(),
+            certificate,
+            check_every_ms,
+            checked: self.now(),
+            readable: BTreeSet::new(),
+            stalled: BTreeSet::new(),
+        });
+    }
+
+    /// Expects the PROXY protocol of everybody in `trusted`, and of nobody else; the header must have come after
+    /// `timeout_ms`.
+    pub fn expect_proxies(&mut self, trusted: AddressList, timeout_ms: u64) {
+        self.arrivals = Some(Arrivals::new(trusted, timeout_ms));
+    }
+
+    /// The addresses where it listens for everybody, or for operators; a Unix socket has none.
     ///
     /// # Errors
     ///
     /// When the system does not tell.
     pub fn local_addresses(&self, door: Door) -> io::Result<Vec<SocketAddr>> {
-        let listeners = self.listeners.iter().filter(|listener| listener.door == door);
-        listeners.map(|listener| listener.socket.local_addr()).collect()
+        let entrances = self.entrances.iter().filter(|entrance| entrance.door == door);
+        entrances.filter_map(|entrance| entrance.listener.local_address()).collect()
     }
 
-    fn add(&mut self, mut socket: TcpListener, door: Door, origin: Origin) -> io::Result<()> {
-        let token = Token(usize::MAX - self.listeners.len());
-        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
-        self.listeners.push(Listener { socket, token, door, origin, is_pending: false });
+    /// What ends the server.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(Arc::clone(&self.wishes))
+    }
+
+    fn new() -> io::Result<MioNet> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let wishes = Wishes { waker, stop: AtomicBool::new(false), reload: AtomicBool::new(false) };
+        Ok(MioNet {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_WAIT),
+            wishes: Arc::new(wishes),
+            entrances: Vec::new(),
+            tls: None,
+            arrivals: None,
+            start: Instant::now(),
+        })
+    }
+
+    fn add(&mut self, mut listener: Listener, door: Door, origin: Origin) -> io::Result<()> {
+        let token = Token(usize::MAX - self.entrances.len());
+        self.poll.registry().register(listener.source(), token, Interest::READABLE)?;
+        self.entrances.push(Entrance { listener, token, door, origin, is_pending: false });
         Ok(())
     }
 
     /// Lets go of the sockets that our successor will have. They stay open elsewhere, so the kernel would go on
     /// reporting them to us.
     fn bequeath(&mut self) {
-        for listener in &mut self.listeners {
-            if listener.origin == Origin::Inherited
-                && let Err(error) = self.poll.registry().deregister(&mut listener.socket)
+        for entrance in &mut self.entrances {
+            if entrance.origin == Origin::Inherited
+                && let Err(error) = self.poll.registry().deregister(entrance.listener.source())
             {
                 log::warn!("still listening for a moment: {error}");
             }
         }
-        self.listeners.retain(|listener| listener.origin == Origin::Ours);
+        self.entrances.retain(|entrance| entrance.origin == Origin::Ours);
     }
 
-    /// What ends the server.
-    #[must_use]
-    pub fn stop_handle(&self) -> StopHandle {
-        StopHandle { waker: Arc::clone(&self.waker), is_stopping: Arc::clone(&self.is_stopping) }
-    }
-}
-
-impl Net for MioNet {
-    type Socket = TcpStream;
-
-    fn now(&self) -> Time {
-        Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        // mio rounds up to whole milliseconds, so that a deadline has passed when the wait for it ends.
-        let timeout = until
-            .and_then(|until| self.start.checked_add(Duration::from_millis(until.0)))
-            .map(|until| until.saturating_duration_since(Instant::now()));
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
+    /// The next connection, from the last entrance to the first: operators do not wait for a rush of peers.
+    fn next_stream(&mut self) -> io::Result<(Stream, Option<SocketAddr>, Door)> {
+        for entrance in self.entrances.iter_mut().rev().filter(|entrance| entrance.is_pending) {
+            match entrance.listener.accept() {
+                Ok((stream, remote)) => return Ok((stream, remote, entrance.door)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => entrance.is_pending = false,
+                Err(error) => return Err(error),
+            }
         }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// The next connection of which it is known whose it is.
+    fn next_told(&mut self) -> io::Result<(Stream, Option<SocketAddr>, Door)> {
+        if let Some((stream, remote)) = self.arrivals.as_mut().and_then(Arrivals::pop) {
+            return Ok((stream, remote, Door::Public));
+        }
+        let (stream, remote, door) = self.next_stream()?;
+        let now = self.now();
+        match &mut self.arrivals {
+            Some(arrivals) if door == Door::Public && arrivals.are_from(remote) => {
+                let told = arrivals.insert((stream, remote), now, self.poll.registry()).map_err(|error| {
+                    log::debug!("a proxy's connection is refused: {error}");
+                    ErrorKind::ConnectionAborted
+                })?;
+                // Whoever comes next may be there already.
+                let (stream, remote) = told.ok_or(ErrorKind::Interrupted)?;
+                Ok((stream, remote, door))
+            }
+            _ => Ok((stream, remote, door)),
+        }
+    }
+
+    fn note_events(&mut self, ready: &mut Vec<Ready>) {
         let mut stops = false;
         for event in &self.events {
             let Token(key) = event.token();
             if event.token() == WAKER {
-                if self.is_stopping.load(Ordering::Acquire) {
+                if self.wishes.stop.load(Ordering::Relaxed) {
                     stops = true;
                     ready.push(Ready::Stop);
                 }
-            } else if key > WAKER.0 {
-                let listener = self.listeners.iter_mut().find(|listener| listener.token == event.token());
-                if let Some(listener) = listener {
-                    listener.is_pending = true;
+            } else if key > WAKER.0
+                && let Some(entrance) =
+                    self.entrances.iter_mut().find(|entrance| entrance.token == Token(key))
+            {
+                entrance.is_pending = true;
+                ready.push(Ready::Acceptable);
+            } else if let Some(arrivals) = &mut self.arrivals
+                && arrivals.note_event(event.token(), self.poll.registry())
+            {
+                if arrivals.are_told() {
                     ready.push(Ready::Acceptable);
                 }
             } else {
@@ -207,45 +314,131 @@ impl Net for MioNet {
         if stops {
             self.bequeath();
         }
+    }
+}
+
+impl Tls {
+    fn look_after_certificate(&mut self, now: Time, wishes: &Wishes) {
+        if wishes.reload.swap(false, Ordering::Relaxed) {
+            self.certificate.reload();
+        } else if now.since(self.checked) >= self.check_every_ms {
+            self.certificate.reload_if_changed();
+        } else {
+            return;
+        }
+        self.checked = now;
+    }
+
+    /// Adds what the sockets do not report.
+    fn complete(&mut self, ready: &mut Vec<Ready>) {
+        for i in 0..ready.len() {
+            // Reading is where what waits is written.
+            if let Ready::Writable { key } = ready[i]
+                && self.stalled.remove(&key)
+            {
+                ready.push(Ready::Readable { key, hangup: false });
+            }
+        }
+        while let Some(key) = self.readable.pop_first() {
+            ready.push(Ready::Readable { key, hangup: true });
+        }
+    }
+
+    fn read(&mut self, session: &mut Session, stream: &mut Stream, room: &mut [u8]) -> io::Result<usize> {
+        let result = session.read(stream, room, &mut self.scratch);
+        if session.has_more() {
+            self.readable.insert(session.key);
+        }
+        if session.is_stalled() {
+            self.stalled.insert(session.key);
+        }
+        result
+    }
+
+    fn forget(&mut self, session: &Session) {
+        self.readable.remove(&session.key);
+        self.stalled.remove(&session.key);
+    }
+}
+
+impl Net for MioNet {
+    type Socket = MioSocket;
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let has_work = self.tls.as_ref().is_some_and(|tls| !tls.readable.is_empty());
+        let arrivals = self.arrivals.as_ref().and_then(Arrivals::deadline);
+        let until = if has_work { Some(Time(0)) } else { until.into_iter().chain(arrivals).min() };
+        // mio rounds up to whole milliseconds, so that a deadline has passed when the wait for it ends.
+        let timeout = until
+            .and_then(|until| self.start.checked_add(Duration::from_millis(until.0)))
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => self.note_events(ready),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        let now = self.now();
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.expire(now);
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.complete(ready);
+            tls.look_after_certificate(now, &self.wishes);
+        }
         Ok(())
     }
 
-    fn accept(&mut self) -> io::Result<Accepted<TcpStream>> {
-        // From the last to the first: operators do not wait for a rush of peers.
-        for listener in self.listeners.iter_mut().rev().filter(|listener| listener.is_pending) {
-            match listener.socket.accept() {
-                Ok((socket, remote)) => {
-                    // Fails only for a connection that is over already: the first read will show it.
-                    let _ = socket.set_nodelay(true);
-                    return Ok(Accepted { socket, remote: Some(remote), door: listener.door });
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.is_pending = false,
-                Err(error) => return Err(error),
+    fn accept(&mut self) -> io::Result<Accepted<MioSocket>> {
+        let (stream, remote, door) = self.next_told()?;
+        let tls = match (&self.tls, door) {
+            (Some(tls), Door::Public) => {
+                Some(Box::new(tls.certificate.session().map_err(|_| ErrorKind::ConnectionAborted)?))
             }
+            (None, _) | (_, Door::Admin) => None,
+        };
+        Ok(Accepted { socket: MioSocket { stream, tls }, remote, door })
+    }
+
+    fn register(&mut self, socket: &mut MioSocket, key: usize) -> io::Result<()> {
+        if let Some(session) = &mut socket.tls {
+            session.key = key;
         }
-        Err(ErrorKind::WouldBlock.into())
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        socket.stream.register(self.poll.registry(), Token(key), interest)
     }
 
-    fn register(&mut self, socket: &mut TcpStream, key: usize) -> io::Result<()> {
-        self.poll.registry().register(socket, Token(key), Interest::READABLE | Interest::WRITABLE)
+    fn read(&mut self, MioSocket { stream, tls }: &mut MioSocket, room: &mut [u8]) -> io::Result<usize> {
+        match (tls, &mut self.tls) {
+            (Some(session), Some(tls)) => tls.read(session, stream, room),
+            _ => stream.read(room),
+        }
     }
 
-    fn read(&mut self, socket: &mut TcpStream, room: &mut [u8]) -> io::Result<usize> {
-        socket.read(room)
+    fn write(&mut self, MioSocket { stream, tls }: &mut MioSocket, bytes: &[u8]) -> io::Result<usize> {
+        match (tls, &mut self.tls) {
+            (Some(session), Some(tls)) => session.write(stream, bytes, &mut tls.scratch),
+            _ => stream.write(bytes),
+        }
     }
 
-    fn write(&mut self, socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
-        socket.write(bytes)
+    fn shut_write(&mut self, MioSocket { stream, tls }: &mut MioSocket) {
+        if let (Some(session), Some(tls)) = (tls, &mut self.tls) {
+            session.say_end(stream, &mut tls.scratch);
+        }
+        stream.shut_write();
     }
 
-    fn shut_write(&mut self, socket: &mut TcpStream) {
-        // Fails only for a connection that is over already.
-        let _ = socket.shutdown(Shutdown::Write);
-    }
-
-    fn close(&mut self, socket: TcpStream) {
+    fn close(&mut self, MioSocket { mut stream, tls }: MioSocket) {
+        if let (Some(mut session), Some(tls)) = (tls, &mut self.tls) {
+            session.say_end(&mut stream, &mut tls.scratch);
+            tls.forget(&session);
+        }
         // The kernel forgets the registration of a descriptor that is closed.
-        drop(socket);
+        drop(stream);
     }
 
     fn resident_bytes(&self) -> Option<u64> {
@@ -261,83 +454,11 @@ impl Net for MioNet {
     }
 }
 
-fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
-    let mut attempts = 0;
-    loop {
-        match listen_once(addresses) {
-            // A port that is free on the first address can be taken on the second.
-            Err(error)
-                if error.kind() == ErrorKind::AddrInUse
-                    && addresses.len() > 1
-                    && addresses.iter().all(|address| address.port() == 0)
-                    && attempts < FREE_PORT_ATTEMPTS =>
-            {
-                attempts += 1;
-            }
-            result => return result,
-        }
-    }
-}
-
-fn listen_once(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
-    let mut listeners: Vec<TcpListener> = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let mut address = *address;
-        if let (0, Some(first)) = (address.port(), listeners.first()) {
-            address.set_port(first.local_addr()?.port());
-        }
-        match listen(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if addresses.len() > 1 && is_missing_ipv6_loopback(address, &error) => {
-                log::warn!("no IPv6 on this machine: not listening on {address}");
-            }
-            Err(error) => return Err(at(address, &error)),
-        }
-    }
-    if listeners.is_empty() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "no address to listen on"));
-    }
-    Ok(listeners)
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    if cfg!(unix) {
-        // A restarted server binds while connections of its predecessor are in TIME_WAIT.
-        socket.set_reuse_address(true)?;
-    }
-    if address.ip() == std::net::Ipv6Addr::UNSPECIFIED {
-        // `::` means every address, IPv4 included, whatever the machine's default.
-        socket.set_only_v6(false)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
-fn at(address: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{address}: {error}"))
-}
-
-fn is_missing_ipv6_loopback(address: SocketAddr, error: &io::Error) -> bool {
-    /// `EAFNOSUPPORT`, for which `ErrorKind` has no name.
-    const NO_SUCH_FAMILY: Option<i32> = Some(97);
-    let is_missing = error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == NO_SUCH_FAMILY;
-    address.is_ipv6() && address.ip().is_loopback() && is_missing
-}
-
-/// Below every listener and above every key of a connection.
+/// Below every entrance and above every key of a connection.
 const WAKER: Token = Token(usize::MAX / 2);
 
 /// Few enough that the buffers of one turn stay in the processor's cache.
 const EVENTS_PER_WAIT: usize = 256;
-
-/// Connections that the kernel keeps until they are accepted; it cuts this to its own limit. A reconnecting
-/// crowd arrives within one second.
-const BACKLOG: i32 = 4096;
-
-const FREE_PORT_ATTEMPTS: u32 = 16;
 
 #[cfg(test)]
 mod tests {
@@ -359,13 +480,13 @@ mod tests {
     }
 
     /// Both ends of a connection, ours registered under 7.
-    fn connected(net: &mut MioNet) -> (std::net::TcpStream, TcpStream) {
+    fn connected(net: &mut MioNet) -> (std::net::TcpStream, MioSocket) {
         let client = std::net::TcpStream::connect(net.local_addresses(Door::Public).unwrap()[0]).unwrap();
         wait_for(net, |event| *event == Ready::Acceptable);
         let Accepted { mut socket, remote, door } = net.accept().unwrap();
         assert_eq!(door, Door::Public);
         assert_eq!(remote, Some(client.local_addr().unwrap()));
-        assert!(socket.nodelay().unwrap());
+        assert!(matches!(&socket.stream, Stream::Tcp(stream) if stream.nodelay().unwrap()));
         net.register(&mut socket, 7).unwrap();
         (client, socket)
     }
@@ -396,7 +517,7 @@ mod tests {
         let address = |door| net.local_addresses(door).unwrap()[0];
         let (public, admin) = (address(Door::Public), address(Door::Admin));
         let _clients = [public, admin].map(|to| std::net::TcpStream::connect(to).unwrap());
-        while net.listeners.iter().any(|listener| !listener.is_pending) {
+        while net.entrances.iter().any(|entrance| !entrance.is_pending) {
             net.wait(None, &mut Vec::new()).unwrap();
         }
         assert_eq!([(); 2].map(|()| net.accept().unwrap().door), [Door::Admin, Door::Public]);
@@ -484,8 +605,7 @@ mod tests {
     #[test]
     fn waking_the_loop_does_not_stop_it() {
         let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        let handle = net.stop_handle();
-        handle.wake().unwrap();
+        net.stop_handle().wake().unwrap();
         let mut ready = Vec::new();
         net.wait(None, &mut ready).unwrap();
         assert_eq!(ready, []);

@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 ///   has left nothing, and whatever comes later is reported, with the one exception of an end of the stream
 ///   that was there already: that is told by [`Ready::Readable`] with `hangup`.
 /// * [`Net::write`] that takes less than it was given, or nothing ([`io::ErrorKind::WouldBlock`]), is
-///   reported [`Ready::Writable`] when there is room again.
+///   reported [`Ready::Writable`] when there is room again. The next one begins with what was not taken: some of
+///   it may be on its way already.
 /// * [`Net::accept`] is called until it fails with [`io::ErrorKind::WouldBlock`], perhaps much later.
 pub trait Net {
     /// One connection. Dropping it without [`Net::close`] must close it, too.

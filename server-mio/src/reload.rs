@@ -3,10 +3,16 @@
 use crate::settings::{ROWS, Settings};
 
 /// What is built once: these hold until the next start, whatever is read meanwhile.
-pub const AT_START: [&str; 14] = [
+pub const AT_START: [&str; 20] = [
     "PORT",
     "HOST",
+    "SOCKET_MODE",
+    "TLS_CERT",
+    "TLS_KEY",
+    "TRUSTED_PROXIES",
+    "PROXY_PROTOCOL",
     "ADMIN_LISTEN",
+    "HANDSHAKE_TIMEOUT",
     "REINTRODUCE_INTERVAL",
     "PING_INTERVAL",
     "PONG_TIMEOUT",

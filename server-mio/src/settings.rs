@@ -9,6 +9,7 @@ mod given;
 mod memory;
 mod render;
 mod table;
+mod token_order;
 mod value;
 
 pub use error::SettingsError;
@@ -16,8 +17,10 @@ pub use given::{Command, Given};
 pub use memory::{default_memory_budget, memory_of_this_machine};
 pub use render::{effective, help, markdown_table};
 pub use table::{Group, ROWS, Row, Settings};
-pub use value::{Host, Kind, LogFormat};
+pub use token_order::TokenOrder;
+pub use value::{Host, Kind, LogFormat, Mode, Switch};
 
+use crate::tls::Certificate;
 use given::Action;
 use peerpigeon_core::Limits;
 use std::ffi::OsString;
@@ -46,6 +49,13 @@ impl Settings {
             Action::Help => Ok(Command::Help),
             Action::Version => Ok(Command::Version),
             Action::Check => settings().map(|(settings, given)| Command::Check(settings, given)),
+            Action::Token(order) => {
+                let (settings, given) = settings()?;
+                if settings.auth_jwt_secret.is_none() {
+                    return Err(SettingsError::SecretMissing { name: given.spelled("AUTH_JWT_SECRET") });
+                }
+                Ok(Command::Token(settings, order))
+            }
             Action::Serve => settings().map(|(settings, _)| Command::Serve(settings)),
         }
     }
@@ -99,6 +109,19 @@ impl Settings {
         }
     }
 
+    /// The certificate, read from its files; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Which file is wrong, and what is wrong with it.
+    pub fn certificate(&self) -> Result<Option<Certificate>, SettingsError> {
+        match (&self.tls_cert, &self.tls_key) {
+            #[cfg(feature = "tls")]
+            (Some(chain), Some(key)) => Ok(Some(Certificate::load(chain, key)?)),
+            _ => Ok(None),
+        }
+    }
+
     /// What no setting can be judged by alone.
     fn check_together(&self, given: &Given) -> Result<(), SettingsError> {
         let conflict = |first: &str, second: &str, rule: String| {
@@ -122,6 +145,25 @@ impl Settings {
         if self.memory_budget < self.max_queue_size {
             let rule = "MEMORY_BUDGET must be MAX_QUEUE_SIZE at least".to_owned();
             return conflict("MEMORY_BUDGET", "MAX_QUEUE_SIZE", rule);
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => {}
+            (Some(_), None) => {
+                return Err(SettingsError::Alone { given: given.spelled("TLS_CERT"), missing: "TLS_KEY" });
+            }
+            (None, Some(_)) => {
+                return Err(SettingsError::Alone { given: given.spelled("TLS_KEY"), missing: "TLS_CERT" });
+            }
+            (Some(_), Some(_)) if !cfg!(feature = "tls") => {
+                return Err(SettingsError::NotBuilt { name: given.spelled("TLS_CERT") });
+            }
+            // What is wrong with the files is told where they are read.
+            (Some(_), Some(_)) => self.certificate().map(|_| ())?,
+        }
+        let has_proxy = !self.trusted_proxies.is_empty() || matches!(self.host, Host::Unix(_));
+        if self.proxy_protocol == Switch::On && !has_proxy {
+            let given = given.spelled("PROXY_PROTOCOL");
+            return Err(SettingsError::Alone { given, missing: "TRUSTED_PROXIES" });
         }
         if self.mailbox_total_bytes < u64::from(self.mailbox_bytes) {
             let rule = "MAILBOX_TOTAL_BYTES must be MAILBOX_BYTES at least".to_owned();

@@ -47,7 +47,7 @@ impl Record {
             Input::Opened { conn, target, .. } => Happening::Up(conn.0, format!("opens {target}")),
             Input::Text { conn, text } => Happening::Up(conn.0, clip(text)),
             Input::Posted { conn, body, .. } => Happening::Up(conn.0, format!("POST {}", clip(body))),
-            Input::Polled { conn, target } => Happening::Up(conn.0, format!("GET {target}")),
+            Input::Polled { conn, target, .. } => Happening::Up(conn.0, format!("GET {target}")),
             Input::Heard { conn } => Happening::Up(conn.0, "(pong)".to_owned()),
             Input::Closed { conn, cause } => Happening::Up(conn.0, format!("is over: {cause:?}")),
             Input::QueueFull { conn } => Happening::Up(conn.0, "does not read".to_owned()),

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 
-import { Browser, isOnePiece, oneMesh, without } from './browser.mjs';
+import { Browser, everySignalArrived, isOnePiece, linked, oneMesh, without } from './browser.mjs';
 import { Server, until } from './server.mjs';
 
 /** Waits until `peer` has heard `content` from `sender`. */
@@ -48,10 +48,14 @@ describe('five pages with the default settings', () => {
 
   it('form one mesh', async (test) => {
     for (const peerId of idsInOrderOfJoining) {
+      const start = performance.now();
       peers.push(await browser.peer(server, { peerId }));
-      test.diagnostic(`${peers.length} are one mesh after ${await oneMesh(peers)} ms`);
+      if (peers.length > 1) await linked(peers);
+      await oneMesh(peers);
+      test.diagnostic(`${peers.length} pages are one mesh ${Math.round(performance.now() - start)} ms after the last was opened`);
     }
     assert.equal((await server.health()).peers, 5);
+    await everySignalArrived(peers);
   });
 
   it('hear a broadcast of each of them', async () => {
@@ -83,9 +87,12 @@ describe('five pages with the default settings', () => {
   });
 
   it('are joined by a sixth in the same mesh', async (test) => {
+    const start = performance.now();
     const sixth = await browser.peer(server, { peerId: idOfTheSixth });
     peers.push(sixth);
-    test.diagnostic(`joined after ${await oneMesh(peers)} ms`);
+    await linked(peers);
+    await oneMesh(peers);
+    test.diagnostic(`joined ${Math.round(performance.now() - start)} ms after it was opened`);
     await broadcastReachesAll(sixth, peers, 'the sixth is here');
     await broadcastReachesAll(peers[0], peers, 'welcome');
   });
@@ -127,9 +134,14 @@ describe('pages in two networks', () => {
   });
 
   it('never meet', async () => {
-    const join = (networkName) => Promise.all([0, 1].map(() => browser.peer(server, { networkName })));
-    const networks = [await join('red'), await join('blue')];
+    const networks = [[], []];
+    for (const networkName of ['red', 'blue', 'red', 'blue']) {
+      const peers = networks[networkName === 'red' ? 0 : 1];
+      peers.push(await browser.peer(server, { networkName }));
+      if (peers.length > 1) await linked(peers);
+    }
     for (const peers of networks) {
+      await everySignalArrived(peers);
       await oneMesh(peers);
       await broadcastReachesAll(peers[0], peers, 'hello');
     }

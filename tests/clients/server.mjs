@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 30_000;
 const LOG_LINES_KEPT = 200;
 
 /** Polls `condition` until it gives something truthy, and returns that; fails with `what` at the deadline. */

@@ -1,6 +1,8 @@
 //! `/metrics`: what it says, whether Prometheus understands it, and whether document, dashboard and alerts agree
 //! with it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;

@@ -14,6 +14,9 @@ impl Switchboard {
     /// Joins the network that the message names; again in the same network: takes the new `data` and
     /// introduces anew.
     pub(crate) fn announce(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
+            return Err(Refusal::NetworkNotGranted);
+        }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;
         let k = request.max_peers.max(self.limits.introductions);
         let network = self.join(slot, &request.network);

@@ -45,6 +45,9 @@ impl Switchboard {
     ) -> Result<Outcome, Refusal> {
         let from = self.peers[slot].spelling;
         let reach = self.reach(slot);
+        if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
+            return Err(Refusal::NetworkNotGranted);
+        }
         if reach == Reach::Nowhere {
             return Err(Refusal::NotAnnounced);
         }
@@ -133,6 +136,7 @@ impl Switchboard {
 
     fn reach(&self, slot: u32) -> Reach {
         match &self.peers[slot].standing {
+            Standing::Fresh if !self.grant(self.peers[slot].conn).allows_network(GLOBAL) => Reach::Nowhere,
             Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),
             Standing::Departed => Reach::Nowhere,
             Standing::Announced(announcement) => Reach::Network(announcement.network),

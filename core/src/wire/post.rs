@@ -38,6 +38,7 @@ pub(crate) fn read(body: &str) -> Result<Body<'_>, Refusal> {
 /// The status of an answer that says why a single message was refused.
 pub(crate) fn status(refusal: Refusal) -> u16 {
     match refusal {
+        Refusal::PeerNotGranted | Refusal::NetworkNotGranted => 403,
         Refusal::TargetNotConnected => 404,
         Refusal::ConnectedElsewhere => 409,
         Refusal::RateLimited { .. } => 429,

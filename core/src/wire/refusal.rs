@@ -30,6 +30,8 @@ pub(crate) enum Refusal {
     MessageForOtherNetwork,
     TargetInOtherNetwork,
     NotAnnounced,
+    PeerNotGranted,
+    NetworkNotGranted,
     RateLimited { per_second: u32, burst: u32 },
 }
 
@@ -58,6 +60,7 @@ impl Refusal {
             Refusal::TargetNotConnected | Refusal::MailboxFull => ErrorCode::TargetNotConnected,
             Refusal::MessageForOtherNetwork | Refusal::TargetInOtherNetwork => ErrorCode::OtherNetwork,
             Refusal::NotAnnounced => ErrorCode::NotAnnounced,
+            Refusal::PeerNotGranted | Refusal::NetworkNotGranted => ErrorCode::Forbidden,
             Refusal::RateLimited { .. } => ErrorCode::RateLimited,
         }
     }
@@ -94,7 +97,9 @@ impl fmt::Display for Refusal {
             Refusal::MailboxFull => write!(f, "Target peer is not connected and its mailbox is full"),
             Refusal::MessageForOtherNetwork => write!(f, "networkName is not the network of the sender"),
             Refusal::TargetInOtherNetwork => write!(f, "Target peer is in another network"),
-            Refusal::NotAnnounced => write!(f, "Announce again before signaling after a goodbye"),
+            Refusal::NotAnnounced => write!(f, "Announce yourself before signaling"),
+            Refusal::PeerNotGranted => write!(f, "The token does not allow this peerId"),
+            Refusal::NetworkNotGranted => write!(f, "The token does not allow this network"),
             Refusal::RateLimited { per_second, burst } => {
                 write!(f, "More than {per_second} messages per second (bursts up to {burst}); slow down")
             }
@@ -135,6 +140,8 @@ mod tests {
             Refusal::MessageForOtherNetwork,
             Refusal::TargetInOtherNetwork,
             Refusal::NotAnnounced,
+            Refusal::PeerNotGranted,
+            Refusal::NetworkNotGranted,
             Refusal::RateLimited { per_second: 1, burst: 2 },
         ] {
             assert_eq!(json_string(&refusal.to_string()), format!("\"{refusal}\""));

@@ -4,7 +4,7 @@
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 
 use peerpigeon_core::{
-    AddressKey, CloseReason, ConnId, Event, Gone, Input, Limits, Output, Switchboard, Time, UnixMillis,
+    AddressKey, CloseReason, ConnId, Event, Gone, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };
 use serde_json::Value;
 
@@ -72,7 +72,13 @@ impl Board {
 
     pub fn open_from(&mut self, conn: u64, id: &str, address: Option<u64>) {
         let address = address.map(AddressKey);
-        self.input(Input::Opened { conn: ConnId(conn), target: &format!("/?peerId={id}"), address });
+        let target = format!("/?peerId={id}");
+        self.input(Input::Opened { conn: ConnId(conn), target: &target, address, grant: &Grant::ANY });
+    }
+
+    pub fn open_with(&mut self, conn: u64, id: &str, grant: &Grant) {
+        let target = format!("/?peerId={id}");
+        self.input(Input::Opened { conn: ConnId(conn), target: &target, address: None, grant });
     }
 
     pub fn text(&mut self, conn: u64, text: &str) {
@@ -81,17 +87,23 @@ impl Board {
 
     /// Posts `body` and returns status and body of the answer.
     pub fn post(&mut self, conn: u64, body: &str) -> (u16, Value) {
-        self.input(Input::Posted { conn: ConnId(conn), body, address: None });
+        self.post_with(conn, body, &Grant::ANY)
+    }
+
+    pub fn post_with(&mut self, conn: u64, body: &str, grant: &Grant) -> (u16, Value) {
+        self.input(Input::Posted { conn: ConnId(conn), body, address: None, grant });
         let (to, status, text) = self.replies.pop().unwrap();
         assert_eq!(to, conn);
         (status, serde_json::from_str(&text).unwrap())
     }
 
     pub fn poll(&mut self, conn: u64, id: &str, wait: u32) {
-        self.input(Input::Polled {
-            conn: ConnId(conn),
-            target: &format!("/signaling?peerId={id}&wait={wait}"),
-        });
+        self.poll_with(conn, id, wait, &Grant::ANY);
+    }
+
+    pub fn poll_with(&mut self, conn: u64, id: &str, wait: u32, grant: &Grant) {
+        let target = format!("/signaling?peerId={id}&wait={wait}");
+        self.input(Input::Polled { conn: ConnId(conn), target: &target, grant });
     }
 
     /// The types of the messages in the only answer, which went to `conn`.

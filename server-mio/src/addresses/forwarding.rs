@@ -3,7 +3,8 @@
 use super::AddressList;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Whose connection this is: `peer`, the other end of the socket, unless that is a trusted proxy; then the
+/// Whose connection this is: `peer`, the other end of the socket, unless that is a trusted proxy, as everybody
+/// without an address is, since a Unix socket is nobody's but a proxy's; then the
 /// nearest address that is no trusted proxy, as these proxies report it.
 ///
 /// Each proxy appends whom it got the request from, so reading goes from the right, and stops at the first
@@ -14,12 +15,12 @@ use std::net::{IpAddr, Ipv6Addr};
 /// are there `X-Forwarded-For` counts: nearly all proxies write it, and most let a `Forwarded` of the client
 /// pass. A proxy that writes `Forwarded` must remove `X-Forwarded-For`.
 pub fn client_address<'a>(
-    peer: IpAddr,
+    peer: Option<IpAddr>,
     trusted: &AddressList,
     x_forwarded_for: impl DoubleEndedIterator<Item = &'a str>,
     forwarded: impl DoubleEndedIterator<Item = &'a str>,
-) -> IpAddr {
-    let peer = peer.to_canonical();
+) -> Option<IpAddr> {
+    let peer = peer.map(|peer| peer.to_canonical());
     let mut listed = x_forwarded_for.rev().flat_map(elements_from_the_right).peekable();
     if listed.peek().is_some() {
         nearest_untrusted(peer, trusted, listed.map(node))
@@ -31,14 +32,16 @@ pub fn client_address<'a>(
 
 /// `hops` come from the nearest one on.
 fn nearest_untrusted(
-    peer: IpAddr,
+    peer: Option<IpAddr>,
     trusted: &AddressList,
     hops: impl Iterator<Item = Option<IpAddr>>,
-) -> IpAddr {
+) -> Option<IpAddr> {
     let mut nearest = peer;
     for hop in hops {
         match hop {
-            Some(address) if trusted.contains(nearest) => nearest = address,
+            Some(address) if nearest.is_none_or(|nearest| trusted.contains(nearest)) => {
+                nearest = Some(address)
+            }
             _ => break,
         }
     }
@@ -125,7 +128,8 @@ mod tests {
     fn client(peer: &str, x_forwarded_for: &[&str], forwarded: &[&str]) -> String {
         let trusted = AddressList::parse(TRUSTED).unwrap();
         let (x_forwarded_for, forwarded) = (x_forwarded_for.iter().copied(), forwarded.iter().copied());
-        client_address(peer.parse().unwrap(), &trusted, x_forwarded_for, forwarded).to_string()
+        let peer = Some(peer.parse().unwrap());
+        client_address(peer, &trusted, x_forwarded_for, forwarded).unwrap().to_string()
     }
 
     #[test]
@@ -135,8 +139,20 @@ mod tests {
         assert_eq!(client("2001:db8::1", forged.0, forged.1), "2001:db8::1");
         assert_eq!(client("::ffff:192.0.2.1", forged.0, forged.1), "192.0.2.1");
         let nobody = AddressList::default();
-        let peer = "127.0.0.1".parse().unwrap();
+        let peer = Some("127.0.0.1".parse().unwrap());
         assert_eq!(client_address(peer, &nobody, ["1.1.1.1"].into_iter(), [].into_iter()), peer);
+    }
+
+    #[test]
+    fn whoever_comes_by_a_unix_socket_is_a_proxy() {
+        let nobody = AddressList::default();
+        let client = |headers: &[&'static str]| {
+            let client = client_address(None, &nobody, headers.iter().copied(), [].into_iter());
+            client.map(|client| client.to_string())
+        };
+        assert_eq!(client(&[]), None);
+        assert_eq!(client(&["unknown"]), None);
+        assert_eq!(client(&["1.1.1.1, 192.0.2.1"]).as_deref(), Some("192.0.2.1"));
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub fn parse<'b>(
     seen: usize,
     headers: &'b mut [Header<'b>; MAX_HEADERS],
 ) -> Result<Option<(Request<'b>, usize)>, Refusal> {
-    refuse_bare_newlines(bytes, seen)?;
-    let end = find(bytes, b"\r\n\r\n", seen.saturating_sub(3));
+    let end = end_of_head(bytes, seen);
+    refuse_bare_newlines(&bytes[..end.unwrap_or(bytes.len())], seen)?;
     if end.is_none() && seen > 0 {
         return incomplete(bytes);
     }
@@ -78,15 +78,18 @@ fn over_target(bytes: &[u8]) -> bool {
 
 /// RFC 9112 section 2.2: a line ends with CR LF. A lone LF may be accepted, but then two readers can see two
 /// different requests in the same bytes.
-fn refuse_bare_newlines(bytes: &[u8], seen: usize) -> Result<(), Refusal> {
-    let end = find(bytes, b"\r\n\r\n", seen.saturating_sub(3)).map_or(bytes.len(), |at| at + 4);
-    let bare = (seen.min(end)..end).any(|at| bytes[at] == b'\n' && (at == 0 || bytes[at - 1] != b'\r'));
+fn refuse_bare_newlines(head: &[u8], seen: usize) -> Result<(), Refusal> {
+    let mut new = seen.min(head.len())..head.len();
+    let bare = new.any(|at| head[at] == b'\n' && (at == 0 || head[at - 1] != b'\r'));
     if bare { Err(bad("Line feed without carriage return")) } else { Ok(()) }
 }
 
-fn find(bytes: &[u8], what: &[u8], from: usize) -> Option<usize> {
-    let from = from.min(bytes.len());
-    bytes[from..].windows(what.len()).position(|window| window == what).map(|at| from + at)
+/// Where the head ends, behind its empty line. Empty lines before the request do not count (section 2.2).
+fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
+    let empty_lines = bytes.chunks(2).take_while(|line| *line == b"\r\n").count();
+    let from = seen.saturating_sub(3).max(2 * empty_lines);
+    let at = bytes[from..].windows(4).position(|window| window == b"\r\n\r\n")?;
+    Some(from + at + 4)
 }
 
 /// 505 for a version that has the form of one (RFC 9112 section 2.3), else 400.

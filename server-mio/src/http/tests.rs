@@ -141,6 +141,8 @@ fn well_formed_requests_are_read() {
 #[test]
 fn what_can_be_read_in_two_ways_is_refused() {
     let cases: &[(&str, &[u8])] = &[
+        ("LF alone behind empty lines", b"\r\n\r\nGET / HTTP/1.1\nHost: a\n\n\r\n\r\n"),
+        ("an empty line of LF alone behind empty lines", b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\n\r\n\r\n"),
         ("no target", b"GET HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("two blanks", b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("no version", b"GET /\r\nHost: a\r\n\r\n"),

@@ -4,7 +4,7 @@ use crate::net::Door;
 use crate::server::exchange::Exchange;
 use crate::server::queue::Queue;
 use crate::websocket::Decoder;
-use peerpigeon_core::{AddressKey, ConnId, Time};
+use peerpigeon_core::{AddressKey, ConnId, Grant, Time};
 use std::net::SocketAddr;
 
 /// One of very many, most of them idle WebSockets: whatever is rare is boxed.
@@ -63,6 +63,7 @@ pub(crate) struct HttpState {
 pub(crate) struct Post {
     pub(crate) exchange: Exchange,
     pub(crate) address: Option<AddressKey>,
+    pub(crate) grant: Grant,
     /// It grows with what has come, not with what the head promises.
     pub(crate) body: Vec<u8>,
 }

@@ -5,7 +5,7 @@ use crate::net::Net;
 use crate::server::Server;
 use crate::server::connection::{HttpState, Post};
 use crate::server::read_http::Next;
-use peerpigeon_core::{ConnId, Gone, Input, Limits};
+use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits};
 
 /// What must be known of a request when it is answered.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ impl<N: Net> Server<N> {
         id: ConnId,
         state: &mut HttpState,
         request: &Request<'_>,
+        grant: Grant,
     ) -> Next {
         let exchange = Exchange {
             origin: request.origin().map(Into::into),
@@ -35,12 +36,12 @@ impl<N: Net> Server<N> {
                 self.connections.queue(id, 32, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
             }
             let address = self.gate.address_key(state.remote, request);
-            state.post = Some(Box::new(Post { exchange, address, body: Vec::new() }));
+            state.post = Some(Box::new(Post { exchange, address, grant, body: Vec::new() }));
             return Next::Request;
         }
         let keep_alive = request.keep_alive;
         self.exchanges.insert(id, exchange);
-        self.feed(Input::Polled { conn: id, target: request.target });
+        self.feed(Input::Polled { conn: id, target: request.target, grant: &grant });
         if self.exchanges.contains_key(&id) {
             let deadline = self.now + Limits::POLL_MS + self.config.handshake_timeout_ms;
             self.connections.set_handshake_deadline(id, deadline);
@@ -53,14 +54,14 @@ impl<N: Net> Server<N> {
     }
 
     /// The body is whole.
-    pub(super) fn finish_post(&mut self, id: ConnId, Post { exchange, address, body }: Post) -> Next {
+    pub(super) fn finish_post(&mut self, id: ConnId, Post { exchange, address, grant, body }: Post) -> Next {
         let Ok(body) = std::str::from_utf8(&body) else {
             self.refuse(id, Refusal { status: Status::BadRequest, text: "Body is not UTF-8" }, None);
             return Next::Nothing;
         };
         let keep_alive = exchange.keep_alive;
         self.exchanges.insert(id, exchange);
-        self.feed(Input::Posted { conn: id, body, address });
+        self.feed(Input::Posted { conn: id, body, address, grant: &grant });
         if keep_alive { Next::Request } else { Next::Nothing }
     }
 
@@ -105,6 +106,7 @@ impl<N: Net> Server<N> {
 fn status_of(code: u16) -> Status {
     match code {
         200 => Status::Ok,
+        403 => Status::Forbidden,
         404 => Status::NotFound,
         409 => Status::Conflict,
         429 => Status::TooManyRequests,

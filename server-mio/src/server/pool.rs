@@ -53,9 +53,10 @@ impl Pool {
         }
     }
 
-    /// When to call [`Pool::trim`] next.
+    /// When to call [`Pool::trim`] next: at once when something was put back that no trim has seen, since the loop may
+    /// have nothing else to wake up for.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.trim_at
+        self.trim_at.or((!self.buffers.is_empty()).then_some(Time(0)))
     }
 
     /// Bytes of memory that it owns.
@@ -106,7 +107,6 @@ mod tests {
     fn an_idle_pool_ends_empty_and_asks_for_no_more_time() {
         let mut pool = Pool::default();
         pool.put(Vec::with_capacity(1000));
-        pool.trim(Time(0));
         let mut trims = 0;
         while let Some(when) = pool.deadline() {
             pool.trim(when);

@@ -10,7 +10,7 @@ use crate::origins::AllowOrigin;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
 use crate::server::read::Received;
-use peerpigeon_core::{ConnId, Input, UnixMillis};
+use peerpigeon_core::{ConnId, Grant, Input, UnixMillis};
 
 /// What follows a request.
 pub(super) enum Next {
@@ -131,16 +131,19 @@ impl<N: Net> Server<N> {
         };
         let verdict = match (state.door, purpose) {
             (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
-            (Door::Admin, Purpose::Http) => Ok(()),
+            (Door::Admin, Purpose::Http) => Ok(Grant::ANY),
             (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
         };
-        if let Err(refusal) = verdict {
-            self.refuse(id, refusal, Some(request));
-            return Next::Nothing;
-        }
+        let grant = match verdict {
+            Ok(grant) => grant,
+            Err(refusal) => {
+                self.refuse(id, refusal, Some(request));
+                return Next::Nothing;
+            }
+        };
         match upgrade {
             Upgrade::WebSocket { key } => {
-                self.open(id, state, request, key);
+                self.open(id, state, request, key, &grant);
                 Next::Frames
             }
             Upgrade::No if self.is_too_long(request) => {
@@ -148,7 +151,7 @@ impl<N: Net> Server<N> {
                 self.refuse(id, Refusal { status: Status::ContentTooLarge, text }, Some(request));
                 Next::Nothing
             }
-            Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request),
+            Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
             Upgrade::No => {
                 let visitor = Visitor::of(state.door, state.remote, request);
                 let answer = http::respond(request, visitor, &self.config.pages, &self.vitals());
@@ -172,7 +175,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Makes a WebSocket of the connection and tells the core.
-    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8]) {
+    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8], grant: &Grant) {
         let cors = self.gate.cors(request.origin());
         self.meter.count_answer(Status::SwitchingProtocols);
         self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
@@ -183,7 +186,7 @@ impl<N: Net> Server<N> {
             connection.marks.is_known = true;
         }
         log::debug!("{conn:?} is a WebSocket from {:?}", state.remote);
-        self.feed(Input::Opened { conn, target: request.target, address });
+        self.feed(Input::Opened { conn, target: request.target, address, grant });
     }
 
     /// Answers what cannot be served. The connection ends with it.

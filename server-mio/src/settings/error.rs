@@ -16,6 +16,20 @@ pub enum SettingsError {
         /// What it may be.
         allowed: String,
     },
+    /// A file that a setting names is wrong.
+    BadFile {
+        /// The setting.
+        name: String,
+        /// Which file, and what is wrong with it.
+        detail: String,
+    },
+    /// One setting needs another.
+    Alone {
+        /// The one that is given.
+        given: String,
+        /// The one that is missing.
+        missing: &'static str,
+    },
     /// Two values that do not go together, each as `NAME=value`.
     Conflict {
         /// One of them.
@@ -46,9 +60,14 @@ pub enum SettingsError {
         /// The flag that looks most like it.
         nearest: Option<String>,
     },
-    /// A setting of the protocol that this version does not have yet; to start without it could open a door.
+    /// A setting that this build cannot follow; to start without it could open a door.
     NotBuilt {
         /// The variable or flag.
+        name: String,
+    },
+    /// A token is to be minted, and there is nothing to sign it with.
+    SecretMissing {
+        /// The setting.
         name: String,
     },
     /// A flag without its value.
@@ -83,6 +102,10 @@ impl fmt::Display for SettingsError {
                 }
                 write!(f, "allowed is {allowed}")
             }
+            SettingsError::BadFile { name, detail } => write!(f, "{name}: {}", Plain(detail)),
+            SettingsError::Alone { given, missing } => {
+                write!(f, "{given}: goes with {missing}, which is not set")
+            }
             SettingsError::Conflict { first, second, rule } => write!(f, "{first} with {second}: {rule}"),
             SettingsError::File { place, detail } => write!(f, "{}: {detail}", Plain(place)),
             SettingsError::UnknownVariable { name, nearest } => {
@@ -94,7 +117,10 @@ impl fmt::Display for SettingsError {
                 suggestion(f, nearest.as_deref())
             }
             SettingsError::NotBuilt { name } => {
-                write!(f, "{name}: this version cannot do that yet; it does not start as if it could")
+                write!(f, "{name}: this build cannot do that; it does not start as if it could")
+            }
+            SettingsError::SecretMissing { name } => {
+                write!(f, "{name}: not set; a token is signed with it")
             }
             SettingsError::NoValue { name, allowed } => write!(f, "{name}: needs a value, {allowed}"),
             SettingsError::UnexpectedValue { name } => write!(f, "{name}: takes no value"),

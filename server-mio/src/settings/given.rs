@@ -1,6 +1,7 @@
 //! What the environment and the command line say.
 
 use super::file::{self, Entry};
+use super::token_order::{self, TokenOrder};
 use super::{ROWS, Row, Settings, SettingsError};
 use core::fmt;
 use lexopt::{Arg, Parser};
@@ -15,6 +16,8 @@ pub enum Command {
     Serve(Box<Settings>),
     /// Show these settings and where they come from; see [`super::effective`].
     Check(Box<Settings>, Given),
+    /// Mint a token that says this, with these settings, which have a secret.
+    Token(Box<Settings>, TokenOrder),
     /// Show the help.
     Help,
     /// Show the version.
@@ -25,9 +28,10 @@ pub enum Command {
 pub(super) type Flag = (&'static Row, OsString);
 
 /// What the command line asks for, as far as it is no setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Serve,
+    Token(TokenOrder),
     Check,
     Help,
     Version,
@@ -151,6 +155,10 @@ pub(super) fn command_line(
             Ok(Some(Arg::Short(letter))) => {
                 return Err(SettingsError::UnknownFlag { name: format!("-{letter}"), nearest: None });
             }
+            Ok(Some(Arg::Value(word))) if word == TOKEN && action == Action::Serve && flags.is_empty() => {
+                action = Action::Token(TokenOrder::default());
+                continue;
+            }
             Ok(Some(Arg::Value(argument))) => {
                 let argument = argument.to_string_lossy().into_owned();
                 return Err(SettingsError::UnexpectedArgument { argument });
@@ -164,6 +172,15 @@ pub(super) fn command_line(
             "--version" => return Ok((Action::Version, flags)),
             "--check" => action = Action::Check,
             _ => {
+                if let Action::Token(order) = &mut action
+                    && let Some(flag) = token_order::FLAGS.into_iter().find(|flag| flag.name() == name)
+                {
+                    let value = parser
+                        .value()
+                        .map_err(|_| SettingsError::NoValue { name, allowed: flag.to_string() })?;
+                    order.set(flag, &value)?;
+                    continue;
+                }
                 let row = flag(&name)?;
                 let value = parser
                     .value()
@@ -178,9 +195,6 @@ fn flag(name: &str) -> Result<&'static Row, SettingsError> {
     if let Some(row) = ROWS.iter().find(|row| flag_of(row.name) == name) {
         return Ok(row);
     }
-    if NOT_BUILT.iter().any(|later| flag_of(later) == name) {
-        return Err(SettingsError::NotBuilt { name: name.to_owned() });
-    }
     let others = [CHECK, "HELP", "VERSION"];
     let flags = ROWS.iter().map(|row| row.name).chain(others).map(flag_of);
     Err(SettingsError::UnknownFlag { nearest: nearest(name, flags), name: name.to_owned() })
@@ -192,9 +206,6 @@ fn variable(name: &str, value: &OsStr) -> Result<Option<(&'static Row, Source)>,
         Some(plain) => (plain, Source::OwnVariable),
         None => (name, Source::Variable),
     };
-    if NOT_BUILT.contains(&plain) {
-        return Err(SettingsError::NotBuilt { name: name.to_owned() });
-    }
     if source == Source::OwnVariable && is_service_link(plain, value) {
         return Ok(None);
     }
@@ -242,6 +253,5 @@ const CHECK: &str = "CHECK";
 
 const CONFIG_FILE: &str = "CONFIG_FILE";
 
-/// Settings of the protocol document whose features are still to be built. Each of them promises safety, so
-/// none may be ignored.
-const NOT_BUILT: [&str; 4] = ["AUTH_JWT_SECRET", "AUTH_JWT_PUBLIC_KEY", "TLS_CERT", "TLS_KEY"];
+/// The subcommand.
+const TOKEN: &str = "token";

@@ -1,6 +1,7 @@
 //! The settings for readers: help, check, and the table of the README.
 
 use super::given::{Given, flag_of};
+use super::token_order::{self, OrderFlag};
 use super::{Group, Kind, ROWS, Row, Settings};
 use core::fmt::Write as _;
 
@@ -16,6 +17,14 @@ pub fn help() -> String {
         }
     }
     section(&mut text, "Instead of serving");
+    for flag in token_order::FLAGS {
+        let sentence = match flag {
+            OrderFlag::PeerId => "Mint a token, signed with AUTH_JWT_SECRET, that is bound to this peer;",
+            OrderFlag::Network => "to these networks;",
+            OrderFlag::ExpiresIn => "until then [1h].",
+        };
+        entry(&mut text, &format!("token {} VALUE", flag.name()), &format!("{sentence} {flag}."));
+    }
     entry(&mut text, "--check", "Look the settings over, show those in force, and exit.");
     entry(&mut text, "-h, --help", "Show this.");
     entry(&mut text, "-V, --version", "Show the version.");
@@ -59,10 +68,12 @@ fn in_a_sentence(row: &Row) -> String {
     let _ = match row.kind {
         Kind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
         Kind::Word(_) => write!(text, " One of {}.", row.kind),
+        Kind::Secret | Kind::PublicKey | Kind::File => write!(text, " Allowed is {}.", row.kind),
         Kind::Number { zero: None, .. }
         | Kind::Host
+        | Kind::Mode
         | Kind::Endpoint
-        | Kind::File
+        | Kind::Path
         | Kind::Addresses
         | Kind::Origins
         | Kind::Tokens => Ok(()),

@@ -2,11 +2,12 @@
 
 use super::given::Given;
 use super::memory::default_memory_budget;
-use super::value::{Host, Kind, LogFormat, Value as _};
+use super::value::{Host, Kind, LogFormat, Mode, Switch, Value as _};
 use super::{SettingsError, value};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
 use crate::http::Demo;
+use crate::jwt::{PublicKey, Secret};
 use crate::origins::Origins;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
@@ -153,12 +154,24 @@ settings! { |memory|
         "TCP port to listen on.";
     Listening: "HOST" host: Host = "localhost", Kind::Host,
         "Address to listen on: `localhost` is IPv4 and IPv6 loopback, `0.0.0.0` all of IPv4, `::` everything.";
+    Listening: "SOCKET_MODE" socket_mode: Mode = "660", Kind::Mode,
+        "Who may connect to a Unix socket that is the `HOST`.";
     Listening: "CORS_ORIGIN" cors_origin: Origins = "*", Kind::Origins,
         "Origins of web pages that may connect, as a comma list; `https://*.example.com` matches subdomains.";
     Listening: "AUTH_TOKEN" auth_token: Option<Tokens> = "", Kind::Tokens,
         "Token that clients must bring as `?token=` or `Authorization: Bearer`; a comma list while replacing one.";
+    Listening: "AUTH_JWT_SECRET" auth_jwt_secret: Option<Secret> = "", Kind::Secret,
+        "Secret that JSON Web Tokens are signed with (`HS256`); clients bring them as they do `AUTH_TOKEN`.";
+    Listening: "AUTH_JWT_PUBLIC_KEY" auth_jwt_public_key: Option<PublicKey> = "", Kind::PublicKey,
+        "Key that JSON Web Tokens are signed for (`EdDSA`).";
+    Listening: "TLS_CERT" tls_cert: Option<PathBuf> = "", Kind::File,
+        "Certificate for TLS, with those above it; read again when it changes.";
+    Listening: "TLS_KEY" tls_key: Option<PathBuf> = "", Kind::File,
+        "Private key of `TLS_CERT`.";
     Listening: "TRUSTED_PROXIES" trusted_proxies: AddressList = "none", Kind::Addresses,
         "Addresses of proxies whose `X-Forwarded-For` or `Forwarded` tells the client's address.";
+    Listening: "PROXY_PROTOCOL" proxy_protocol: Switch = "off", Kind::Word(&["on", "off"]),
+        "Whether the `TRUSTED_PROXIES`, and whoever comes by a Unix socket, speak the PROXY protocol (1 or 2).";
 
     Pages: "ADMIN_LISTEN" admin_listen: Option<SocketAddr> = "", Kind::Endpoint,
         "Address and port of their own for `/metrics`, `/stats` and `/status`, which the public one then lacks.";
@@ -220,7 +233,7 @@ settings! { |memory|
     Mailbox: "MAILBOX_TOTAL_BYTES" mailbox_total_bytes: u64 = "16777216", Kind::bytes(KIB, 1_024 * GIB),
         "Size of all that is kept.";
 
-    Process: "CONFIG_FILE" config_file: Option<PathBuf> = "", Kind::File,
+    Process: "CONFIG_FILE" config_file: Option<PathBuf> = "", Kind::Path,
         "File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.";
     Process: "CLEANUP_INTERVAL" cleanup_interval: u64 = "60000", Kind::millis(10, DAY),
         "How often expired state is swept.";

@@ -5,6 +5,7 @@ use super::{Row, SettingsError};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
 use crate::http::Demo;
+use crate::jwt::{PublicKey, Secret};
 use crate::origins::Origins;
 use core::fmt;
 use log::LevelFilter;
@@ -30,16 +31,24 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A [`Host`].
     Host,
+    /// A [`Mode`].
+    Mode,
     /// A [`SocketAddr`].
     Endpoint,
-    /// A file.
-    File,
+    /// A path.
+    Path,
     /// An [`AddressList`].
     Addresses,
     /// An [`Origins`].
     Origins,
     /// A [`Tokens`]; never shown.
     Tokens,
+    /// A [`Secret`]; never shown.
+    Secret,
+    /// A [`PublicKey`].
+    PublicKey,
+    /// The path of a file in PEM.
+    File,
 }
 
 /// What a number counts.
@@ -67,18 +76,17 @@ impl Kind {
     }
 
     pub(super) const fn or_zero(self, means: &'static str) -> Kind {
-        match self {
-            Kind::Number { unit, least, most, zero: _ } => {
-                Kind::Number { unit, least, most, zero: Some(means) }
-            }
-            Kind::Word(_)
-            | Kind::Host
-            | Kind::Endpoint
-            | Kind::File
-            | Kind::Addresses
-            | Kind::Origins
-            | Kind::Tokens => self,
+        if let Kind::Number { unit, least, most, zero: _ } = self {
+            Kind::Number { unit, least, most, zero: Some(means) }
+        } else {
+            self
         }
+    }
+
+    /// Whether its value is never shown.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        matches!(self, Kind::Tokens | Kind::Secret)
     }
 
     /// What stands for the value in the help.
@@ -90,10 +98,14 @@ impl Kind {
             Kind::Number { unit: Unit::Bytes, .. } => "BYTES",
             Kind::Word(_) => "WORD",
             Kind::Host => "ADDRESS",
+            Kind::Mode => "OCTAL",
             Kind::Endpoint => "ADDRESS:PORT",
-            Kind::File => "FILE",
+            Kind::Path => "FILE",
             Kind::Addresses | Kind::Origins => "LIST",
             Kind::Tokens => "TOKEN",
+            Kind::Secret => "SECRET",
+            Kind::PublicKey => "KEY",
+            Kind::File => "FILE",
         }
     }
 }
@@ -115,9 +127,12 @@ impl fmt::Display for Kind {
                 [some @ .., last] => write!(f, "{} or {last}", some.join(", ")),
                 [] => Ok(()),
             },
-            Kind::Host => f.write_str("localhost, 0.0.0.0, :: or another address of this machine"),
+            Kind::Host => f.write_str(
+                "localhost, 0.0.0.0, :: or another address of this machine, or unix:/path/of/a/socket",
+            ),
+            Kind::Mode => f.write_str("an octal number from 0 to 777, as of chmod"),
             Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
-            Kind::File => f.write_str("the path of a file"),
+            Kind::Path => f.write_str("the path of a file"),
             Kind::Addresses => {
                 f.write_str("a comma list of addresses and networks such as 10.0.0.0/8,::1, or none")
             }
@@ -125,37 +140,61 @@ impl fmt::Display for Kind {
                 "* or a comma list of origins such as https://example.com, https://*.example.com, null",
             ),
             Kind::Tokens => f.write_str("visible ASCII characters, several tokens apart by commas"),
+            Kind::Secret => write!(f, "a text of {} bytes at least", Secret::LEAST_BYTES),
+            Kind::File => f.write_str("a file in PEM"),
+            Kind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),
         }
     }
 }
 
 /// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
     /// IPv4 and IPv6 loopback.
     Localhost,
     /// This address.
     Address(IpAddr),
+    /// A Unix socket, by its absolute path.
+    Unix(PathBuf),
 }
 
 impl Host {
-    /// The addresses to bind.
+    /// The addresses to bind; a Unix socket has none.
     #[must_use]
-    pub fn addresses(self) -> Vec<IpAddr> {
+    pub fn addresses(&self) -> Vec<IpAddr> {
         match self {
             Host::Localhost => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            Host::Address(address) => vec![address],
+            Host::Address(address) => vec![*address],
+            Host::Unix(_) => Vec::new(),
         }
     }
 
     /// Whether nobody outside this machine can connect.
     #[must_use]
-    pub fn is_loopback(self) -> bool {
+    pub fn is_loopback(&self) -> bool {
         match self {
             Host::Localhost => true,
             Host::Address(address) => address.to_canonical().is_loopback(),
+            // In a container it is shared as a file.
+            Host::Unix(_) => false,
         }
     }
+}
+
+/// What comes before the path of a Unix socket.
+const UNIX: &str = "unix:";
+
+/// Who may use a file: the last nine bits of a `chmod`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+/// Something that is done or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Done.
+    On,
+    /// Not done.
+    Off,
 }
 
 /// How log lines look.
@@ -181,7 +220,7 @@ pub(super) fn read<V: Value>(given: &Given, row: &Row, fallback: &str) -> Result
     }
     text.and_then(|text| V::read(text, row.kind)).map_err(|refusal| SettingsError::BadValue {
         name: given.spelled(row.name),
-        value: (row.kind != Kind::Tokens).then(|| shown.into_owned()),
+        value: (!row.kind.is_secret()).then(|| shown.into_owned()),
         detail: match refusal {
             Refusal::NotAllowed => None,
             Refusal::Because(detail) => Some(detail),
@@ -237,6 +276,10 @@ impl Value for Host {
         if text == "localhost" {
             return Ok(Host::Localhost);
         }
+        if let Some(path) = text.strip_prefix(UNIX) {
+            let is_path = cfg!(unix) && path.starts_with('/') && !path.ends_with('/');
+            return if is_path { Ok(Host::Unix(path.into())) } else { Err(Refusal::NotAllowed) };
+        }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         bare.parse().map(Host::Address).map_err(|_| Refusal::NotAllowed)
     }
@@ -245,6 +288,7 @@ impl Value for Host {
         match self {
             Host::Localhost => "localhost".to_owned(),
             Host::Address(address) => address.to_string(),
+            Host::Unix(path) => format!("{UNIX}{}", path.display()),
         }
     }
 }
@@ -258,18 +302,6 @@ impl Value for Option<SocketAddr> {
 
     fn show(&self) -> String {
         self.map_or("(not set)".to_owned(), |address| address.to_string())
-    }
-}
-
-impl Value for Option<PathBuf> {
-    const UNSET: Option<Self> = Some(None);
-
-    fn read(text: &str, _: Kind) -> Result<Option<PathBuf>, Refusal> {
-        Some(text).filter(|text| !text.is_empty()).map(|text| Some(text.into())).ok_or(Refusal::NotAllowed)
-    }
-
-    fn show(&self) -> String {
-        self.as_ref().map_or("(not set)".to_owned(), |path| path.to_string_lossy().into_owned())
     }
 }
 
@@ -288,6 +320,37 @@ impl Value for Demo {
             Demo::Loopback => "loopback",
             Demo::On => "on",
             Demo::Off => "off",
+        }
+        .to_owned()
+    }
+}
+
+impl Value for Mode {
+    fn read(text: &str, _: Kind) -> Result<Mode, Refusal> {
+        let is_octal =
+            text.len() <= 4 && !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
+        mode.map(Mode).ok_or(Refusal::NotAllowed)
+    }
+
+    fn show(&self) -> String {
+        format!("{:o}", self.0)
+    }
+}
+
+impl Value for Switch {
+    fn read(text: &str, _: Kind) -> Result<Switch, Refusal> {
+        match text {
+            "on" => Ok(Switch::On),
+            "off" => Ok(Switch::Off),
+            _ => Err(Refusal::NotAllowed),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Switch::On => "on",
+            Switch::Off => "off",
         }
         .to_owned()
     }
@@ -372,5 +435,41 @@ impl Value for Option<Tokens> {
 
     fn show(&self) -> String {
         self.as_ref().map_or("(not set)", |_| "(set)").to_owned()
+    }
+}
+
+impl Value for Option<Secret> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<Secret>, Refusal> {
+        Secret::parse(text).map(Some).map_err(|error| Refusal::Because(error.to_string()))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or("(not set)", |_| "(set)").to_owned()
+    }
+}
+
+impl Value for Option<PublicKey> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<PublicKey>, Refusal> {
+        PublicKey::parse(text).map(Some).map_err(|error| Refusal::Because(error.to_string()))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "(not set)".to_owned(), PublicKey::to_string)
+    }
+}
+
+impl Value for Option<PathBuf> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<PathBuf>, Refusal> {
+        if text.is_empty() { Err(Refusal::NotAllowed) } else { Ok(Some(text.into())) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "(not set)".to_owned(), |path| path.display().to_string())
     }
 }

@@ -77,6 +77,7 @@ impl Admission {
             CloseReason::ShuttingDown
             | CloseReason::InactiveTimeout
             | CloseReason::InvalidPeerId
+            | CloseReason::PeerNotGranted
             | CloseReason::RateLimitExceeded
             | CloseReason::TooSlow
             | CloseReason::Replaced => false,
@@ -96,11 +97,15 @@ impl Admission {
     }
 
     /// Whether a close for want of a place is due: there is none, and waiting is over or impossible. While it waits,
-    /// the reason may change from one limit to the other.
+    /// the reason may change from one limit to the other, or somebody else may get its id.
     fn placeless(&self, scene: Scene<'_>, party: &Party) -> bool {
         let full = self.server_is_full(scene.ledger) || self.address_is_full(scene.ledger, party);
         let waited = scene.now.since(party.opened) >= self.limits.hold_for_place_ms;
-        full && (waited || (party.stage == Stage::Fresh && self.no_room_to_wait(scene.ledger)))
+        // Whoever has waited for its id need not wait for a place, too.
+        let challenger = party.stage == Stage::Held(CloseReason::PeerAlreadyConnected);
+        let turned_away = party.stage == Stage::Fresh && self.no_room_to_wait(scene.ledger);
+        let taken = party.me.is_some_and(|me| scene.ledger.by_peer.contains_key(me.id()));
+        (full && (waited || challenger || turned_away)) || (taken && waited)
     }
 
     fn may_close(&self, scene: Scene<'_>, conn: ConnId, party: &Party, why: CloseReason) -> bool {
@@ -112,6 +117,8 @@ impl Admission {
             // The law of liveness knows.
             CloseReason::InactiveTimeout => party.stage == Stage::Admitted,
             CloseReason::InvalidPeerId => peer.is_none(),
+            // Nobody here has a token.
+            CloseReason::PeerNotGranted => false,
             CloseReason::PeerAlreadyConnected => {
                 let taken = peer.is_some_and(|peer| ledger.by_peer.contains_key(&peer));
                 let answered = self.challenges.get(&conn).is_some_and(|challenge| challenge.answered);

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use peerpigeon_core::PeerId;
 
-/// Whom `me` is introduced to among `others`, at most `k`: about half the XOR-nearest, the rest one per distance
-/// bucket from the farthest bucket inwards, each the nearest within its bucket. Everybody while there are no more
-/// than `k`.
+/// Whom `me` is introduced to among `others`, at most `k`: half the XOR-nearest, then the nearest of each distance bucket
+/// from the farthest inwards, then the next nearest. Everybody while there are no more than `k`.
+///
+/// Where there are more buckets than places, each peer begins with one of its own (its last 32 bits modulo their count):
+/// if all began with the farthest, no choice would ever cross the levels between, and a network of thousands would
+/// fall into pieces.
 pub(crate) fn choice(me: PeerId, others: impl Iterator<Item = PeerId>, k: usize) -> BTreeSet<PeerId> {
     let mut nearest: Vec<PeerId> = others.filter(|other| *other != me).collect();
     nearest.sort_by_key(|other| me.distance(other));
@@ -14,18 +17,20 @@ pub(crate) fn choice(me: PeerId, others: impl Iterator<Item = PeerId>, k: usize)
         return nearest.into_iter().collect();
     }
     let mut chosen: BTreeSet<PeerId> = nearest.iter().copied().take(k.div_ceil(2)).collect();
-    for bucket in 0..160 {
-        if chosen.len() == k {
-            return chosen;
-        }
-        let within = nearest.iter().find(|other| bucket_of(me, **other) == bucket);
-        chosen.extend(within);
-    }
+    let of_bucket = |bucket| nearest.iter().copied().find(|other| bucket_of(me, *other) == bucket);
+    let far: Vec<PeerId> = (0..160).filter_map(of_bucket).filter(|other| !chosen.contains(other)).collect();
+    let places = k - chosen.len();
+    let first = if far.len() > places { last_32_bits(me) % far.len() } else { 0 };
+    chosen.extend(far.iter().cycle().skip(first).take(places.min(far.len())));
     let missing = k - chosen.len();
     let fill: Vec<PeerId> =
         nearest.into_iter().filter(|other| !chosen.contains(other)).take(missing).collect();
     chosen.extend(fill);
     chosen
+}
+
+fn last_32_bits(peer: PeerId) -> usize {
+    peer.0[16..].iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte))
 }
 
 /// The number of the first bit in which two ids differ: 0 is the farthest bucket, which holds half of all ids.
@@ -66,12 +71,28 @@ mod tests {
     }
 
     #[test]
-    fn half_are_the_nearest_and_the_rest_come_from_the_farthest_buckets() {
-        let near: Vec<PeerId> = (1..=9).map(|last| peer(0, last)).collect();
-        let far = [peer(0x80, 7), peer(0x80, 2), peer(0x40, 0), peer(0x60, 0), peer(0x01, 0)];
-        let chosen = choice(peer(0, 0), near.iter().chain(&far).copied(), 4);
-        let expected = [peer(0, 1), peer(0, 2), peer(0x80, 2), peer(0x40, 0)];
-        assert_eq!(chosen, expected.into_iter().collect());
+    fn half_are_the_nearest_and_the_rest_the_nearest_of_each_bucket_from_the_farthest_inwards() {
+        let others =
+            [peer(0, 1), peer(0, 2), peer(0, 3), peer(0x80, 7), peer(0x80, 2), peer(0x40, 0), peer(0x60, 0)];
+        let chosen = choice(peer(0, 0), others.into_iter(), 4);
+        assert_eq!(chosen, BTreeSet::from([peer(0, 1), peer(0, 2), peer(0x80, 2), peer(0x40, 0)]));
+    }
+
+    #[test]
+    fn where_there_are_more_buckets_than_places_each_peer_begins_with_its_own() {
+        let others: Vec<PeerId> =
+            (0..8).map(|bit| peer(0x80 >> bit, 0)).chain([peer(0, 0xf0), peer(0, 0xf1)]).collect();
+        let far = |me: PeerId| -> Vec<usize> {
+            choice(me, others.iter().copied(), 4)
+                .into_iter()
+                .map(|other| bucket_of(me, other))
+                .filter(|b| *b < 8)
+                .collect()
+        };
+        let begin = |last: u8| far(peer(0, last)).into_iter().collect::<BTreeSet<_>>();
+        assert_eq!(begin(0), BTreeSet::from([0, 1]));
+        assert_eq!(begin(3), BTreeSet::from([3, 4]));
+        assert_eq!(begin(7), BTreeSet::from([7, 0]));
     }
 
     #[test]

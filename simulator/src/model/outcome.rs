@@ -165,16 +165,12 @@ fn id_or_nothing(message: &Message<'_>) -> bool {
 
 /// The number of introductions that an announce asks for.
 pub(super) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
-    let most = i64::from(Limits::MAX_PEERS);
     let asked = match message.value("maxPeers") {
-        Value::Number(number) => {
-            let whole = number.as_i64().or_else(|| number.as_u64().map(|_| i64::MAX));
-            let rounded = || {
-                number.as_f64().map(|float| if float >= 50.0 { most } else { float.max(1.0).floor() as i64 })
-            };
-            whole.or_else(rounded).unwrap_or(10).clamp(1, most)
-        }
+        Value::Number(number) => number.as_f64().map_or(10, |asked| {
+            // Clamped, and rounded down.
+            (1..=Limits::MAX_PEERS).rev().find(|k| f64::from(*k) <= asked).unwrap_or(1)
+        }),
         Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => 10,
     };
-    usize::try_from(asked).unwrap_or(10).max(limits.introductions.into())
+    usize::from(asked.max(limits.introductions))
 }

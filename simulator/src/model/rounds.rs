@@ -54,7 +54,7 @@ impl Rounds {
 
     fn begin(&mut self, scene: Scene<'_>, newcomer: PeerId, occasion: Occasion) {
         self.rounds += 1;
-        if self.rounds % self.every != 0 {
+        if !self.rounds.is_multiple_of(self.every) {
             self.round = Some(Round { newcomer, occasion, open: None });
             return;
         }
@@ -181,9 +181,7 @@ impl Rounds {
 
     /// Once calm, everybody knows at least its choice, and each network is one piece wherever its choices make it so.
     pub(super) fn calm(&mut self, scene: Scene<'_>) -> Verdict {
-        // Without pings nobody says anything, and each is closed for its silence again and again.
-        let restless = self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms > 0;
-        if self.limits.reintroduce_interval_ms == 0 || restless {
+        if self.limits.reintroduce_interval_ms == 0 {
             return Ok(());
         }
         let every = usize::try_from(self.every).unwrap_or(usize::MAX);

@@ -97,7 +97,7 @@ impl Ledger {
 
     pub(crate) fn input(&mut self, now: Time, input: &Input<'_>) {
         match *input {
-            Input::Opened { conn, target, address } => {
+            Input::Opened { conn, target, address, .. } => {
                 let party = Party {
                     me: target::peer_id(target),
                     address,

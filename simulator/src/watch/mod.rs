@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use peerpigeon_core::{
-    AddressKey, Census, CloseReason, ConnId, Input, Limits, Output, Switchboard, Time, UnixMillis,
+    AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };
 
 pub(crate) use ledger::{Ledger, Party, Stage};
@@ -134,7 +134,7 @@ impl Watch {
         let board = &mut self.board;
         guard(|| board.handle(now, input))?;
         self.drain(now, record)?;
-        let thorough = self.inputs % self.care.every == 0;
+        let thorough = self.inputs.is_multiple_of(self.care.every);
         if thorough {
             let board = &self.board;
             guard(|| board.check_invariants())?;
@@ -219,12 +219,14 @@ impl Watch {
 impl Given {
     fn keep(input: &Input<'_>) -> Given {
         match *input {
-            Input::Opened { conn, target, address } => {
+            Input::Opened { conn, target, address, .. } => {
                 Given::Opened { conn, target: target.to_owned(), address }
             }
             Input::Text { conn, text } => Given::Text { conn, text: text.to_owned() },
-            Input::Posted { conn, body, address } => Given::Posted { conn, body: body.to_owned(), address },
-            Input::Polled { conn, target } => Given::Polled { conn, target: target.to_owned() },
+            Input::Posted { conn, body, address, .. } => {
+                Given::Posted { conn, body: body.to_owned(), address }
+            }
+            Input::Polled { conn, target, .. } => Given::Polled { conn, target: target.to_owned() },
             Input::Heard { conn } => Given::Other(Input::Heard { conn }),
             Input::Closed { conn, cause } => Given::Other(Input::Closed { conn, cause }),
             Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
@@ -237,10 +239,12 @@ impl Given {
     fn input(&self) -> Input<'_> {
         match self {
             Given::Opened { conn, target, address } => {
-                Input::Opened { conn: *conn, target, address: *address }
+                Input::Opened { conn: *conn, target, address: *address, grant: &Grant::ANY }
             }
-            Given::Posted { conn, body, address } => Input::Posted { conn: *conn, body, address: *address },
-            Given::Polled { conn, target } => Input::Polled { conn: *conn, target },
+            Given::Posted { conn, body, address } => {
+                Input::Posted { conn: *conn, body, address: *address, grant: &Grant::ANY }
+            }
+            Given::Polled { conn, target } => Input::Polled { conn: *conn, target, grant: &Grant::ANY },
             Given::Text { conn, text } => Input::Text { conn: *conn, text },
             Given::Other(input) => *input,
         }

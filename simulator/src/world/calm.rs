@@ -39,8 +39,18 @@ impl World<'_> {
         let again = limits.reintroduce_interval_ms + limits.reintroduce_interval_ms / 4;
         self.run_until(self.last_attempt() + waits + SETTLING_MS)?;
         self.run_until(self.last_attempt() + waits + SETTLING_MS + again)?;
+        if self.is_restless() {
+            return Ok(());
+        }
         self.everybody_is_back(&fitting)?;
         self.watch.calm(self.now)
+    }
+
+    /// Whether the settings alone keep a run from ever settling: without pings nobody says anything, and each is closed
+    /// for its silence again and again; pages say more than a small rate allows, and are closed for that.
+    fn is_restless(&self) -> bool {
+        let limits = &self.scenario.knobs.limits;
+        (limits.ping_interval_ms == 0 && limits.peer_timeout_ms > 0) || limits.message_burst < 1_000
     }
 
     /// The server sees the end of these sockets.
@@ -78,13 +88,6 @@ impl World<'_> {
 
     /// Everybody must be announced, or the run names who is missing.
     fn everybody_is_back(&self, fitting: &BTreeSet<usize>) -> Result<(), Breach> {
-        let limits = &self.scenario.knobs.limits;
-        // Without pings nobody says anything, and each is closed for its silence again and again; lively pages say
-        // more than a small rate allows, and are closed for that.
-        let restless = limits.ping_interval_ms == 0 && limits.peer_timeout_ms > 0;
-        if restless || limits.message_burst < 1_000 {
-            return Ok(());
-        }
         let announced = |slot: &&usize| {
             let slot = &self.slots[**slot];
             let party = self.watch.ledger.party_of(*slot.me.id());

@@ -1,6 +1,6 @@
 //! Sockets between the pages and the server.
 
-use peerpigeon_core::{ConnId, Gone, Input};
+use peerpigeon_core::{ConnId, Gone, Grant, Input};
 
 use super::queue::{Due, Upward};
 use super::{Socket, World};
@@ -111,7 +111,7 @@ impl World<'_> {
         match upward {
             Upward::Open { target, address } => {
                 self.queue.put(self.now + self.slots[slot].delay, Due::Opened(conn));
-                self.server(Input::Opened { conn, target: &target, address })?;
+                self.server(Input::Opened { conn, target: &target, address, grant: &Grant::ANY })?;
             }
             // What is still on its way when the page dies does not arrive.
             Upward::Text(_) | Upward::Pong if socket.dead => {}

@@ -38,7 +38,8 @@ fn what_is_no_number_is_none() {
 #[test]
 fn a_bad_value_is_named_with_where_it_came_from_and_what_is_allowed() {
     let port = "allowed is a whole number from 1 to 65535, or 0 (any free one, which is printed)";
-    let host = "allowed is localhost, 0.0.0.0, :: or another address of this machine";
+    let host =
+        "allowed is localhost, 0.0.0.0, :: or another address of this machine, or unix:/path/of/a/socket";
     let list = "allowed is a comma list of addresses and networks such as 10.0.0.0/8,::1, or none";
     let origins =
         "allowed is * or a comma list of origins such as https://example.com, https://*.example.com, null";
@@ -52,6 +53,18 @@ fn a_bad_value_is_named_with_where_it_came_from_and_what_is_allowed() {
         (vec![("HOST", "")], vec![], format!("HOST=\"\": {host}")),
         (vec![("HOST", "127.0.0.1:80")], vec![], format!("HOST=\"127.0.0.1:80\": {host}")),
         (vec![("HOST", "*")], vec![], format!("HOST=\"*\": {host}")),
+        (vec![("HOST", "unix:relative")], vec![], format!("HOST=\"unix:relative\": {host}")),
+        (vec![("HOST", "unix:")], vec![], format!("HOST=\"unix:\": {host}")),
+        (
+            vec![("SOCKET_MODE", "680")],
+            vec![],
+            "SOCKET_MODE=\"680\": allowed is an octal number from 0 to 777, as of chmod".to_owned(),
+        ),
+        (
+            vec![("PROXY_PROTOCOL", "on")],
+            vec![],
+            "PROXY_PROTOCOL: goes with TRUSTED_PROXIES, which is not set".to_owned(),
+        ),
         (
             vec![("DUPLICATE_PEER", "Reject")],
             vec![],
@@ -222,16 +235,19 @@ fn what_looks_like_a_setting_but_is_none_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn a_promise_of_safety_that_cannot_be_kept_is_refused() {
-    for name in ["AUTH_JWT_SECRET", "AUTH_JWT_PUBLIC_KEY", "TLS_CERT", "TLS_KEY"] {
-        let own = format!("PEERPIGEON_{name}");
-        let flag = given::flag_of(name);
-        let expected = "this version cannot do that yet; it does not start as if it could";
-        assert_eq!(complaint(&[(name, "s3cret")], &[]), format!("{name}: {expected}"));
-        assert_eq!(complaint(&[(&own, "s3cret")], &[]), format!("{own}: {expected}"));
-        assert_eq!(complaint(&[], &[&flag, "s3cret"]), format!("{flag}: {expected}"));
-        assert!(ROWS.iter().all(|row| row.name != name));
-    }
+fn a_certificate_and_its_key_go_together_and_are_looked_at() {
+    let lonely = |name: &str| complaint(&[(name, "/some/file")], &[]);
+    assert_eq!(lonely("TLS_CERT"), "TLS_CERT: goes with TLS_KEY, which is not set");
+    assert_eq!(lonely("PEERPIGEON_TLS_KEY"), "PEERPIGEON_TLS_KEY: goes with TLS_CERT, which is not set");
+    let both = [("TLS_CERT", "/no/such\nfile"), ("TLS_KEY", "/no/such/file")];
+    let expected = if cfg!(feature = "tls") {
+        "TLS_CERT: /no/such\\nfile: No such file or directory (os error 2)"
+    } else {
+        "TLS_CERT: this build cannot do that; it does not start as if it could"
+    };
+    assert_eq!(complaint(&both, &[]), expected);
+    assert_eq!(complaint(&both, &["--check"]), expected);
+    assert_eq!(complaint(&[("TLS_CERT", ""), both[1]], &[]), "TLS_CERT=\"\": allowed is a file in PEM");
 }
 
 #[test]

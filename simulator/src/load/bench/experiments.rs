@@ -25,8 +25,9 @@ pub(super) fn all(is_quick: bool, sockets: usize) -> Vec<Experiment> {
 
 fn relays(is_quick: bool) -> Vec<Experiment> {
     let every: &[Contestant] = if is_quick { &[Ours, Limit, Node] } else { &[Ours, Limit, Node, NodeScript] };
+    let two: &[Contestant] = if is_quick { &[Ours, Limit] } else { every };
     let base = Options {
-        duration: Duration::from_millis(if is_quick { 1_200 } else { 5_000 }),
+        duration: Duration::from_millis(if is_quick { 1_000 } else { 5_000 }),
         warm_up: Duration::from_millis(if is_quick { 300 } else { 1_000 }),
         announce: true,
         ..Options::default()
@@ -35,7 +36,7 @@ fn relays(is_quick: bool) -> Vec<Experiment> {
     vec![
         often("relay-250-w1", every, base.clone()),
         often("relay-250-w16", every, Options { window: 16, ..base.clone() }),
-        often("relay-2500-w16", every, Options { window: 16, payload: 2_500, ..base.clone() }),
+        often("relay-2500-w16", two, Options { window: 16, payload: 2_500, ..base.clone() }),
         often("relay-250-w1-5000", &[Ours, Limit], Options { peers: 5_000, ..base.clone() }),
         // The others tell everybody of everybody, which would take an hour among so many.
         Experiment {
@@ -63,7 +64,7 @@ fn connections(is_quick: bool, crowd: usize) -> Vec<Experiment> {
     };
     let churn = Options { mode: Mode::Churn, peers: 1_000, count: 500, ..base.clone() };
     // After a minute, so that all pings are spread; then once the interval of re-introductions.
-    let (warm_up, duration) = if is_quick { (seconds(0), seconds(15)) } else { (seconds(60), seconds(240)) };
+    let idle = Options { burst: false, warm_up: seconds(60), duration: seconds(240), ..memory.clone() };
     let slow = Options { mode: Mode::Slow, peers: 10, payload: 65_536, ..base.clone() };
     let handshakes = Options {
         mode: Mode::Handshakes,
@@ -73,14 +74,15 @@ fn connections(is_quick: bool, crowd: usize) -> Vec<Experiment> {
         ..base.clone()
     };
     let one = |name, contestants, options, repeat| Experiment { name, contestants, options, repeat };
+    let of = |quick: &'static [Contestant], full| if is_quick { quick } else { full };
     vec![
         one("start", &[Ours, Node], Options { mode: Mode::Start, ..base }, usize::MAX),
-        one("memory", &[Ours, Limit], memory.clone(), few),
-        one("memory-unannounced", &[Node], Options { announce: false, ..memory.clone() }, 1),
-        one("churn-1000", if is_quick { &[Ours] } else { &[Ours, Node] }, churn.clone(), few),
+        one("memory", of(&[Ours], &[Ours, Limit]), memory.clone(), few),
+        one("memory-unannounced", of(&[], &[Node]), Options { announce: false, ..memory }, 1),
+        one("churn-1000", of(&[Ours], &[Ours, Node]), churn.clone(), few),
         one("churn-crowd", &[Ours], Options { peers: crowd, ..churn }, few),
         one("handshakes", &[Ours, Limit, Node], handshakes, few),
-        one("slow", &[Ours, Node], slow, 1),
-        one("idle", &[Ours], Options { burst: false, warm_up, duration, ..memory }, 1),
+        one("slow", of(&[Ours], &[Ours, Node]), slow, 1),
+        one("idle", of(&[], &[Ours]), idle, 1),
     ]
 }

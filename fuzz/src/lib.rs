@@ -1,0 +1,18 @@
+//! What must hold for every input: one module with a function `run` for each target.
+//!
+//! | target | input |
+//! | --- | --- |
+//! | [`head`] | how it is cut, then the head of an HTTP request |
+//! | [`frames`] | limit and how it is cut, then the frames of a client |
+//! | [`dialects`] | a script: what connections say to the core |
+//! | [`server`] | a script: what clients do to the whole server, bytes and time |
+//!
+//! They panic when it does not hold. The fuzzer calls them with what it makes up, `cargo test` with what the fuzzer has found
+//! so far (`corpus/`).
+
+pub mod dialects;
+pub mod frames;
+pub mod head;
+pub mod network;
+pub mod script;
+pub mod server;

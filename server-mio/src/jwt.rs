@@ -1,0 +1,539 @@
+//! JSON Web Tokens (RFC 7519): the settings `AUTH_JWT_SECRET` and `AUTH_JWT_PUBLIC_KEY`.
+//!
+//! The form (RFC 7515 section 3.1) is read here, since it is little and libraries for it cost more bytes than
+//! all of it; the cryptography is that of `ring`, which TLS needs anyway. Each key goes with one algorithm
+//! (RFC 8725 section 3.1): a public key is never taken for a shared secret, whatever a token says.
+
+use core::fmt;
+use data_encoding::BASE64URL_NOPAD;
+use peerpigeon_core::{Grant, Limits, PeerId, Spelling};
+use ring::{hmac, signature};
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde_json::{Map, Value, json};
+
+/// A secret shared with whoever mints tokens, by HMAC with SHA-256 (`HS256`, RFC 7518 section 3.2).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// An Ed25519 key that tokens are signed with elsewhere (`EdDSA`, RFC 8037 section 3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    key: [u8; 32],
+    shown: String,
+}
+
+/// What a token is checked with. Without a key no token is good.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    secret: Option<hmac::Key>,
+    public: Option<[u8; 32]>,
+}
+
+/// What a minted token says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Who its bearer is; `None`: anybody.
+    pub peer: Option<PeerId>,
+    /// Where; empty: anywhere.
+    pub networks: Vec<String>,
+    /// Seconds since 1970 from which on it is no good.
+    pub expires: u64,
+}
+
+/// Why a token is no good; each is shown to whoever brought it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It has not the form of one.
+    NoToken,
+    /// Its `alg` goes with no key that is set, or it has a `crit` (RFC 7515 section 4.1.11).
+    Algorithm,
+    /// Signed with another key, or changed since.
+    Signature,
+    /// `exp` is missing, or no number.
+    NoEnd,
+    /// `exp` is over.
+    Expired,
+    /// `nbf` has not come, or is no number.
+    NotYet,
+    /// `aud` does not name this server.
+    Audience,
+    /// `peerId` is no peer id.
+    Peer,
+    /// `networks` is no list of network names, or too long.
+    Networks,
+}
+
+impl Secret {
+    /// Bytes that a secret has at least: as many as the hash (RFC 7518 section 3.2).
+    pub const LEAST_BYTES: usize = 32;
+
+    /// A secret; the bytes of the text are the key.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong; never says what the secret is.
+    pub fn parse(text: &str) -> Result<Secret, KeyError> {
+        if text.len() < Self::LEAST_BYTES { Err(KeyError::TooShort) } else { Ok(Secret(text.to_owned())) }
+    }
+
+    /// A token that says this.
+    #[must_use]
+    pub fn mint(&self, claims: &Claims) -> String {
+        let mut payload = Map::from_iter([("exp".to_owned(), claims.expires.into())]);
+        if let Some(peer) = claims.peer {
+            payload.insert("peerId".to_owned(), peer.to_string().into());
+        }
+        if !claims.networks.is_empty() {
+            payload.insert("networks".to_owned(), json!(claims.networks));
+        }
+        let encoded = |part: Value| BASE64URL_NOPAD.encode(part.to_string().as_bytes());
+        let signed = format!("{}.{}", encoded(json!({"alg": HS256, "typ": "JWT"})), encoded(payload.into()));
+        let signature = hmac::sign(&self.key(), signed.as_bytes());
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
+    }
+
+    fn key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes())
+    }
+}
+
+impl PublicKey {
+    /// Reads a `PUBLIC KEY` in PEM, or the file of that name.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn parse(text: &str) -> Result<PublicKey, KeyError> {
+        if text.contains(PEM_START) {
+            return Ok(PublicKey { key: key_in(text)?, shown: "(PEM)".to_owned() });
+        }
+        let pem = std::fs::read_to_string(text).map_err(|error| KeyError::File(error.to_string()))?;
+        Ok(PublicKey { key: key_in(&pem)?, shown: text.to_owned() })
+    }
+}
+
+/// The file, or that it is given as text.
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// Never shows the secret.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+impl Keys {
+    /// With what the settings give.
+    #[must_use]
+    pub fn new(secret: Option<&Secret>, public: Option<&PublicKey>) -> Keys {
+        Keys { secret: secret.map(Secret::key), public: public.map(|public| public.key) }
+    }
+
+    /// Whether tokens are asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.secret.is_none() && self.public.is_none()
+    }
+
+    /// What a token allows; `now` is seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no good.
+    pub fn check(&self, token: &[u8], now: u64) -> Result<Grant, Fault> {
+        let (signed, signature) = split_at_last_dot(token).ok_or(Fault::NoToken)?;
+        let (header, payload) = split_at_last_dot(signed).ok_or(Fault::NoToken)?;
+        let header = object(header)?;
+        let signature = BASE64URL_NOPAD.decode(signature).map_err(|_| Fault::NoToken)?;
+        if header.contains_key("crit") {
+            return Err(Fault::Algorithm);
+        }
+        let algorithm = header.get("alg").and_then(Value::as_str);
+        let is_good = match (algorithm, &self.secret, &self.public) {
+            (Some(HS256), Some(secret), _) => hmac::verify(secret, signed, &signature).is_ok(),
+            (Some(EDDSA), _, Some(public)) => {
+                let public = signature::UnparsedPublicKey::new(&signature::ED25519, public);
+                public.verify(signed, &signature).is_ok()
+            }
+            _ => return Err(Fault::Algorithm),
+        };
+        if !is_good {
+            return Err(Fault::Signature);
+        }
+        grant(&object(payload)?, now)
+    }
+}
+
+/// Judges the claims of a token whose signature is good.
+fn grant(claims: &Map<String, Value>, now: u64) -> Result<Grant, Fault> {
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
+    let (latest, earliest) = ((now + LEEWAY_SECONDS) as f64, now.saturating_sub(LEEWAY_SECONDS) as f64);
+    let end = claims.get("exp").and_then(Value::as_f64).ok_or(Fault::NoEnd)?;
+    if end <= earliest {
+        return Err(Fault::Expired);
+    }
+    if let Some(start) = claims.get("nbf")
+        && start.as_f64().is_none_or(|start| start > latest)
+    {
+        return Err(Fault::NotYet);
+    }
+    // RFC 7519 section 4.1.3: a token for others is none for us, though the key may be the same.
+    if let Some(audience) = claims.get("aud")
+        && audience != AUDIENCE
+        && !audience.as_array().is_some_and(|several| several.iter().any(|one| one == AUDIENCE))
+    {
+        return Err(Fault::Audience);
+    }
+    Ok(Grant { peer: peer(claims)?, networks: claims.get("networks").map(networks).transpose()? })
+}
+
+/// `peerId` must be an id; `sub` counts where it is one, since many issuers put something else there.
+fn peer(claims: &Map<String, Value>) -> Result<Option<PeerId>, Fault> {
+    let id = |value: &Value| value.as_str().and_then(Spelling::parse).map(|spelling| *spelling.id());
+    match claims.get("peerId") {
+        Some(value) => id(value).map(Some).ok_or(Fault::Peer),
+        None => Ok(claims.get("sub").and_then(id)),
+    }
+}
+
+fn networks(value: &Value) -> Result<Box<[Box<str>]>, Fault> {
+    let names = value.as_array().filter(|names| names.len() <= Grant::MAX_NETWORKS).ok_or(Fault::Networks)?;
+    let most = Limits::default().network_name_bytes as usize;
+    let name = |name: &Value| name.as_str().filter(|name| name.len() <= most).map(Into::into);
+    names.iter().map(name).collect::<Option<_>>().ok_or(Fault::Networks)
+}
+
+fn split_at_last_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let dot = bytes.iter().rposition(|byte| *byte == b'.')?;
+    Some((&bytes[..dot], &bytes[dot + 1..]))
+}
+
+fn object(part: &[u8]) -> Result<Map<String, Value>, Fault> {
+    let json = BASE64URL_NOPAD.decode(part).map_err(|_| Fault::NoToken)?;
+    serde_json::from_slice(&json).map_err(|_| Fault::NoToken)
+}
+
+/// The key in a `SubjectPublicKeyInfo` (RFC 8410 section 4), which for Ed25519 always begins the same.
+fn key_in(pem: &str) -> Result<[u8; 32], KeyError> {
+    const BEGINNING: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    let info = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoPublicKey)?;
+    let key = info.strip_prefix(&BEGINNING).ok_or(KeyError::NotEd25519)?;
+    key.try_into().map_err(|_| KeyError::NotEd25519)
+}
+
+impl Fault {
+    /// What is wrong, for whoever brought the token.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Fault::NoToken => "The token is wrong",
+            Fault::Algorithm => "The token is of a kind that is not accepted here (alg)",
+            Fault::Signature => "The token has a wrong signature",
+            Fault::NoEnd => "The token needs an end (exp)",
+            Fault::Expired => "The token has expired (exp)",
+            Fault::NotYet => "The token is not valid yet (nbf)",
+            Fault::Audience => "The token is for somebody else (aud)",
+            Fault::Peer => "peerId of the token must be a string of 40 hexadecimal digits",
+            Fault::Networks => "networks of the token must be a list of at most 32 network names",
+        }
+    }
+}
+
+/// Why a text is no [`Secret`] or [`PublicKey`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// Fewer than [`Secret::LEAST_BYTES`].
+    TooShort,
+    /// The file cannot be read.
+    File(String),
+    /// There is no public key in it.
+    NoPublicKey,
+    /// A public key of another kind.
+    NotEd25519,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyError::TooShort => write!(f, "it is shorter than {} bytes", Secret::LEAST_BYTES),
+            KeyError::File(error) => write!(f, "the file cannot be read: {error}"),
+            KeyError::NoPublicKey => f.write_str("there is no PUBLIC KEY in PEM"),
+            KeyError::NotEd25519 => f.write_str("the public key is not one of Ed25519"),
+        }
+    }
+}
+
+impl core::error::Error for KeyError {}
+
+const HS256: &str = "HS256";
+const EDDSA: &str = "EdDSA";
+
+/// Who we are, where a token says whom it is for.
+const AUDIENCE: &str = "peerpigeon";
+
+/// How far apart the clocks of this machine and of the issuer may be.
+const LEEWAY_SECONDS: u64 = 60;
+
+const PEM_START: &str = "-----BEGIN";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+    const NOW: u64 = 1_800_000_000;
+    const SECRET: &str = "a secret of 32 bytes, or of more";
+    const ID: &str = "0123456789abcdefABCDEF0123456789abcdefAB";
+
+    fn secret() -> Secret {
+        Secret::parse(SECRET).unwrap()
+    }
+
+    fn pair() -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+    }
+
+    fn public() -> PublicKey {
+        let key = pair().public_key().as_ref().try_into().unwrap();
+        PublicKey { key, shown: String::new() }
+    }
+
+    fn unsigned(header: &str, claims: &str) -> String {
+        format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(claims.as_bytes()))
+    }
+
+    fn by_secret(key: &[u8], header: &str, claims: &str) -> String {
+        let signed = unsigned(header, claims);
+        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), signed.as_bytes());
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
+    }
+
+    fn by_pair(header: &str, claims: &str) -> String {
+        let signed = unsigned(header, claims);
+        let signature = pair().sign(signed.as_bytes());
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
+    }
+
+    /// What comes of a token with these claims, signed as it must be.
+    fn claiming(claims: &str) -> Result<Grant, Fault> {
+        let keys = Keys::new(Some(&secret()), None);
+        keys.check(by_secret(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, claims).as_bytes(), NOW)
+    }
+
+    #[test]
+    fn the_example_of_the_standard_for_a_shared_secret_is_understood() {
+        // RFC 7515 appendix A.1.
+        let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+            eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
+            dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+        let key = BASE64URL_NOPAD.decode(key.as_bytes()).unwrap();
+        let keys = Keys { secret: Some(hmac::Key::new(hmac::HMAC_SHA256, &key)), public: None };
+        assert_eq!(keys.check(token.as_bytes(), 1_300_819_380), Ok(Grant::ANY));
+        assert_eq!(keys.check(token.as_bytes(), 1_300_819_380 + 60), Err(Fault::Expired));
+    }
+
+    #[test]
+    fn the_example_of_the_standard_for_ed25519_is_understood() {
+        // RFC 8037 appendix A.4; its payload is no JSON, which is looked at only once the signature is good.
+        let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+            hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        let key = BASE64URL_NOPAD.decode(b"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+        let keys = Keys { secret: None, public: Some(key.try_into().unwrap()) };
+        assert_eq!(keys.check(token.as_bytes(), NOW), Err(Fault::NoToken));
+        let changed = token.replace("RXhh", "RXhi");
+        assert_eq!(keys.check(changed.as_bytes(), NOW), Err(Fault::Signature));
+    }
+
+    #[test]
+    fn a_minted_token_says_what_it_was_minted_for_until_it_expires() {
+        let keys = Keys::new(Some(&secret()), None);
+        let peer = Some(*Spelling::parse(ID).unwrap().id());
+        let claims = Claims { peer, networks: vec!["a".into(), "ä\"".into()], expires: NOW + 10 };
+        let token = secret().mint(&claims);
+        let grant = Grant { peer, networks: Some(["a".into(), "ä\"".into()].into()) };
+        assert_eq!(keys.check(token.as_bytes(), NOW), Ok(grant.clone()));
+        assert_eq!(keys.check(token.as_bytes(), NOW + 69), Ok(grant), "clocks differ");
+        assert_eq!(keys.check(token.as_bytes(), NOW + 70), Err(Fault::Expired));
+        let plain = secret().mint(&Claims { expires: NOW, ..Claims::default() });
+        assert_eq!(keys.check(plain.as_bytes(), NOW), Ok(Grant::ANY));
+    }
+
+    #[test]
+    fn each_algorithm_goes_with_its_own_key_alone() {
+        let claims = &format!(r#"{{"exp":{NOW}}}"#);
+        let both = Keys::new(Some(&secret()), Some(&public()));
+        let (shared, signed) = (Keys::new(Some(&secret()), None), Keys::new(None, Some(&public())));
+        let hs256 = by_secret(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, claims);
+        let eddsa = by_pair(r#"{"alg":"EdDSA"}"#, claims);
+        for (keys, by_hs256, by_eddsa) in [
+            (&both, Ok(Grant::ANY), Ok(Grant::ANY)),
+            (&shared, Ok(Grant::ANY), Err(Fault::Algorithm)),
+            (&signed, Err(Fault::Algorithm), Ok(Grant::ANY)),
+            (&Keys::default(), Err(Fault::Algorithm), Err(Fault::Algorithm)),
+        ] {
+            assert_eq!(keys.check(hs256.as_bytes(), NOW), by_hs256);
+            assert_eq!(keys.check(eddsa.as_bytes(), NOW), by_eddsa);
+        }
+        // The public key is known to everybody: taken for a secret, it would let everybody in.
+        for key in [public().key.to_vec(), BASE64URL_NOPAD.encode(&public().key).into_bytes()] {
+            let forged = by_secret(&key, r#"{"alg":"HS256"}"#, claims);
+            assert_eq!(signed.check(forged.as_bytes(), NOW), Err(Fault::Algorithm));
+            assert_eq!(both.check(forged.as_bytes(), NOW), Err(Fault::Signature));
+            let forged = by_secret(&key, r#"{"alg":"EdDSA"}"#, claims);
+            assert_eq!(both.check(forged.as_bytes(), NOW), Err(Fault::Signature));
+        }
+        let swapped = by_pair(r#"{"alg":"HS256"}"#, claims);
+        assert_eq!(both.check(swapped.as_bytes(), NOW), Err(Fault::Signature));
+    }
+
+    #[test]
+    fn no_other_algorithm_is_followed() {
+        let keys = Keys::new(Some(&secret()), Some(&public()));
+        let claims = &format!(r#"{{"exp":{NOW}}}"#);
+        for header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"None"}"#,
+            r#"{"alg":"hs256"}"#,
+            r#"{"alg":"HS384"}"#,
+            r#"{"alg":"RS256"}"#,
+            r#"{"alg":"ES256"}"#,
+            r#"{"alg":null}"#,
+            r#"{"alg":["HS256"]}"#,
+            r#"{"alg":"HS256","alg":"none"}"#,
+            r#"{"alg":"HS256","crit":["exp"]}"#,
+            "{}",
+        ] {
+            let token = by_secret(SECRET.as_bytes(), header, claims);
+            assert_eq!(keys.check(token.as_bytes(), NOW), Err(Fault::Algorithm), "{header}");
+            let bare = format!("{}.", unsigned(header, claims));
+            assert_eq!(keys.check(bare.as_bytes(), NOW), Err(Fault::Algorithm), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_signed_otherwise_or_changed_is_no_good() {
+        let keys = Keys::new(Some(&secret()), Some(&public()));
+        let claims = &format!(r#"{{"exp":{NOW}}}"#);
+        let wrong_key = by_secret(&[b'x'; 32], r#"{"alg":"HS256"}"#, claims);
+        let without = format!("{}.", unsigned(r#"{"alg":"HS256"}"#, claims));
+        let good = secret().mint(&Claims { expires: NOW, ..Claims::default() });
+        let (signed, signature) = good.rsplit_once('.').unwrap();
+        let header = signed.split_once('.').unwrap().0;
+        let other_claims = BASE64URL_NOPAD.encode(format!(r#"{{"exp":{}}}"#, NOW + 1).as_bytes());
+        let changed = format!("{header}.{other_claims}.{signature}");
+        let truncated = format!("{signed}.{}", &signature[..40]);
+        for token in [wrong_key, without, changed, truncated] {
+            assert_eq!(keys.check(token.as_bytes(), NOW), Err(Fault::Signature), "{token}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_no_token() {
+        let keys = Keys::new(Some(&secret()), Some(&public()));
+        let good = secret().mint(&Claims { expires: NOW, ..Claims::default() });
+        let deep = format!("{}.e30.", BASE64URL_NOPAD.encode("[".repeat(6_000).as_bytes()));
+        for token in [
+            "".as_bytes(),
+            b".",
+            b"..",
+            b"...",
+            b"secret",
+            b"a.b.c",
+            b"e30.e30",
+            b"\xff.\xff.\xff",
+            b"bnVsbA.e30.",
+            format!("{good}=").as_bytes(),
+            format!("{good}.").as_bytes(),
+            format!(".{good}").as_bytes(),
+            format!(" {good}").as_bytes(),
+            format!("{good}\n").as_bytes(),
+            deep.as_bytes(),
+        ] {
+            assert_eq!(keys.check(token, NOW), Err(Fault::NoToken), "{}", String::from_utf8_lossy(token));
+        }
+        assert_eq!(claiming("[]"), Err(Fault::NoToken));
+        assert_eq!(claiming(r#"{"exp":1e999}"#), Err(Fault::NoToken));
+    }
+
+    #[test]
+    fn a_token_has_an_end_and_perhaps_a_beginning() {
+        for (claims, expected) in [
+            ("{}", Err(Fault::NoEnd)),
+            (r#"{"exp":null}"#, Err(Fault::NoEnd)),
+            (r#"{"exp":"1900000000"}"#, Err(Fault::NoEnd)),
+            (r#"{"exp":-1}"#, Err(Fault::Expired)),
+            (r#"{"exp":0}"#, Err(Fault::Expired)),
+            (r#"{"exp":1799999940}"#, Err(Fault::Expired)),
+            (r#"{"exp":1799999940.5}"#, Ok(Grant::ANY)),
+            (r#"{"exp":1e300}"#, Ok(Grant::ANY)),
+            (r#"{"exp":1800000000,"nbf":1800000060}"#, Ok(Grant::ANY)),
+            (r#"{"exp":1900000000,"nbf":1800000061}"#, Err(Fault::NotYet)),
+            (r#"{"exp":1900000000,"nbf":"0"}"#, Err(Fault::NotYet)),
+        ] {
+            assert_eq!(claiming(claims), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_token_for_others_is_none_for_us() {
+        for (audience, is_ours) in [
+            (r#""peerpigeon""#, true),
+            (r#"["shop","peerpigeon"]"#, true),
+            (r#""shop""#, false),
+            ("[]", false),
+            ("null", false),
+            (r#""PeerPigeon""#, false),
+        ] {
+            let result = claiming(&format!(r#"{{"exp":{NOW},"aud":{audience}}}"#));
+            assert_eq!(result, if is_ours { Ok(Grant::ANY) } else { Err(Fault::Audience) }, "{audience}");
+        }
+    }
+
+    #[test]
+    fn a_token_may_name_its_peer_and_networks() {
+        let peer = Some(*Spelling::parse(ID).unwrap().id());
+        let networks = |names: &[&str]| Some(names.iter().map(|name| (*name).into()).collect());
+        let many = |count: usize| format!(r#""networks":[{}"x"]"#, r#""x","#.repeat(count - 1));
+        for (claims, expected) in [
+            (format!(r#""peerId":"{ID}""#), Ok(Grant { peer, networks: None })),
+            (format!(r#""sub":"{}""#, ID.to_lowercase()), Ok(Grant { peer, networks: None })),
+            (format!(r#""sub":"alice","peerId":"{ID}""#), Ok(Grant { peer, networks: None })),
+            (r#""sub":"alice""#.into(), Ok(Grant::ANY)),
+            (format!(r#""peerId":"{}""#, &ID[1..]), Err(Fault::Peer)),
+            (format!(r#""peerId":null,"sub":"{ID}""#), Err(Fault::Peer)),
+            (r#""networks":["a","b"]"#.into(), Ok(Grant { peer: None, networks: networks(&["a", "b"]) })),
+            (r#""networks":[]"#.into(), Ok(Grant { peer: None, networks: networks(&[]) })),
+            (r#""networks":"a""#.into(), Err(Fault::Networks)),
+            (r#""networks":null"#.into(), Err(Fault::Networks)),
+            (r#""networks":["a",1]"#.into(), Err(Fault::Networks)),
+            (many(32), Ok(Grant { peer: None, networks: networks(&["x"; 32]) })),
+            (many(33), Err(Fault::Networks)),
+            (format!(r#""networks":["{}"]"#, "x".repeat(129)), Err(Fault::Networks)),
+        ] {
+            assert_eq!(claiming(&format!(r#"{{"exp":{NOW},{claims}}}"#)), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn keys_are_read_and_never_shown() {
+        assert_eq!(Secret::parse(&SECRET[1..]), Err(KeyError::TooShort));
+        assert!(!format!("{:?} {:?}", secret(), Keys::new(Some(&secret()), None)).contains("a secret"));
+        // RFC 8410 section 10.1.
+        let pem = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+        let key = PublicKey::parse(pem).unwrap();
+        assert_eq!((key.key[..3].to_vec(), key.to_string()), (vec![0x19, 0xbf, 0x44], "(PEM)".to_owned()));
+        let rsa = pem.replace("MCowBQYDK2VwAyEA", "MCowBQYDK2VxAyEA");
+        assert_eq!(PublicKey::parse(&rsa), Err(KeyError::NotEd25519));
+        for bad in ["-----BEGIN PUBLIC KEY-----", &pem.replace("PUBLIC", "PRIVATE")] {
+            assert_eq!(PublicKey::parse(bad), Err(KeyError::NoPublicKey));
+        }
+        assert!(matches!(PublicKey::parse("/no/such/file"), Err(KeyError::File(_))));
+    }
+}

@@ -1,0 +1,140 @@
+//! Streams of bytes, over TCP or a Unix socket.
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use mio::net::{UnixListener, UnixStream};
+use mio::{Interest, Registry, Token};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+#[cfg(unix)]
+use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
+
+/// Where connections come in.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixSocket),
+}
+
+/// A listening Unix socket, which is removed from its folder when nobody listens any more.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(crate) struct UnixSocket {
+    pub(crate) listener: UnixListener,
+    pub(crate) path: PathBuf,
+    /// Device and number of the file: a successor may have put its own there.
+    pub(crate) file: (u64, u64),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// The next connection, and the address of its other end where it has one.
+    pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, remote) = listener.accept()?;
+                // Fails only for a connection that is over already: the first read will show it.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), Some(remote)))
+            }
+            #[cfg(unix)]
+            Listener::Unix(socket) => Ok((Stream::Unix(socket.listener.accept()?.0), None)),
+        }
+    }
+
+    /// Where it listens, if that is an address.
+    pub(crate) fn local_address(&self) -> Option<io::Result<SocketAddr>> {
+        match self {
+            Listener::Tcp(listener) => Some(listener.local_addr()),
+            #[cfg(unix)]
+            Listener::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Listener::Tcp(listener) => listener,
+            #[cfg(unix)]
+            Listener::Unix(socket) => &mut socket.listener,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let is_ours =
+            fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file);
+        if is_ours {
+            // What cannot be removed now is replaced by the next server.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Stream {
+    /// Ends our direction.
+    pub(crate) fn shut_write(&self) {
+        // Fails only for a connection that is over already.
+        let _ = match self {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        };
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Stream::Tcp(stream) => stream,
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(room),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.read(room),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Source for Stream {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.source().register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.source().reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.source().deregister(registry)
+    }
+}

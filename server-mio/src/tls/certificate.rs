@@ -1,0 +1,159 @@
+//! The certificate and its key: two files that may change.
+
+use crate::settings::SettingsError;
+use crate::tls::{Scratch, Session};
+use core::fmt;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection};
+use rustls::{InconsistentKeys, ServerConfig};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What the server shows of itself, read from two files.
+#[derive(Debug)]
+pub struct Certificate {
+    chain: PathBuf,
+    key: PathBuf,
+    /// How the files looked when they were read for the last time.
+    seen: [Option<Look>; 2],
+    config: Arc<ServerConfig>,
+}
+
+/// A file is taken for another one when it looks otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    modified: Option<SystemTime>,
+    bytes: u64,
+}
+
+impl Certificate {
+    /// Reads a chain of certificates, that of the server first, and its private key, both in PEM.
+    ///
+    /// # Errors
+    ///
+    /// Which file is wrong and what is wrong with it.
+    pub fn load(chain: &Path, key: &Path) -> Result<Certificate, CertificateError> {
+        let tickets = ring::Ticketer::new()
+            .map_err(|error| CertificateError { setting: KEY, detail: error.to_string() })?;
+        let seen = [chain, key].map(look);
+        let config = configured(chain, key, tickets)?;
+        Ok(Certificate { chain: chain.to_owned(), key: key.to_owned(), seen, config })
+    }
+
+    /// Reads the files again if they have changed.
+    pub(crate) fn reload_if_changed(&mut self) {
+        if self.seen != [&self.chain, &self.key].map(|file| look(file)) {
+            self.reload();
+        }
+    }
+
+    /// Reads the files again. Connections that are there keep what they have; while the files are wrong so do
+    /// new ones.
+    pub(crate) fn reload(&mut self) {
+        self.seen = [&self.chain, &self.key].map(|file| look(file));
+        match configured(&self.chain, &self.key, Arc::clone(&self.config.ticketer)) {
+            Ok(config) => {
+                self.config = config;
+                log::info!("the certificate has been read again ({})", self.chain.display());
+            }
+            Err(error) => log::error!("the certificate stays the one that it was: {error}"),
+        }
+    }
+
+    /// Buffers for all its connections.
+    pub(crate) fn scratch(&self) -> Scratch {
+        Scratch::new()
+    }
+
+    /// The state of a new connection.
+    pub(crate) fn session(&self) -> Result<Session, rustls::Error> {
+        UnbufferedServerConnection::new(Arc::clone(&self.config)).map(Session::new)
+    }
+}
+
+fn look(file: &Path) -> Option<Look> {
+    let metadata = fs::metadata(file).ok()?;
+    Some(Look { modified: metadata.modified().ok(), bytes: metadata.len() })
+}
+
+fn configured(
+    chain: &Path,
+    key: &Path,
+    tickets: Arc<dyn ProducesTickets>,
+) -> Result<Arc<ServerConfig>, CertificateError> {
+    let certificates: Vec<CertificateDer<'static>> = read(chain)
+        .and_then(|text| CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(unreadable))
+        .and_then(
+            |all: Vec<_>| if all.is_empty() { Err(unreadable(pem::Error::NoItemsFound)) } else { Ok(all) },
+        )
+        .map_err(|detail| CertificateError { setting: CHAIN, detail: named(chain, &detail) })?;
+    let wrong_key = |detail: String| CertificateError { setting: KEY, detail: named(key, &detail) };
+    let private = read(key)
+        .and_then(|text| PrivateKeyDer::from_pem_slice(&text).map_err(unreadable))
+        .map_err(wrong_key)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_no_client_auth())
+        .and_then(|builder| builder.with_single_cert(certificates, private))
+        .map_err(|error| {
+            if error == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
+                wrong_key(format!("it is not the key of {}", chain.display()))
+            } else if matches!(error, rustls::Error::InvalidCertificate(_)) {
+                CertificateError { setting: CHAIN, detail: named(chain, &error.to_string()) }
+            } else {
+                wrong_key(error.to_string())
+            }
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Sessions are resumed by what their clients keep: nothing here grows with their number.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = tickets;
+    config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|error| error.to_string())
+}
+
+fn unreadable(error: pem::Error) -> String {
+    if matches!(error, pem::Error::NoItemsFound) {
+        "it holds nothing of that kind in PEM".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+fn named(file: &Path, detail: &str) -> String {
+    format!("{}: {detail}", file.display())
+}
+
+/// Why a certificate cannot be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateError {
+    /// The setting that names the wrong file.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub detail: String,
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.setting, self.detail)
+    }
+}
+
+impl core::error::Error for CertificateError {}
+
+impl From<CertificateError> for SettingsError {
+    fn from(CertificateError { setting, detail }: CertificateError) -> SettingsError {
+        SettingsError::BadFile { name: setting.to_owned(), detail }
+    }
+}
+
+const CHAIN: &str = "TLS_CERT";
+const KEY: &str = "TLS_KEY";

@@ -1,0 +1,132 @@
+//! The program under TLS, from outside.
+#![cfg(feature = "tls")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "tests, one of which measures")]
+
+mod common;
+
+use common::{Running, exchange, next};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tungstenite::{WebSocket, client};
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// A server with a certificate for `localhost`, and clients that trust it.
+struct Secured {
+    folder: PathBuf,
+    server: Running,
+    trust: Arc<ClientConfig>,
+}
+
+impl Secured {
+    fn new(name: &str, environment: &[(&str, &str)]) -> Secured {
+        let folder = std::env::temp_dir().join(format!("peerpigeon-tls-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (chain, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+        let pair = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
+        fs::write(&chain, certificate.pem()).unwrap();
+        fs::write(&key, pair.serialize_pem()).unwrap();
+        let files = [("TLS_CERT", chain.to_str().unwrap()), ("TLS_KEY", key.to_str().unwrap())];
+        let server = Running::start(&[&files, environment].concat());
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&chain).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Secured { folder, server, trust: Arc::new(config) }
+    }
+
+    fn connect(&self) -> Stream {
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(Arc::clone(&self.trust), name).unwrap();
+        StreamOwned::new(connection, self.server.connect())
+    }
+
+    fn open(&self, id: &str) -> WebSocket<Stream> {
+        let (mut socket, _) = client(format!("wss://localhost/?peerId={id}"), self.connect()).unwrap();
+        assert!(next(&mut socket).starts_with(r#"{"type":"connected""#));
+        socket
+    }
+}
+
+impl Drop for Secured {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn peers_signal_by_wss_and_pages_come_by_https() {
+    let secured = Secured::new("signal", &[]);
+    assert!(secured.server.listening.starts_with("https://"));
+    let (a, b) = ("a".repeat(40), "b".repeat(40));
+    let (mut first, mut second) = (secured.open(&a), secured.open(&b));
+    for socket in [&mut first, &mut second] {
+        socket.send(r#"{"type":"announce"}"#.into()).unwrap();
+    }
+    for socket in [&mut first, &mut second] {
+        assert!(next(socket).starts_with(r#"{"type":"peer-discovered""#));
+    }
+    // Longer than one record, and more than the sockets take at once.
+    let data = format!("\"{}\"", "x".repeat(1_000_000));
+    first.send(format!(r#"{{"type":"offer","targetPeerId":"{b}","data":{data}}}"#).into()).unwrap();
+    assert!(next(&mut second).starts_with(&format!(r#"{{"type":"offer","data":{data}"#)));
+
+    let answer = exchange(secured.connect(), "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(r#""peers":2"#), "{answer}");
+}
+
+#[test]
+fn who_speaks_http_here_is_told_what_is_spoken_here() {
+    let secured = Secured::new("http", &[]);
+    let answer = exchange(secured.server.connect(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("use https:// or wss://"), "{answer}");
+}
+
+#[test]
+fn half_a_handshake_is_ended_in_time() {
+    let secured = Secured::new("half", &[("HANDSHAKE_TIMEOUT", "300")]);
+    let mut half = secured.server.connect();
+    half.write_all(&[0x16, 3, 1, 1, 0, 1]).unwrap();
+    let mut whole = secured.connect();
+    whole.write_all(b"GET ").unwrap();
+    let mut rest = Vec::new();
+    // Its end, by whatever way: `connect` has set a deadline.
+    let _ = half.read_to_end(&mut rest);
+    let mut answer = String::new();
+    let _ = whole.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[test]
+fn what_an_idle_connection_costs_is_measured() {
+    const CONNECTIONS: u64 = 400;
+    let secured = Secured::new("idle", &[]);
+    let resident = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", secured.server.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    // What is made once is no cost of a connection.
+    let warm: Vec<_> = (0..50).map(|n| secured.open(&format!("{n:040x}"))).collect();
+    let (before, start) = (resident(), Instant::now());
+    let idle: Vec<_> = (100..100 + CONNECTIONS).map(|n| secured.open(&format!("{n:040x}"))).collect();
+    let cost = (resident() - before) / CONNECTIONS;
+    println!("an idle TLS connection takes {cost} bytes of resident memory");
+    println!("{CONNECTIONS} handshakes one after the other, both ends: {:?}", start.elapsed());
+    // A buffer for one record alone would be more.
+    assert!(cost < 16_384, "{cost} bytes");
+    drop((warm, idle));
+}
