@@ -120,7 +120,7 @@ pub enum Event {
     },
     /// A message was refused; its sender got an `error`.
     Refused {
-        /// Whose.
+        /// Whose; of a peer that only posts its virtual one, or, where it is not known who posted, that of the request.
         conn: ConnId,
         /// With which code.
         code: ErrorCode,

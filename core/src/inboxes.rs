@@ -44,17 +44,20 @@ impl Switchboard {
     pub(crate) fn posted(&mut self, conn: ConnId, body: &str, address: Option<AddressKey>, grant: &Grant) {
         let mut reply = String::new();
         let status = match post::read(body) {
-            Ok(post::Body::One) => self.post_one(&mut reply, body, address, grant),
+            Ok(post::Body::One) => self.post_one(&mut reply, conn, body, address, grant),
             Ok(post::Body::Batch(texts)) => {
                 reply.push_str("{\"results\":[");
                 for (i, text) in texts.into_iter().enumerate() {
                     reply.push_str(if i == 0 { "" } else { "," });
-                    self.post_one(&mut reply, text.get(), address, grant);
+                    self.post_one(&mut reply, conn, text.get(), address, grant);
                 }
                 reply.push_str("]}");
                 200
             }
-            Err(refusal) => self.write_result(&mut reply, Err(refusal)),
+            Err(refusal) => {
+                self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+                self.write_result(&mut reply, Err(refusal))
+            }
         };
         self.outbox.reply(conn, status, &reply);
     }
@@ -140,16 +143,29 @@ impl Switchboard {
     fn post_one(
         &mut self,
         reply: &mut String,
+        conn: ConnId,
         text: &str,
         address: Option<AddressKey>,
         grant: &Grant,
     ) -> u16 {
         let id = self.next_message_id();
-        let result = self.post(text, address, grant).map(|outcome| (id, outcome));
+        let mut speaker = conn;
+        let result = self.post(id, &mut speaker, text, address, grant).map(|outcome| (id, outcome));
+        if let Err(refusal) = result {
+            self.outbox.observe(Event::Refused { conn: speaker, code: refusal.code() });
+        }
         self.write_result(reply, result)
     }
 
-    fn post(&mut self, text: &str, address: Option<AddressKey>, grant: &Grant) -> Result<Outcome, Refusal> {
+    /// `speaker` becomes the virtual connection of the peer as soon as it is known.
+    fn post(
+        &mut self,
+        id: wire::MessageId,
+        speaker: &mut ConnId,
+        text: &str,
+        address: Option<AddressKey>,
+        grant: &Grant,
+    ) -> Result<Outcome, Refusal> {
         let request = Dialect::B.decode(text, self.limits.network_name_bytes).request?;
         let claimed = request.claimed.ok_or(Refusal::PeerNotAnId)?;
         self.may_speak_for(claimed.id(), grant)?;
@@ -158,7 +174,8 @@ impl Switchboard {
             Some(slot) => slot,
             None => self.seat_without_connection(claimed, address)?,
         };
-        self.keep_grant(self.peers[slot].conn, grant);
+        *speaker = self.peers[slot].conn;
+        self.keep_grant(*speaker, grant);
         self.sign_of_life(slot);
         let peer = &mut self.peers[slot];
         if peer.pace.admit(self.now, &self.limits) != crate::pace::Verdict::Within {
@@ -167,7 +184,6 @@ impl Switchboard {
         if request.kind == Kind::Register {
             return Ok(Outcome::Done);
         }
-        let id = self.last_message;
         self.perform(slot, &request, id)
     }
 

@@ -105,6 +105,8 @@ impl Switchboard {
         while let Some((due, kind, conn)) = self.timers.pop_due(self.now) {
             self.fire(due, kind, conn);
         }
+        // As if the driver had come in time for them: the input must not change what they are answered by.
+        self.answer_ready();
         match input {
             Input::Opened { conn, target, address, grant } => self.opened(conn, target, address, grant),
             Input::Text { conn, text } => self.text(conn, text),

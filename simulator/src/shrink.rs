@@ -8,7 +8,7 @@
 use peerpigeon_core::{DuplicatePeer, Limits};
 
 use crate::run::{Place, Violation, run};
-use crate::scenario::{Behaviour, IdPool, Knobs, Scenario, Shape, Step};
+use crate::scenario::{Behaviour, IdPool, Knobs, Scenario, Shape, Step, Way};
 
 /// The smallest scenario found that breaks the same law as `scenario` does, with its violation; tries at most
 /// `most_runs` runs. `None` when `scenario` breaks none.
@@ -109,6 +109,11 @@ const CHANGES: &[Change] = &[
     |knobs| knobs.limits = Limits::default(),
     |knobs| knobs.behaviour = Behaviour::Quiet,
     |knobs| knobs.ids = IdPool::Sparse,
+    |knobs| knobs.ways = vec![Way::A],
+    |knobs| knobs.ways = vec![Way::B],
+    |knobs| knobs.ways = vec![Way::Http],
+    |knobs| knobs.ways = vec![Way::A, Way::B],
+    |knobs| knobs.ways = vec![Way::A, Way::Http],
     |knobs| knobs.networks = 1,
     |knobs| knobs.delay_ms = (0, 0),
     |knobs| knobs.slots_per_address = 0,

@@ -3,6 +3,7 @@
 //! * [`Server`] starts and stops one process.
 //! * [`Peer`] is one blocking WebSocket client that shows everything it gets.
 //! * [`Crowd`] is thousands of them on one thread.
+//! * [`Ring`] is hundreds of them that signal in the background and measure how long it takes.
 //! * [`Healthy`] is a group of peers that signal in the background and tell whether anything disturbed them.
 //! * [`http`] sends requests as raw bytes.
 //! * [`tools`] runs programs of Debian: promtool, nginx and others.
@@ -20,6 +21,8 @@ mod healthy;
 pub mod http;
 pub mod id;
 mod peer;
+pub mod process;
+mod ring;
 mod server;
 pub mod tools;
 pub mod websocket;
@@ -28,6 +31,7 @@ pub use crowd::{Crowd, News};
 pub use example::example;
 pub use healthy::Healthy;
 pub use peer::{Peer, Received};
+pub use ring::{Latency, Ring};
 pub use server::{Server, Signal, refused_start};
 
 /// How long anything may take that is expected to happen at once. Generous: the machine may be busy.

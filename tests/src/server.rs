@@ -48,7 +48,17 @@ impl Server {
     /// As [`Server::start`].
     #[must_use]
     pub fn with(settings: &[(&str, &str)]) -> Server {
-        Server::run(command(settings))
+        Server::launch(command(settings))
+    }
+
+    /// As [`Server::with`], by a shell that carries out `prelude` before it becomes the server.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn under(prelude: &str, settings: &[(&str, &str)]) -> Server {
+        Server::launch(in_shell(prelude, settings))
     }
 
     /// As [`Server::with`], on a listener that it is handed over as by a service manager (`LISTEN_FDS`). The
@@ -61,16 +71,33 @@ impl Server {
     pub fn on(listener: &TcpListener, settings: &[(&str, &str)]) -> Server {
         let listener = OwnedFd::from(listener.try_clone().expect("a descriptor more"));
         // The third descriptor, and the process id that only the process itself knows before it runs.
-        let script = "exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\"";
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", script]).arg(binary()).env_clear().stdin(listener).stdout(Stdio::null());
-        for (name, value) in command(settings).get_envs() {
-            shell.env(name, value.expect("none is taken away"));
-        }
-        Server::run(shell)
+        let prelude = "exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1";
+        let mut command = in_shell(prelude, settings);
+        command.stdin(listener);
+        Server::launch(command)
     }
 
-    fn run(mut command: Command) -> Server {
+    /// As [`Server::with`], writing its log to `file`, so that nothing of it is seen here.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn logging_to(file: &str, settings: &[(&str, &str)]) -> Server {
+        let start = Instant::now();
+        // It cannot say which port it has found.
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("a bound socket");
+        drop(free);
+        let mut command = in_shell(&format!("exec 2>{file}"), settings);
+        let child = command.env("PORT", address.port().to_string()).spawn().expect("a shell");
+        let mut server = Server { child, address, log: Arc::default(), started_within: Duration::MAX };
+        wait_until("a listener", || std::net::TcpStream::connect(address).is_ok());
+        server.started_within = start.elapsed();
+        server
+    }
+
+    fn launch(mut command: Command) -> Server {
         let start = Instant::now();
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
         let log = Arc::new(Log::default());
@@ -256,11 +283,24 @@ pub fn refused_start(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i
 fn command(settings: &[(&str, &str)]) -> Command {
     raise_file_limit();
     let mut command = Command::new(binary());
+    configure(&mut command, settings);
+    command
+}
+
+fn configure(command: &mut Command, settings: &[(&str, &str)]) {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
     command.env("HOST", "127.0.0.1").env("PORT", "0");
     for (name, value) in settings {
         command.env(name, value);
     }
+}
+
+/// The binary as what a shell becomes after `prelude`.
+fn in_shell(prelude: &str, settings: &[(&str, &str)]) -> Command {
+    raise_file_limit();
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{prelude}; exec \"$0\"")]).arg(binary());
+    configure(&mut command, settings);
     command
 }
 

@@ -111,14 +111,16 @@ impl Switchboard {
     }
 
     fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
+        let is_known = self.mailboxes.known_in(target.id(), self.now).map(Reach::Network) == Some(reach);
         let Some(slot) = self.peers.by_id(target.id()) else {
-            let known_in = self.mailboxes.known_in(target.id(), self.now).map(Reach::Network);
-            return Ok(if known_in == Some(reach) { Whereabouts::Away } else { Whereabouts::Unknown });
+            return Ok(if is_known { Whereabouts::Away } else { Whereabouts::Unknown });
         };
-        let remembered = self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
+        let has_mail = self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         match (&self.peers[slot].standing, self.reach(slot)) {
-            // It is back but has not announced itself yet: what comes now must not overtake what waits.
-            (Standing::Fresh, _) if remembered => Ok(Whereabouts::Away),
+            // It is back but has not announced itself yet.
+            (Standing::Fresh, _) if is_known => Ok(Whereabouts::Away),
+            // What comes now must not overtake what waits.
+            (Standing::Fresh, its) if its == reach && has_mail => Ok(Whereabouts::Away),
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
             _ => Err(Refusal::TargetInOtherNetwork),

@@ -1,6 +1,7 @@
 //! Introductions are mutual, nobody gone is introduced, and whoever knows a peer is told exactly once that it left.
 //!
-//! Told from the delivered messages alone; only who is where comes from the events.
+//! Told from the delivered messages alone; only who is where comes from the events. What peers without a connection
+//! are told waits until they ask, so that the events stand for it here; the model compares what they get in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +9,7 @@ use peerpigeon_core::{ConnId, Event, PeerId};
 
 use super::{Law, Rest, Scene, Verdict, demand};
 use crate::client::Frame;
+use crate::watch::is_virtual;
 
 #[derive(Debug, Default)]
 pub(crate) struct Acquaintance {
@@ -65,7 +67,21 @@ impl Law for Acquaintance {
     }
 
     fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
+        if let Event::Introduced { newcomer, other, .. } = event {
+            for (me, other) in [(newcomer, other), (other, newcomer)] {
+                let Some((conn, _)) = scene.ledger.party_of(me).filter(|(conn, _)| is_virtual(*conn)) else {
+                    continue;
+                };
+                self.known.entry(conn).or_default().insert(other);
+                if !self.half.remove(&(other, me)) {
+                    self.half.insert((me, other));
+                }
+            }
+        }
         if let Event::Left { peer, .. } = event {
+            for (_, known) in self.known.iter_mut().filter(|(conn, _)| is_virtual(**conn)) {
+                known.remove(&peer);
+            }
             // Whoever leaves a network knows nobody there any more; those who knew it must be told by the end.
             if let Some((conn, _)) = scene.ledger.party_of(peer) {
                 let known = self.known.remove(&conn).unwrap_or_default();

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Input, Limits, PeerId, Time,
+    CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Input, Limits, PeerId, Spelling,
+    Time,
 };
 
 use super::{Law, Rest, Scene, Verdict, demand};
-use crate::watch::{Ledger, Party, Said, Stage};
+use crate::scenario::Way;
+use crate::watch::{Ledger, Party, Said, Stage, is_virtual};
 
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -30,6 +32,8 @@ struct Challenge {
     since: Time,
     /// The incumbent gave a sign of life.
     answered: bool,
+    /// It posted something, which is none if it is not understood.
+    perhaps: bool,
 }
 
 impl Admission {
@@ -67,7 +71,8 @@ impl Admission {
         let taken = ledger.by_peer.contains_key(me.id());
         let fits = match why {
             CloseReason::PeerAlreadyConnected => {
-                let challenge = Challenge { peer: *me.id(), since: scene.now, answered: false };
+                let challenge =
+                    Challenge { peer: *me.id(), since: scene.now, answered: false, perhaps: false };
                 self.challenges.insert(conn, challenge);
                 // With `replace` it waits for no longer than the close of the incumbent takes.
                 taken && self.limits.duplicate_peer != DuplicatePeer::Reject
@@ -115,14 +120,16 @@ impl Admission {
         match why {
             CloseReason::ShuttingDown => ledger.draining.is_some(),
             // The law of liveness knows.
-            CloseReason::InactiveTimeout => party.stage == Stage::Admitted,
-            CloseReason::InvalidPeerId => peer.is_none(),
+            CloseReason::InactiveTimeout => matches!(party.stage, Stage::Admitted | Stage::Unregistered),
+            CloseReason::InvalidPeerId => peer.is_none() && party.stage != Stage::Unregistered,
             // Nobody here has a token.
             CloseReason::PeerNotGranted => false,
             CloseReason::PeerAlreadyConnected => {
                 let taken = peer.is_some_and(|peer| ledger.by_peer.contains_key(&peer));
                 let answered = self.challenges.get(&conn).is_some_and(|challenge| challenge.answered);
                 let rival = self.challenges.values().any(|challenge| Some(challenge.peer) == peer);
+                let answered =
+                    answered || self.challenges.get(&conn).is_some_and(|challenge| challenge.perhaps);
                 let refused = match policy {
                     DuplicatePeer::Challenge => rival || self.no_room_to_wait(ledger),
                     DuplicatePeer::Reject => true,
@@ -135,6 +142,10 @@ impl Admission {
                 let much = party.kept.len() > self.limits.held_messages as usize
                     || bytes > self.limits.held_bytes as usize;
                 self.told.contains_key(&conn) || (matches!(party.stage, Stage::Held(_)) && much)
+            }
+            CloseReason::MaximumConnections if party.stage == Stage::Unregistered => {
+                let others = ledger.count(|party| party.stage == Stage::Unregistered) - 1;
+                u32::try_from(others).is_ok_and(|count| count >= self.limits.unregistered_connections)
             }
             CloseReason::MaximumConnections | CloseReason::TooManyFromAddress => self.placeless(scene, party),
             CloseReason::TooSlow => self.full == Some(conn),
@@ -156,7 +167,14 @@ impl Admission {
         }
     }
 
-    fn gone(&mut self, conn: ConnId, cause: Departure) -> Verdict {
+    fn gone(&mut self, scene: Scene<'_>, conn: ConnId, cause: Departure) -> Verdict {
+        if let (true, Departure::Closed(why)) = (is_virtual(conn), cause)
+            && let Some(party) = scene.ledger.parties.get(&conn)
+        {
+            let fits = why != CloseReason::RateLimitExceeded && self.may_close(scene, conn, party, why);
+            demand!(fits, "{conn:?}, which has no connection, ended for {why:?} without need");
+            self.closing.insert(conn, why);
+        }
         self.challenges.remove(&conn);
         self.told.remove(&conn);
         let expected = match (self.closing.remove(&conn), self.lost.take_if(|(lost, _)| *lost == conn)) {
@@ -182,7 +200,7 @@ impl Admission {
         for (conn, party) in ledger.waiting() {
             let for_place = match party.stage {
                 Stage::Held(CloseReason::MaximumConnections | CloseReason::TooManyFromAddress) => true,
-                Stage::Held(_) | Stage::Fresh | Stage::Admitted | Stage::Over => false,
+                Stage::Held(_) | Stage::Fresh | Stage::Admitted | Stage::Unregistered | Stage::Over => false,
             };
             // Somebody else may have got its id in the meantime: then a free place is of no use.
             let taken = party.me.is_some_and(|me| ledger.by_peer.contains_key(me.id()));
@@ -211,15 +229,27 @@ impl Law for Admission {
                 self.lost = Some((conn, cause));
             }
             Input::QueueFull { conn } if scene.ledger.parties.contains_key(&conn) => self.full = Some(conn),
+            Input::Polled { target, .. } => {
+                let peer = crate::watch::peer_id(target).map(|peer| *peer.id());
+                let seat = peer.and_then(|peer| scene.ledger.by_peer.get(&peer));
+                if let Some(seat) = seat.filter(|conn| is_virtual(**conn)) {
+                    self.heard(scene.ledger, *seat);
+                }
+            }
             Input::Opened { .. }
             | Input::Closed { .. }
             | Input::QueueFull { .. }
             | Input::Posted { .. }
-            | Input::Polled { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
             | Input::Tick => {}
         }
+        Ok(())
+    }
+
+    fn spoke(&mut self, _: Scene<'_>, me: Spelling, way: Way, _: &Said<'_>) -> Verdict {
+        let rivals = self.challenges.values_mut().filter(|rival| way == Way::Http && rival.peer == *me.id());
+        rivals.for_each(|rival| rival.perhaps = true);
         Ok(())
     }
 
@@ -245,7 +275,7 @@ impl Law for Admission {
             *self.told.entry(conn).or_default() += 1;
         }
         if let Event::Gone { conn, cause, .. } = event {
-            self.gone(conn, cause)?;
+            self.gone(scene, conn, cause)?;
         }
         Ok(())
     }

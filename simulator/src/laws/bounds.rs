@@ -30,7 +30,12 @@ impl Law for Bounds {
         };
         let held_bytes = u64::from(limits.held_connections) * u64::from(limits.held_bytes);
         let acquaintances = census.peers as u64 * u64::from(limits.acquaintances) / 2;
-        most("admitted connections", census.connections - census.held, limits.connections.into())?;
+        most(
+            "admitted connections",
+            census.connections - census.held - census.unregistered,
+            limits.connections.into(),
+        )?;
+        most("unregistered connections", census.unregistered, limits.unregistered_connections.into())?;
         most("held connections", census.held, limits.held_connections.into())?;
         most("held bytes", census.held_bytes, held_bytes)?;
         most("acquaintances", census.acquaintances, acquaintances)?;
@@ -64,6 +69,8 @@ fn counted(scene: Scene<'_>, rest: &Rest) -> Verdict {
         Ok(())
     };
     same("held connections", census.held, held)?;
+    let unregistered = ledger.count(|party| party.stage == Stage::Unregistered);
+    same("unregistered connections", census.unregistered, unregistered)?;
     same("peers", census.peers, peers)?;
     same("networks", census.networks, ledger.networks.len())?;
     Ok(())

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use peerpigeon_core::{ConnId, Input, PeerId, Signal, Spelling, UnixMillis};
+use peerpigeon_core::{ConnId, PeerId, Signal, Spelling, UnixMillis};
 use serde_json::Value;
 
-use super::{Law, Scene, Verdict, demand};
+use super::{Given, Law, Rest, Scene, Verdict, demand};
 use crate::client::Frame;
+use crate::scenario::Way;
 use crate::watch::Said;
 
 #[derive(Debug)]
@@ -15,10 +16,16 @@ pub(crate) struct Delivery {
     boot: UnixMillis,
     /// What each peer said to each other, in order, and was neither delivered nor overtaken yet.
     said: BTreeMap<(PeerId, PeerId), VecDeque<Letter>>,
+    /// The id of the message that is told next, where it has one.
+    id: Option<String>,
+    /// Ids that were acknowledged, to whom, and those that must have been by the end of the input.
+    acknowledged: BTreeMap<String, PeerId>,
+    owed: Vec<(String, PeerId)>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Letter {
+    way: Way,
     signal: Signal,
     data: Option<String>,
     /// The sender's spelling then.
@@ -30,7 +37,7 @@ const REMEMBERED: usize = 5_000;
 
 impl Delivery {
     pub(crate) fn new(boot: UnixMillis) -> Delivery {
-        Delivery { boot, said: BTreeMap::new() }
+        Delivery { boot, said: BTreeMap::new(), id: None, acknowledged: BTreeMap::new(), owed: Vec::new() }
     }
 
     /// The letter must be one of those said, and those before it can never come any more.
@@ -38,13 +45,24 @@ impl Delivery {
         let Some(letters) = self.said.get_mut(&(*from.id(), to)) else {
             return Err(format!("a {} from {from} reached {to}, who was never told anything", signal.name()));
         };
-        let letter = Letter { signal, data: data.map(str::to_owned), from };
-        let Some(position) = letters.iter().position(|said| *said == letter) else {
+        // Dialect B has no message without `data`.
+        let in_b = self.id.is_some();
+        let same = |said: &str| if in_b { said == data.unwrap_or("null") } else { Some(said) == data };
+        let is_it = |said: &Letter| {
+            let data = said.data.as_deref().map_or(in_b && data == Some("null") || data.is_none(), same);
+            said.signal == signal && said.from == from && data
+        };
+        let Some(position) = letters.iter().position(is_it) else {
             let text = data.unwrap_or("nothing");
             let text = text.get(..200).unwrap_or(text);
             return Err(format!("{from} never said {} {text} to {to}, or said it earlier", signal.name()));
         };
+        // Two slots can share an id and speak in different ways: then letters that look alike tell nothing.
+        let is_acknowledged = letters.iter().all(|letter| letter.way != Way::A);
         letters.drain(..=position);
+        if let (Some(id), true) = (self.id.take(), is_acknowledged) {
+            self.owed.push((id, *from.id()));
+        }
         if letters.is_empty() {
             self.said.remove(&(*from.id(), to));
         }
@@ -57,16 +75,59 @@ impl Law for Delivery {
         "delivery"
     }
 
-    fn input(&mut self, scene: Scene<'_>, input: &Input<'_>, said: Option<&Said<'_>>) -> Verdict {
-        let Input::Text { conn, .. } = *input else { return Ok(()) };
-        let Some(from) = scene.ledger.parties.get(&conn).and_then(|party| party.me) else { return Ok(()) };
-        let Some((signal, message)) = said.and_then(Said::signal) else { return Ok(()) };
-        let Value::String(to) = message.value("targetPeerId") else { return Ok(()) };
-        let Some(to) = Spelling::parse(&to) else { return Ok(()) };
-        let letters = self.said.entry((*from.id(), *to.id())).or_default();
-        letters.push_back(Letter { signal, data: message.raw("data").map(str::to_owned), from });
-        if letters.len() > REMEMBERED {
-            letters.pop_front();
+    fn spoke(&mut self, scene: Scene<'_>, from: Spelling, way: Way, said: &Said<'_>) -> Verdict {
+        let Some((signal, message)) = said.signal() else { return Ok(()) };
+        let to: Vec<PeerId> = if way != Way::A && message.is_broadcast() {
+            let network = scene.ledger.party_of(*from.id()).and_then(|(_, party)| party.network);
+            let members = network.and_then(|network| scene.ledger.networks.get(&network));
+            members.map(|network| network.members.iter().copied().collect()).unwrap_or_default()
+        } else {
+            let Value::String(to) = message.value("targetPeerId") else { return Ok(()) };
+            Spelling::parse(&to).map(|to| *to.id()).into_iter().collect()
+        };
+        for to in to {
+            let letters = self.said.entry((*from.id(), to)).or_default();
+            letters.push_back(Letter { way, signal, data: message.raw("data").map(str::to_owned), from });
+            if letters.len() > REMEMBERED {
+                letters.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, _: Scene<'_>, id: &str, given: Given) -> Verdict {
+        self.id = None;
+        match given {
+            Given::Answer(Some(whose)) => {
+                self.acknowledged.insert(id.to_owned(), whose);
+            }
+            Given::Signal(_) => self.id = Some(id.to_owned()),
+            Given::Answer(None) | Given::Other => {}
+        }
+        Ok(())
+    }
+
+    fn fetched(
+        &mut self,
+        scene: Scene<'_>,
+        me: Spelling,
+        party: Option<ConnId>,
+        frame: &Frame<'_>,
+    ) -> Verdict {
+        let seated = party.and_then(|conn| scene.ledger.parties.get(&conn)).and_then(|party| party.me);
+        let me = seated.unwrap_or(me);
+        demand!(frame.target == me.to_string(), "a frame for {me} names {} as its target", frame.target);
+        let Some(signal) = frame.signal() else { return Ok(()) };
+        let Some(from) = Spelling::parse(&frame.from) else {
+            return Err(format!("a {} comes from `{}`, which is nobody", signal.name(), frame.from));
+        };
+        self.delivered(from, *me.id(), signal, frame.data.map(serde_json::value::RawValue::get))
+    }
+
+    fn rest(&mut self, _: Scene<'_>, _: &Rest) -> Verdict {
+        for (id, from) in self.owed.drain(..) {
+            let told = self.acknowledged.get(&id);
+            demand!(told == Some(&from), "a signal of {from} has the id {id}, which is that of {told:?}");
         }
         Ok(())
     }

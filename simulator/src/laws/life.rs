@@ -4,7 +4,7 @@ use peerpigeon_core::{CloseReason, ConnId, Departure, Event, Input};
 
 use super::{Law, Rest, Scene, Verdict, demand};
 use crate::client::Frame;
-use crate::watch::{Said, Stage};
+use crate::watch::{Answer, Said, Stage, is_virtual};
 
 #[derive(Debug, Default)]
 pub(crate) struct Life {
@@ -69,6 +69,18 @@ impl Law for Life {
         Ok(())
     }
 
+    fn answered(&mut self, scene: Scene<'_>, conn: Option<ConnId>, answer: &Answer<'_>) -> Verdict {
+        self.unmoved()?;
+        let stage = conn.and_then(|conn| scene.ledger.parties.get(&conn)).map(|party| party.stage);
+        let known = match stage {
+            Some(Stage::Admitted) => true,
+            Some(Stage::Unregistered) => !answer.success,
+            Some(Stage::Fresh | Stage::Held(_) | Stage::Over) | None => conn.is_none(),
+        };
+        demand!(known, "{conn:?}, which is {stage:?}, was told {answer:?}");
+        Ok(())
+    }
+
     fn pinged(&mut self, scene: Scene<'_>, conn: ConnId) -> Verdict {
         self.unmoved()?;
         let stage = scene.ledger.parties.get(&conn).map(|party| party.stage);
@@ -89,6 +101,7 @@ impl Law for Life {
         self.greeted()?;
         let party = |conn: ConnId| scene.ledger.parties.get(&conn);
         match event {
+            Event::Opened { conn } if is_virtual(conn) => self.opened += 1,
             Event::Opened { conn } => {
                 demand!(self.opening.take() == Some(conn), "{conn:?} was told as opened without being so");
                 self.opened += 1;
@@ -102,11 +115,11 @@ impl Law for Life {
                     party(conn).is_some_and(|party| waiting(party.stage)),
                     "{conn:?} was let in when over"
                 );
-                self.greeting = Some(conn);
+                self.greeting = (!is_virtual(conn)).then_some(conn);
             }
             Event::Gone { conn, peer, cause } => {
                 let Some(party) = party(conn) else { return Err(format!("{conn:?} was gone twice")) };
-                demand!(party.stage == Stage::Over, "{conn:?} was gone without an end");
+                demand!(party.stage == Stage::Over || is_virtual(conn), "{conn:?} was gone without an end");
                 let named = party.me.map(|me| *me.id());
                 // Whoever is turned away at the door is not always asked for its name.
                 let told = peer == named || (peer.is_none() && !party.entered);
@@ -150,7 +163,7 @@ impl Law for Life {
             return Ok(());
         }
         for (conn, party) in &scene.ledger.parties {
-            let settled = matches!(party.stage, Stage::Held(_) | Stage::Admitted);
+            let settled = matches!(party.stage, Stage::Held(_) | Stage::Admitted | Stage::Unregistered);
             demand!(settled, "{conn:?} is {:?} and not gone", party.stage);
         }
         Ok(())

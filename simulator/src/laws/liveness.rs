@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use peerpigeon_core::{CloseReason, ConnId, Limits, Time};
+use peerpigeon_core::{CloseReason, ConnId, Departure, Event, Limits, Time};
 
 use super::{Law, Rest, Scene, Verdict, demand};
-use crate::watch::Stage;
+use crate::watch::{Stage, is_virtual};
 
 #[derive(Debug)]
 pub(crate) struct Liveness {
@@ -17,6 +17,11 @@ pub(crate) struct Liveness {
 impl Liveness {
     pub(crate) fn new(limits: Limits) -> Liveness {
         Liveness { limits, pings: BTreeMap::new() }
+    }
+
+    /// Silence that ends a peer without a connection: `PEER_TIMEOUT`, or five minutes where there is none.
+    fn silence_without_connection(&self) -> u64 {
+        if self.limits.peer_timeout_ms > 0 { self.limits.peer_timeout_ms } else { 300_000 }
     }
 }
 
@@ -48,6 +53,11 @@ impl Law for Liveness {
             return Ok(());
         }
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
+        if party.stage == Stage::Unregistered {
+            let waited = scene.now.since(party.opened);
+            demand!(waited >= self.limits.register_ms, "{conn:?} was given {waited} ms to register");
+            return Ok(());
+        }
         let silence = scene.now.since(party.heard);
         let unanswered = party.pinged.map(|(first, _)| scene.now.since(first));
         let silent = self.limits.peer_timeout_ms > 0 && silence >= self.limits.peer_timeout_ms;
@@ -59,13 +69,36 @@ impl Law for Liveness {
         Ok(())
     }
 
+    fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
+        let Event::Gone { conn, cause: Departure::Closed(CloseReason::InactiveTimeout), .. } = event else {
+            return Ok(());
+        };
+        let Some(party) = scene.ledger.parties.get(&conn).filter(|_| is_virtual(conn)) else { return Ok(()) };
+        let silence = scene.now.since(party.heard);
+        let most = self.silence_without_connection();
+        demand!(
+            silence >= most,
+            "{conn:?} counts as gone {silence} ms after it asked or posted, not {most} ms"
+        );
+        Ok(())
+    }
+
     fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
         if !rest.thorough {
             return Ok(());
         }
         let (interval, timeout) = (self.limits.ping_interval_ms, self.limits.peer_timeout_ms);
         self.pings.retain(|conn, _| scene.ledger.parties.contains_key(conn));
-        for (conn, party) in scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Admitted) {
+        for (conn, party) in &scene.ledger.parties {
+            let waited = scene.now.since(party.opened.max(scene.ledger.late));
+            let late = party.stage == Stage::Unregistered && waited >= self.limits.register_ms;
+            demand!(!late, "{conn:?} has not registered for {waited} ms and is still here");
+            let silence = scene.now.since(party.heard.max(scene.ledger.late));
+            let silent = is_virtual(*conn) && silence >= self.silence_without_connection();
+            demand!(!silent, "{conn:?} has neither posted nor asked for {silence} ms and is still here");
+        }
+        let admitted = scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Admitted);
+        for (conn, party) in admitted.filter(|(conn, _)| !is_virtual(**conn)) {
             // Whoever has been held is watched from its admission on; after a late tick everybody gets a fair chance.
             let silence = scene.now.since(party.heard.max(party.admitted).max(scene.ledger.late));
             demand!(

@@ -9,13 +9,18 @@ mod bounds;
 mod delivery;
 mod life;
 mod liveness;
+mod replies;
+mod shelves;
 mod signals;
 
-use peerpigeon_core::{Census, CloseReason, ConnId, Event, Input, Limits, Time, TimerKind, UnixMillis};
+use peerpigeon_core::{
+    Census, CloseReason, ConnId, Event, Input, Limits, PeerId, Spelling, Time, TimerKind, UnixMillis,
+};
 
 use crate::client::Frame;
 use crate::model::Model;
-use crate::watch::{Ledger, Said};
+use crate::scenario::Way;
+use crate::watch::{Answer, Asked, Ledger, Said};
 
 /// `Err` says what is wrong.
 pub(crate) type Verdict = Result<(), String>;
@@ -37,6 +42,24 @@ pub(crate) struct Scene<'a> {
     pub(crate) ledger: &'a Ledger,
 }
 
+/// What a message id stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// The acknowledgement of a message, and whose it is, where that is known.
+    Answer(Option<PeerId>),
+    /// A signal, and whom it is from.
+    Signal(PeerId),
+    /// Anything else that is delivered.
+    Other,
+}
+
+impl Given {
+    pub(crate) fn of(frame: &Frame<'_>, from: &str) -> Given {
+        let from = Spelling::parse(from).filter(|_| frame.signal().is_some());
+        from.map_or(Given::Other, |from| Given::Signal(*from.id()))
+    }
+}
+
 /// What has come to rest after one input.
 pub(crate) struct Rest {
     pub(crate) census: Census,
@@ -53,6 +76,32 @@ pub(crate) trait Law {
 
     /// An input is about to be handled.
     fn input(&mut self, _: Scene<'_>, _: &Input<'_>, _: Option<&Said<'_>>) -> Verdict {
+        Ok(())
+    }
+
+    /// A peer says something in an input: over its connection, or in one message of a post.
+    fn spoke(&mut self, _: Scene<'_>, _: Spelling, _: Way, _: &Said<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// A message id of dialect B goes out; called before what it names is told.
+    fn named(&mut self, _: Scene<'_>, _: &str, _: Given) -> Verdict {
+        Ok(())
+    }
+
+    /// A message of dialect B is acknowledged: to a connection, or in the answer to the post of this input.
+    fn answered(&mut self, _: Scene<'_>, _: Option<ConnId>, _: &Answer<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// A message is handed to a peer that asked by HTTP; the virtual connection is missing where the peer was
+    /// not here and gets its mailbox.
+    fn fetched(&mut self, _: Scene<'_>, _: Spelling, _: Option<ConnId>, _: &Frame<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// An HTTP request is answered; called after what the answer holds.
+    fn replied(&mut self, _: Scene<'_>, _: ConnId, _: &Asked, _: u16) -> Verdict {
         Ok(())
     }
 
@@ -103,6 +152,8 @@ pub(crate) fn all(limits: &Limits, boot: UnixMillis, choices: u64) -> Vec<Box<dy
         Box::new(acquaintance::Acquaintance::default()),
         Box::new(liveness::Liveness::new(limits.clone())),
         Box::new(admission::Admission::new(limits.clone())),
+        Box::new(replies::Replies::default()),
+        Box::new(shelves::Shelves::new(limits.clone())),
         Box::new(Model::new(limits.clone(), choices)),
     ]
 }

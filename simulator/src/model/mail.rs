@@ -57,7 +57,20 @@ impl Mailboxes {
     /// A peer has announced itself: what is kept in this network is due, what is kept in others is void.
     pub(crate) fn came_back(&mut self, network: &str, peer: PeerId) {
         if let Some(mailbox) = self.boxes.remove(&(network.to_owned(), peer)) {
-            self.due.insert(peer, mailbox);
+            self.due.entry(peer).or_default().mails.extend(mailbox.mails);
+        }
+    }
+
+    /// Somebody asks by HTTP for what is kept for a peer that is not here: all of it is due.
+    pub(crate) fn asked_for(&mut self, peer: PeerId) {
+        let networks: Vec<String> = self
+            .boxes
+            .keys()
+            .filter(|(_, owner)| *owner == peer)
+            .map(|(network, _)| network.clone())
+            .collect();
+        for network in networks {
+            self.came_back(&network, peer);
         }
     }
 

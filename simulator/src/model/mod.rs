@@ -9,18 +9,20 @@ mod mail;
 mod outcome;
 mod pace;
 mod rounds;
+mod shelf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peerpigeon_core::{
     CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
-    Time, Verb,
+    Spelling, Time, Verb,
 };
 
 use crate::client::Frame;
 use crate::laws::{Law, Rest, Scene, Verdict, demand};
-use crate::watch::Said;
-use frames::Frames;
+use crate::scenario::Way;
+use crate::watch::{Answer, Said, is_virtual, peer_id};
+use frames::{Ack, Frames, Told};
 use mail::{Mail, Mailboxes};
 use outcome::Outcome;
 use pace::Pace;
@@ -52,8 +54,10 @@ struct Current {
     /// Its speaker has announced itself, and left its network.
     announced: bool,
     left: bool,
-    /// How many it was introduced to.
-    introduced: u64,
+    /// How many messages to others it caused that count.
+    caused: u64,
+    /// Of a signal to all acquaintances, those who have not got it yet.
+    audience: Option<BTreeSet<PeerId>>,
 }
 
 impl Model {
@@ -81,15 +85,19 @@ impl Model {
         let Some((conn, text)) = scene.ledger.texts.front() else { return };
         if self.current.is_none() {
             let limited = self.paces.get_mut(conn).map(|pace| pace.look(scene.now, &self.limits));
+            let outcomes = self.outcomes(scene, *conn, text);
+            let broadcast = outcomes.contains(&Outcome::Broadcast);
+            let audience = || scene.ledger.peer_at(*conn).map(|peer| self.rounds.acquaintances(peer));
             self.current = Some(Current {
                 conn: *conn,
                 text: text.clone(),
-                outcomes: self.outcomes(scene, *conn, text),
+                audience: broadcast.then(|| audience().unwrap_or_default()),
+                outcomes,
                 limited: limited.unwrap_or((false, true)),
                 accepted: None,
                 announced: false,
                 left: false,
-                introduced: 0,
+                caused: 0,
             });
         }
     }
@@ -108,7 +116,7 @@ impl Model {
             current.limited
         );
         if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
-            pace.spend(2 * current.introduced);
+            pace.spend(current.caused);
         }
         Ok(current)
     }
@@ -167,6 +175,7 @@ impl Model {
 
     fn gone(&mut self, scene: Scene<'_>, conn: ConnId, peer: Option<PeerId>, cause: Departure) -> Verdict {
         self.paces.remove(&conn);
+        self.frames.shelves.gone(conn);
         let limited = cause == Departure::Closed(CloseReason::RateLimitExceeded);
         if let Some(current) = self.current.take_if(|current| current.conn == conn) {
             let fits = !limited || current.limited.0;
@@ -186,7 +195,11 @@ impl Model {
         let wanted = wanted_by(speaker, other);
         let mail = self.mailboxes.end(scene.now, to, end, &self.limits, &wanted)?;
         if end == MailEnd::Delivered {
-            self.frames.signal(scene, to, mail.from, mail.signal, mail.data);
+            if scene.ledger.by_peer.contains_key(&to) {
+                self.frames.signal(scene, to, mail.from, mail.signal, mail.data);
+            } else {
+                self.frames.handed(to, mail.from, mail.signal, mail.data);
+            }
         }
         Ok(())
     }
@@ -207,6 +220,7 @@ impl Model {
     fn handled(&mut self, scene: Scene<'_>, conn: ConnId, verb: Verb) -> Verdict {
         let (speaker, other) = self.cleaning(scene);
         let current = self.end(Outcome::Handle(verb))?;
+        self.frames.owe(scene, conn, Ack::Done);
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
         let Some(me) = party.me.map(|me| *me.id()) else { return Ok(()) };
         match verb {
@@ -231,6 +245,7 @@ impl Model {
 
     fn mailed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
         let current = self.end(Outcome::Mail(to))?;
+        self.frames.owe(scene, current.conn, Ack::Queued);
         demand!(
             current.accepted.is_some_and(|(who, _)| who == from),
             "a signal of {from} was mailed unheard"
@@ -244,7 +259,25 @@ impl Model {
     }
 
     fn relayed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId, signal: Signal) -> Verdict {
+        if let Some(current) = self.current.as_mut()
+            && let Some(audience) = &mut current.audience
+        {
+            demand!(
+                audience.remove(&to),
+                "a signal of {from} to its acquaintances went to {to}, too, or twice"
+            );
+            demand!(
+                current.accepted.take() == Some((from, signal)),
+                "{signal:?} of {from} was relayed unheard"
+            );
+            current.caused += 1;
+            let said = Said::read(&current.text);
+            let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
+            self.frames.signal(scene, to, from, signal, data);
+            return Ok(());
+        }
         let current = self.end(Outcome::Relay(to))?;
+        self.frames.owe(scene, current.conn, Ack::Done);
         demand!(current.accepted == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
         let said = Said::read(&current.text);
         let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
@@ -253,6 +286,11 @@ impl Model {
     }
 
     fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) -> Verdict {
+        let posted = scene.ledger.way_of(conn) == Way::Http && !is_virtual(conn);
+        if let Some(current) = self.current.as_mut().filter(|_| posted) {
+            // Not understood, so that nobody is charged for it.
+            (current.conn, current.limited) = (conn, (false, true));
+        }
         let current = self.end(Outcome::Refuse(code))?;
         let unmoved = !current.announced && !current.left;
         demand!(unmoved, "a refused message moved its sender: {}", current.text);
@@ -263,7 +301,7 @@ impl Model {
         let absent = dialled.and_then(|(_, message)| outcome::target(message).ok());
         let network = scene.ledger.network_name(conn);
         let remembered = absent.is_some_and(|absent| self.mailboxes.has(network, *absent.id()));
-        self.frames.refused(conn, code, absent, remembered);
+        self.frames.refused(scene, conn, code, absent, remembered);
         Ok(())
     }
 }
@@ -282,7 +320,12 @@ impl Law for Model {
         "protocol model"
     }
 
-    fn input(&mut self, scene: Scene<'_>, _: &Input<'_>, _: Option<&Said<'_>>) -> Verdict {
+    fn input(&mut self, scene: Scene<'_>, input: &Input<'_>, _: Option<&Said<'_>>) -> Verdict {
+        if let Input::Polled { target, .. } = *input
+            && let Some(peer) = peer_id(target).filter(|peer| !scene.ledger.by_peer.contains_key(peer.id()))
+        {
+            self.mailboxes.asked_for(*peer.id());
+        }
         self.begin(scene);
         Ok(())
     }
@@ -291,9 +334,33 @@ impl Law for Model {
         self.frames.sent(conn, frame)
     }
 
+    fn answered(&mut self, scene: Scene<'_>, conn: Option<ConnId>, answer: &Answer<'_>) -> Verdict {
+        self.frames.answered(conn, answer);
+        if !answer.success || scene.ledger.owed > 0 {
+            return Ok(());
+        }
+        // No event tells the end of this message.
+        self.begin(scene);
+        let broadcast = self.current.as_ref().is_some_and(|current| current.audience.is_some());
+        let current = self.end(if broadcast { Outcome::Broadcast } else { Outcome::Register })?;
+        let left = current.audience.filter(|audience| !audience.is_empty());
+        demand!(left.is_none(), "a signal to all acquaintances did not go to {left:?}");
+        self.frames.owe(scene, current.conn, Ack::Done);
+        Ok(())
+    }
+
+    fn fetched(&mut self, _: Scene<'_>, me: Spelling, party: Option<ConnId>, frame: &Frame<'_>) -> Verdict {
+        let at = Time(frame.timestamp.saturating_sub(crate::world::BOOT.0));
+        self.frames.shelves.fetched(*me.id(), party, at, Told::read(frame)?);
+        Ok(())
+    }
+
     fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
         self.begin(scene);
-        if !matches!(event, Event::Introduced { .. }) {
+        // What goes into an inbox is told as it is sent, in the midst of a round.
+        let amidst =
+            matches!(event, Event::Introduced { .. } | Event::Shelved { .. } | Event::ShelfEnded { .. });
+        if !amidst {
             self.rounds.round_ends()?;
             self.rounds.healed(scene)?;
         }
@@ -307,7 +374,7 @@ impl Law for Model {
                 self.rounds.introduced(scene, newcomer, other, occasion)?;
                 self.frames.introduced(scene, newcomer, other);
                 if let Some(current) = &mut self.current {
-                    current.introduced += 1;
+                    current.caused += 2;
                 }
             }
             Event::Left { peer, network, cause, told } => self.left(scene, peer, network, cause, told)?,
@@ -330,11 +397,23 @@ impl Law for Model {
                 let left = scene.ledger.networks.get(&network).map(|network| network.members.len());
                 demand!(left == Some(0), "{network:?} was closed with {left:?} members");
             }
-            Event::Opened { .. }
-            | Event::Held { .. }
-            | Event::Shelved { .. }
-            | Event::ShelfEnded { .. }
-            | Event::Swept { .. } => {}
+            Event::Opened { conn } => {
+                // Whoever posts for the first time gets a place before its message is handled.
+                if let Some(current) = self.current.as_mut().filter(|_| is_virtual(conn)) {
+                    current.conn = conn;
+                }
+            }
+            Event::Shelved { to } => {
+                if let Some((conn, _)) = scene.ledger.party_of(to) {
+                    self.frames.shelves.shelved(conn);
+                }
+            }
+            Event::ShelfEnded { to, end } => {
+                if let Some((conn, _)) = scene.ledger.party_of(to) {
+                    self.frames.shelves.ended(conn, end)?;
+                }
+            }
+            Event::Held { .. } | Event::Swept { .. } => {}
         }
         Ok(())
     }
@@ -343,7 +422,8 @@ impl Law for Model {
         let silent = self.current.take().map(|current| current.text);
         demand!(silent.is_none(), "nothing came of {silent:?}");
         self.rounds.round_ends()?;
-        self.frames.settled()?;
+        self.frames.settled(scene)?;
+        self.mailboxes.settled()?;
         self.rounds.healed(scene)?;
         if rest.thorough { self.rounds.in_time(scene) } else { Ok(()) }
     }

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::Model;
 use super::mail::Keeping;
 use crate::laws::Scene;
-use crate::watch::{Kind, Message, Party, Said};
+use crate::scenario::Way;
+use crate::watch::{Kind, Message, Party, Said, Stage, is_virtual};
 
 /// How a message ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub(crate) enum Outcome {
     Mail(PeerId),
     Refuse(ErrorCode),
     Handle(Verb),
+    /// A signal went to all acquaintances of its sender.
+    Broadcast,
+    /// A `register` of a peer that is known already.
+    Register,
 }
 
 impl Model {
@@ -29,6 +34,9 @@ impl Model {
         if !message.value("type").is_string() {
             return vec![Outcome::Refuse(ErrorCode::InvalidMessage)];
         }
+        if scene.ledger.way_of(conn) != Way::A {
+            return self.outcomes_in_b(scene, conn, &message);
+        }
         let Some(party) = scene.ledger.parties.get(&conn) else { return Vec::new() };
         match message.kind() {
             None => {
@@ -41,6 +49,60 @@ impl Model {
             Some(Kind::Verb(verb)) => self.verb(verb, &message),
             Some(Kind::Signal(_)) => self.signal(scene, party, &message),
         }
+    }
+
+    /// The same for dialect B, which is stricter.
+    fn outcomes_in_b(&self, scene: Scene<'_>, conn: ConnId, message: &Message<'_>) -> Vec<Outcome> {
+        let invalid = vec![Outcome::Refuse(ErrorCode::InvalidMessage)];
+        let kind = message.kind();
+        if kind.is_none() && !message.is_register() {
+            return [vec![Outcome::Refuse(ErrorCode::UnknownType)], invalid].concat();
+        }
+        let claimed = match id(message, "peerId") {
+            Ok(claimed) => claimed,
+            Err(()) => return invalid,
+        };
+        let long = message.network().is_ok_and(|name| name.len() > self.limits.network_name_bytes as usize);
+        let data = message.raw("data").filter(|data| *data != "null");
+        let signal = matches!(kind, Some(Kind::Signal(_)));
+        let shapeless = data.map_or(signal, |data| !data.starts_with('{'));
+        let number = message.value("maxPeers").as_f64();
+        let many = message.raw("maxPeers").is_some_and(|raw| raw != "null")
+            && !number.is_some_and(|number| (1..=Limits::MAX_PEERS).any(|k| f64::from(k) == number));
+        let astray = id(message, "targetPeerId").is_err();
+        if message.network().is_err() || long || shapeless || many || astray {
+            return invalid;
+        }
+        let newcomer;
+        let party = match scene.ledger.parties.get(&conn) {
+            Some(party) => party,
+            None => {
+                let Some(me) = claimed else { return invalid };
+                let taken = scene.ledger.by_peer.get(me.id()).is_some_and(|conn| !is_virtual(*conn));
+                newcomer = Party { way: Way::Http, ..Party::new(scene.now, Some(me), scene.ledger.poster) };
+                if taken || self.no_place(scene, &newcomer) {
+                    return invalid;
+                }
+                &newcomer
+            }
+        };
+        let another = claimed.is_some_and(|me| party.me.is_some_and(|own| own.id() != me.id()));
+        if party.stage == Stage::Unregistered || another {
+            return invalid;
+        }
+        match kind {
+            None => vec![Outcome::Register],
+            Some(Kind::Verb(verb)) => self.verb(verb, message),
+            Some(Kind::Signal(_)) => self.signal(scene, party, message),
+        }
+    }
+
+    fn no_place(&self, scene: Scene<'_>, newcomer: &Party) -> bool {
+        let ledger = scene.ledger;
+        let most = self.limits.connections_per_address;
+        let same = |party: &Party| party.stage == Stage::Admitted && party.address == newcomer.address;
+        let crowded = newcomer.address.is_some() && most > 0 && ledger.count(same) >= most as usize;
+        ledger.draining.is_some() || crowded || ledger.by_peer.len() >= self.limits.connections as usize
     }
 
     fn verb(&self, verb: Verb, message: &Message<'_>) -> Vec<Outcome> {
@@ -85,7 +147,15 @@ impl Model {
                 }
             }
         }
-        let to = target(message);
+        let to = match target(message) {
+            Err(ErrorCode::MissingTarget) if party.way != Way::A => {
+                if faults.is_empty() {
+                    return vec![Outcome::Broadcast];
+                }
+                return faults.into_iter().map(Outcome::Refuse).collect();
+            }
+            to => to,
+        };
         let to = match (to, faults.is_empty()) {
             (Ok(to), true) => to,
             (to, _) => {
@@ -155,6 +225,16 @@ pub(super) fn target(message: &Message<'_>) -> Result<Spelling, ErrorCode> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             Err(ErrorCode::InvalidMessage)
         }
+    }
+}
+
+/// The id in a field, if there is one; `Err` where it is something else.
+fn id(message: &Message<'_>, field: &str) -> Result<Option<Spelling>, ()> {
+    match (message.raw(field), message.value(field)) {
+        (None | Some("null"), _) => Ok(None),
+        (_, Value::String(id)) if id.is_empty() => Ok(None),
+        (_, Value::String(id)) => Spelling::parse(&id).map(Some).ok_or(()),
+        (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Err(()),
     }
 }
 

@@ -135,6 +135,10 @@ impl Rounds {
         Ok(())
     }
 
+    pub(super) fn acquaintances(&self, peer: PeerId) -> BTreeSet<PeerId> {
+        self.peers.get(&peer).map(|member| member.acquaintances.clone()).unwrap_or_default()
+    }
+
     /// A peer left its network; returns those who knew it.
     pub(super) fn left(&mut self, peer: PeerId) -> BTreeSet<PeerId> {
         let known = self.peers.remove(&peer).map(|member| member.acquaintances).unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use peerpigeon_core::{DuplicatePeer, Limits, Signal};
 
-use super::{Behaviour, Ending, Flaw, IdPool, Knobs, Leaving, Scenario, Shape, Step};
+use super::{Behaviour, Ending, Flaw, IdPool, Knobs, Leaving, Scenario, Shape, Step, Way};
 use crate::random::Random;
 
 impl Scenario {
@@ -13,7 +13,9 @@ impl Scenario {
     #[must_use]
     pub fn draw(seed: u64) -> Scenario {
         let mut random = Random::new(seed);
-        let knobs = draw_knobs(&mut random);
+        let mut knobs = draw_knobs(&mut random);
+        // Of its own part of the seed, so that everything else is drawn as if there were one way only.
+        knobs.ways = Random::part(seed, WAYS_PART).pick(&WAYS).to_vec();
         let weights = swarm(&mut random);
         let count = random.between(20, 160);
         let mut steps = Vec::new();
@@ -54,6 +56,7 @@ impl Scenario {
             max_peers: Some(3),
             delay_ms: (5, 80),
             slots_per_address: 0,
+            ways: vec![Way::A],
             limits,
         };
         let steps = vec![
@@ -101,6 +104,7 @@ fn draw_knobs(random: &mut Random) -> Knobs {
         max_peers: *random.pick(&[None, Some(1), Some(3), Some(10), Some(50), Some(255)]),
         delay_ms: (low, high),
         slots_per_address: *random.pick(&[0, 0, 0, 1, 4]),
+        ways: vec![Way::A],
         limits: draw_limits(random),
     }
 }
@@ -212,6 +216,22 @@ fn draw_signal(from: u32, knobs: &Knobs, random: &mut Random) -> Step {
     };
     Step::Signal { from, to: draw_slot(knobs, random), kind, data: *random.pick(&SHAPES), size }
 }
+
+const WAYS_PART: u64 = 1 << 43;
+
+/// The ways that occur together in a run; of a way that comes twice there are more.
+const WAYS: [&[Way]; 10] = [
+    &[Way::A],
+    &[Way::A],
+    &[Way::A, Way::B],
+    &[Way::B],
+    &[Way::A, Way::A, Way::Http],
+    &[Way::B, Way::Http],
+    &[Way::Http],
+    &[Way::A, Way::B, Way::Http],
+    &[Way::A, Way::B, Way::Http],
+    &[Way::A, Way::A, Way::B, Way::Http],
+];
 
 const ENDINGS: [Ending; 4] = [Ending::Closed, Ending::Reset, Ending::ProtocolError, Ending::TooBig];
 

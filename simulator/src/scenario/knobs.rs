@@ -23,6 +23,9 @@ pub struct Knobs {
     pub delay_ms: (u64, u64),
     /// Slots that share one address; 0 = no limit per address applies.
     pub slots_per_address: u32,
+    /// How the slots speak to the server, each in one of these ways.
+    #[serde(default = "only_a", skip_serializing_if = "is_only_a")]
+    pub ways: Vec<Way>,
     /// The server's settings.
     #[serde(with = "limits_file")]
     pub limits: Limits,
@@ -42,6 +45,7 @@ impl Knobs {
             }
         };
         fine("slots", self.slots.into(), 1, Self::MOST_SLOTS.into())?;
+        fine("ways", self.ways.len().try_into().unwrap_or(u64::MAX), 1, 100)?;
         fine("networks", self.networks.into(), 1, 255)?;
         fine("delay_ms", self.delay_ms.1, self.delay_ms.0, 60_000)?;
         fine("connections", self.limits.connections.into(), 1, u32::MAX.into())?;
@@ -63,6 +67,27 @@ pub enum IdPool {
     Comb,
     /// Several slots share one id, in different spellings.
     Few,
+}
+
+/// How a peer speaks to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Dialect A over a WebSocket.
+    A,
+    /// Dialect B over a WebSocket.
+    B,
+    /// Dialect B in HTTP requests.
+    Http,
+}
+
+/// What older scenarios mean.
+fn only_a() -> Vec<Way> {
+    vec![Way::A]
+}
+
+fn is_only_a(ways: &[Way]) -> bool {
+    ways == [Way::A]
 }
 
 /// What the pages do by themselves.

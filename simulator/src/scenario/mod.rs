@@ -13,7 +13,7 @@ use std::path::Path;
 use peerpigeon_core::Signal;
 use serde::{Deserialize, Serialize};
 
-pub use knobs::{Behaviour, IdPool, Knobs};
+pub use knobs::{Behaviour, IdPool, Knobs, Way};
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

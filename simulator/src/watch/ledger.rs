@@ -6,8 +6,11 @@ use peerpigeon_core::{
     AddressKey, CloseReason, ConnId, Departure, Event, Input, NetworkId, Output, PeerId, Spelling, Time,
 };
 
+use serde_json::value::RawValue;
+
 use super::said::{Message, Said};
 use super::target;
+use crate::scenario::Way;
 
 /// What is known at one moment of a run.
 #[derive(Debug, Default)]
@@ -25,8 +28,28 @@ pub(crate) struct Ledger {
     pub(crate) texts: VecDeque<(ConnId, String)>,
     /// Whether the server is shutting down, and until when.
     pub(crate) draining: Option<Time>,
+    /// HTTP requests that have not been answered.
+    pub(crate) asked: BTreeMap<ConnId, Asked>,
+    /// Messages of dialect B that an event has told the end of, and whose acknowledgement is to follow.
+    pub(crate) owed: usize,
+    /// The address of the last post.
+    pub(crate) poster: Option<AddressKey>,
     /// When a deadline was missed last: what a peer said in the meantime may not have been heard yet.
     pub(crate) late: Time,
+}
+
+/// One HTTP request.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// What was posted: who says it, by its own word, for each message; `batch`: in a list.
+    Post { speakers: Vec<Option<Spelling>>, batch: bool },
+    /// Who is asked for what was sent to whom; `party`: its virtual connection, where there is one.
+    Poll { peer: Option<Spelling>, party: Option<ConnId>, at: Time, wait_ms: u64 },
+}
+
+/// Whether a connection is not one of the driver's: it stands for a peer that has none.
+pub(crate) fn is_virtual(conn: ConnId) -> bool {
+    conn.0 >= 1 << 63
 }
 
 /// One connection.
@@ -34,6 +57,7 @@ pub(crate) struct Ledger {
 pub(crate) struct Party {
     /// The id in its target, where that is one.
     pub(crate) me: Option<Spelling>,
+    pub(crate) way: Way,
     pub(crate) address: Option<AddressKey>,
     pub(crate) stage: Stage,
     pub(crate) opened: Time,
@@ -53,6 +77,8 @@ pub(crate) struct Party {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
+    /// Has not told yet who is behind it.
+    Unregistered,
     /// Known, but neither held nor let in.
     Fresh,
     Held(CloseReason),
@@ -98,30 +124,49 @@ impl Ledger {
     pub(crate) fn input(&mut self, now: Time, input: &Input<'_>) {
         match *input {
             Input::Opened { conn, target, address, .. } => {
+                let unnamed = target.split('?').next() == Some("/signaling") && !target::names_peer(target);
                 let party = Party {
-                    me: target::peer_id(target),
-                    address,
-                    stage: Stage::Fresh,
-                    opened: now,
-                    admitted: now,
-                    heard: now,
-                    pinged: None,
-                    network: None,
-                    said_goodbye: false,
-                    entered: false,
-                    kept: Vec::new(),
+                    way: if unnamed { Way::B } else { Way::A },
+                    stage: if unnamed { Stage::Unregistered } else { Stage::Fresh },
+                    ..Party::new(now, target::peer_id(target), address)
                 };
                 self.parties.insert(conn, party);
             }
             Input::Text { conn, text } => self.text(now, conn, text),
             Input::Heard { conn } => self.heard(now, conn),
-            Input::Closed { conn, .. } => self.set_stage(conn, Stage::Over),
+            Input::Closed { conn, .. } => {
+                self.asked.remove(&conn);
+                self.set_stage(conn, Stage::Over);
+            }
+            Input::Posted { conn, body, address, .. } => self.posted(conn, body, address),
+            Input::Polled { conn, target, .. } => self.polled(now, conn, target),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
-            Input::Posted { .. }
-            | Input::Polled { .. }
-            | Input::QueueFull { .. }
-            | Input::Adjust { .. }
-            | Input::Tick => {}
+            Input::QueueFull { .. } | Input::Adjust { .. } | Input::Tick => {}
+        }
+    }
+
+    fn posted(&mut self, conn: ConnId, body: &str, address: Option<AddressKey>) {
+        let texts = posted_texts(body);
+        let batch = texts.is_some();
+        let texts = texts.unwrap_or_else(|| vec![body]);
+        let speakers: Vec<_> = texts.iter().map(|text| Said::read(text).claimed()).collect();
+        self.poster = address;
+        for (text, speaker) in texts.into_iter().zip(&speakers) {
+            let seat =
+                speaker.and_then(|me| self.by_peer.get(me.id()).copied()).filter(|conn| is_virtual(*conn));
+            self.texts.push_back((seat.unwrap_or(conn), text.to_owned()));
+        }
+        self.asked.insert(conn, Asked::Post { speakers, batch });
+    }
+
+    fn polled(&mut self, now: Time, conn: ConnId, target: &str) {
+        let peer = target::peer_id(target);
+        let party = peer.and_then(|peer| self.by_peer.get(peer.id()).copied());
+        let party = party.filter(|conn| is_virtual(*conn));
+        let wait_ms = target::wait_ms(target);
+        self.asked.insert(conn, Asked::Poll { peer, party, at: now, wait_ms });
+        if let Some(party) = party {
+            self.heard(now, party);
         }
     }
 
@@ -138,6 +183,14 @@ impl Ledger {
         match party.stage {
             Stage::Held(_) => party.kept.push(text.to_owned()),
             Stage::Admitted => self.texts.push_back((conn, text.to_owned())),
+            Stage::Unregistered => {
+                let said = Said::read(text);
+                let register = said.message().is_some_and(Message::is_register);
+                match said.claimed().filter(|_| register) {
+                    Some(me) => (party.me, party.stage, party.opened) = (Some(me), Stage::Fresh, now),
+                    None => self.texts.push_back((conn, text.to_owned())),
+                }
+            }
             Stage::Fresh | Stage::Over => {}
         }
     }
@@ -152,8 +205,40 @@ impl Ledger {
             }
             Output::Close { conn, .. } => self.set_stage(conn, Stage::Over),
             Output::Observe(event) => self.event(now, event),
-            Output::Send { .. } | Output::Reply { .. } => {}
+            Output::Reply { conn, .. } => {
+                if let Some(Asked::Poll { party: Some(party), .. }) = self.asked.remove(&conn) {
+                    self.heard(now, party);
+                }
+            }
+            Output::Send { .. } => {}
         }
+    }
+
+    /// One message of dialect B was acknowledged: all that tells the end of some.
+    pub(crate) fn answered(&mut self, now: Time, success: bool) {
+        if self.owed > 0 && success {
+            self.owed -= 1;
+        } else if success {
+            self.ended(now);
+        }
+    }
+
+    /// The message that is being handled has ended.
+    fn ended(&mut self, now: Time) {
+        if let Some((conn, _)) = self.texts.pop_front().filter(|(conn, _)| is_virtual(*conn)) {
+            self.heard(now, conn);
+        }
+    }
+
+    /// Whether the message that is being handled is one of dialect B of which no event tells the end.
+    pub(crate) fn is_silent(&self) -> bool {
+        let Some((conn, text)) = self.texts.front() else { return false };
+        self.way_of(*conn) != Way::A && Said::read(text).is_silent()
+    }
+
+    /// How the messages of a connection are to be read; one that is unknown is a request.
+    pub(crate) fn way_of(&self, conn: ConnId) -> Way {
+        self.parties.get(&conn).map_or(Way::Http, |party| party.way)
     }
 
     fn event(&mut self, now: Time, event: Event) {
@@ -164,6 +249,7 @@ impl Ledger {
                 self.by_peer.insert(peer, conn);
                 if let Some(party) = self.parties.get_mut(&conn) {
                     party.admitted = now;
+                    party.heard = if is_virtual(conn) { now } else { party.heard };
                     self.texts.extend(party.kept.drain(..).map(|text| (conn, text)));
                 }
             }
@@ -179,8 +265,22 @@ impl Ledger {
                 {
                     party.said_goodbye = true;
                 }
-                self.texts.pop_front();
+                let refused = matches!(event, Event::Refused { .. });
+                if refused || !self.is_silent() {
+                    let acknowledged =
+                        self.texts.front().is_some_and(|(conn, _)| self.way_of(*conn) != Way::A);
+                    self.owed += usize::from(acknowledged && !refused);
+                    if let Event::Refused { conn, .. } = event
+                        && !self.parties.contains_key(&conn)
+                    {
+                        // Not understood: nobody has said it.
+                        self.texts.pop_front();
+                    } else {
+                        self.ended(now);
+                    }
+                }
             }
+            Event::Opened { conn } if is_virtual(conn) => self.came_by_post(now, conn),
             Event::Opened { .. }
             | Event::NetworkOpened { .. }
             | Event::Introduced { .. }
@@ -190,6 +290,18 @@ impl Ledger {
             | Event::ShelfEnded { .. }
             | Event::Swept { .. } => {}
         }
+    }
+
+    /// A peer that posts for the first time.
+    fn came_by_post(&mut self, now: Time, conn: ConnId) {
+        let me = self.texts.front().and_then(|(_, text)| Said::read(text).claimed());
+        for (speaker, text) in &mut self.texts {
+            if me.is_some() && Said::read(text).claimed().map(|one| *one.id()) == me.map(|me| *me.id()) {
+                *speaker = conn;
+            }
+        }
+        let party = Party { way: Way::Http, ..Party::new(now, me, self.poster) };
+        self.parties.insert(conn, party);
     }
 
     fn set_stage(&mut self, conn: ConnId, stage: Stage) {
@@ -236,4 +348,30 @@ impl Ledger {
             party.said_goodbye |= cause == Departure::Goodbye;
         }
     }
+}
+
+impl Party {
+    pub(crate) fn new(now: Time, me: Option<Spelling>, address: Option<AddressKey>) -> Party {
+        Party {
+            me,
+            way: Way::A,
+            address,
+            stage: Stage::Fresh,
+            opened: now,
+            admitted: now,
+            heard: now,
+            pinged: None,
+            network: None,
+            said_goodbye: false,
+            entered: false,
+            kept: Vec::new(),
+        }
+    }
+}
+
+/// The messages of a batch; `None` where the body is no batch.
+pub(crate) fn posted_texts(body: &str) -> Option<Vec<&str>> {
+    let Said::Message(message) = Said::read(body) else { return None };
+    let texts: Vec<&RawValue> = serde_json::from_str(message.raw("messages")?).ok()?;
+    Some(texts.into_iter().map(RawValue::get).collect())
 }

@@ -2,22 +2,28 @@
 //! the recorder.
 
 mod ledger;
+mod parcel;
 mod said;
 mod target;
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::value::RawValue;
+
 use peerpigeon_core::{
     AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };
 
-pub(crate) use ledger::{Ledger, Party, Stage};
+pub(crate) use ledger::{Asked, Ledger, Party, Stage, is_virtual, posted_texts};
+pub(crate) use parcel::{Answer, Delivery, Fetched, Parcel};
 pub(crate) use said::{Kind, Message, Said};
+pub(crate) use target::peer_id;
 
 use crate::client::Frame;
-use crate::laws::{self, Law, Rest, Scene, Verdict};
+use crate::laws::{self, Given as Named, Law, Rest, Scene, Verdict};
 use crate::record::Record;
+use crate::scenario::Way;
 use crate::transcript::Transcript;
 
 /// A law that does not hold, and what is wrong.
@@ -35,6 +41,8 @@ pub(crate) enum Downward {
     Text(String),
     Ping,
     Close(CloseReason),
+    /// The answer to an HTTP request: status and body.
+    Reply(u16, String),
 }
 
 /// An input as it was given, to be given again.
@@ -131,6 +139,31 @@ impl Watch {
         self.ledger.input(now, &input);
         let scene = Scene { now, ledger: &self.ledger };
         each(&mut self.laws, |law| law.input(scene, &input, said.as_ref()))?;
+        match input {
+            Input::Text { conn, .. } => {
+                let speaker = self.ledger.parties.get(&conn).and_then(|party| Some((party.me?, party.way)));
+                if let (Some((me, way)), Some(said)) = (speaker, &said) {
+                    each(&mut self.laws, |law| law.spoke(scene, me, way, said))?;
+                }
+            }
+            Input::Posted { body, .. } => {
+                for text in posted_texts(body).unwrap_or_else(|| vec![body]) {
+                    let said = Said::read(text);
+                    let Some(claimed) = said.claimed() else { continue };
+                    let seat = self.ledger.party_of(*claimed.id()).filter(|(conn, _)| is_virtual(*conn));
+                    let me = seat.and_then(|(_, party)| party.me).unwrap_or(claimed);
+                    each(&mut self.laws, |law| law.spoke(scene, me, Way::Http, &said))?;
+                }
+            }
+            Input::Opened { .. }
+            | Input::Polled { .. }
+            | Input::Heard { .. }
+            | Input::Closed { .. }
+            | Input::QueueFull { .. }
+            | Input::Drain { .. }
+            | Input::Adjust { .. }
+            | Input::Tick => {}
+        }
         let board = &mut self.board;
         guard(|| board.handle(now, input))?;
         self.drain(now, record)?;
@@ -152,29 +185,36 @@ impl Watch {
         while let Some(output) = self.board.poll_output() {
             record.output(now, &output);
             hash(&mut self.transcript, now, &output);
-            let scene = Scene { now, ledger: &self.ledger };
+            let (laws, ledger, outgoing) = (&mut self.laws, &mut self.ledger, &mut self.outgoing);
             match output {
                 Output::Send { conn, text } => {
-                    let Some(frame) = Frame::parse(text) else {
-                        let what = format!("no client can read this, sent to {conn:?}: {text}");
-                        return Err(Breach { law: "frames".to_owned(), what });
-                    };
-                    each(&mut self.laws, |law| law.sent(scene, conn, &frame))?;
-                    self.outgoing.push((conn, Downward::Text(text.to_owned())));
+                    if ledger.way_of(conn) == Way::A {
+                        let frame = Frame::parse(text).ok_or_else(|| unreadable(conn, text))?;
+                        let scene = Scene { now, ledger };
+                        each(laws, |law| law.sent(scene, conn, &frame))?;
+                    } else {
+                        sent_in_b(laws, ledger, now, conn, text)?;
+                    }
+                    outgoing.push((conn, Downward::Text(text.to_owned())));
                 }
-                Output::Reply { conn, status, .. } => {
-                    let what = format!("{status} for {conn:?}, which asked for nothing");
-                    return Err(Breach { law: "replies".to_owned(), what });
+                Output::Reply { conn, status, text } => {
+                    replied(laws, ledger, now, conn, status, text)?;
+                    outgoing.push((conn, Downward::Reply(status, text.to_owned())));
                 }
                 Output::Ping { conn } => {
-                    each(&mut self.laws, |law| law.pinged(scene, conn))?;
-                    self.outgoing.push((conn, Downward::Ping));
+                    let scene = Scene { now, ledger };
+                    each(laws, |law| law.pinged(scene, conn))?;
+                    outgoing.push((conn, Downward::Ping));
                 }
                 Output::Close { conn, why } => {
-                    each(&mut self.laws, |law| law.closed(scene, conn, why))?;
-                    self.outgoing.push((conn, Downward::Close(why)));
+                    let scene = Scene { now, ledger };
+                    each(laws, |law| law.closed(scene, conn, why))?;
+                    outgoing.push((conn, Downward::Close(why)));
                 }
-                Output::Observe(event) => each(&mut self.laws, |law| law.event(scene, event))?,
+                Output::Observe(event) => {
+                    let scene = Scene { now, ledger };
+                    each(laws, |law| law.event(scene, event))?;
+                }
             }
             self.ledger.output(now, &output);
         }
@@ -249,6 +289,109 @@ impl Given {
             Given::Other(input) => *input,
         }
     }
+}
+
+fn unreadable(conn: ConnId, text: &str) -> Breach {
+    let what = format!("no client can read this, sent to {conn:?}: {text}");
+    Breach { law: "frames".to_owned(), what }
+}
+
+/// A text to a connection that speaks dialect B.
+fn sent_in_b(
+    laws: &mut [Box<dyn Law>],
+    ledger: &mut Ledger,
+    now: Time,
+    conn: ConnId,
+    text: &str,
+) -> Result<(), Breach> {
+    let scene = Scene { now, ledger };
+    match Parcel::read(text).ok_or_else(|| unreadable(conn, text))? {
+        Parcel::Registered => {
+            let me = ledger.parties.get(&conn).and_then(|party| party.me).map(|me| me.to_string());
+            // What dialect A says there, in other words.
+            let data =
+                RawValue::from_string(format!(r#"{{"peerId":"{}"}}"#, me.as_deref().unwrap_or_default()));
+            let frame = Frame {
+                kind: "connected".into(),
+                network: "global".into(),
+                from: "system".into(),
+                target: me.unwrap_or_default().into(),
+                timestamp: crate::world::BOOT.at(now),
+                data: data.as_deref().ok(),
+                error: None,
+            };
+            each(laws, |law| law.sent(scene, conn, &frame))
+        }
+        Parcel::Answer(answer) => {
+            let whose = ledger.peer_at(conn);
+            each(laws, |law| law.named(scene, &answer.message_id, Named::Answer(whose)))?;
+            each(laws, |law| law.answered(scene, Some(conn), &answer))?;
+            ledger.answered(now, answer.success);
+            Ok(())
+        }
+        Parcel::Delivery(delivery) => {
+            let frame = delivery.frame(ledger.network_name(conn));
+            each(laws, |law| law.named(scene, &delivery.message_id, Named::of(&frame, delivery.from())))?;
+            each(laws, |law| law.sent(scene, conn, &frame))
+        }
+    }
+}
+
+/// The answer to an HTTP request.
+fn replied(
+    laws: &mut [Box<dyn Law>],
+    ledger: &mut Ledger,
+    now: Time,
+    conn: ConnId,
+    status: u16,
+    text: &str,
+) -> Result<(), Breach> {
+    let Some(asked) = ledger.asked.get(&conn).cloned() else {
+        let what = format!("{status} for {conn:?}, which asks for nothing");
+        return Err(Breach { law: "replies".to_owned(), what });
+    };
+    match &asked {
+        Asked::Post { speakers, batch } => {
+            let results = if *batch && status == 200 {
+                let results = parcel::Results::read(text).ok_or_else(|| unreadable(conn, text))?.results;
+                results.into_iter().map(RawValue::get).collect()
+            } else {
+                vec![text]
+            };
+            if results.len() != speakers.len() {
+                let what = format!("{} messages were posted, answered are {}", speakers.len(), results.len());
+                return Err(Breach { law: "replies".to_owned(), what });
+            }
+            for (result, speaker) in results.into_iter().zip(speakers) {
+                let answer = Answer::read(result).ok_or_else(|| unreadable(conn, result))?;
+                let whose = speaker.map(|me| *me.id());
+                let scene = Scene { now, ledger };
+                each(laws, |law| law.named(scene, &answer.message_id, Named::Answer(whose)))?;
+                each(laws, |law| law.answered(scene, None, &answer))?;
+                ledger.answered(now, answer.success);
+            }
+        }
+        Asked::Poll { peer, party, .. } if status == 200 => {
+            let fetched = Fetched::read(text).ok_or_else(|| unreadable(conn, text))?;
+            let scene = Scene { now, ledger };
+            let (Some(peer), true) = (peer, fetched.timestamp == crate::world::BOOT.at(now)) else {
+                return Err(unreadable(conn, text));
+            };
+            for message in &fetched.messages {
+                let delivery =
+                    Delivery::read(message.get()).ok_or_else(|| unreadable(conn, message.get()))?;
+                let frame = delivery.frame("");
+                let named = Named::of(&frame, delivery.from());
+                each(laws, |law| law.named(scene, &delivery.message_id, named))?;
+                each(laws, |law| law.fetched(scene, *peer, *party, &frame))?;
+            }
+        }
+        Asked::Poll { .. } => {
+            Answer::read(text).filter(|answer| !answer.success).ok_or_else(|| unreadable(conn, text))?;
+        }
+    }
+    let scene = Scene { now, ledger };
+    each(laws, |law| law.replied(scene, conn, &asked, status))
 }
 
 /// Asks every law; the first that fails speaks.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use peerpigeon_core::{Signal, Verb};
+use peerpigeon_core::{Signal, Spelling, Verb};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -35,6 +35,22 @@ impl<'a> Said<'a> {
         serde_json::from_str(text).map_or(Said::NotObject, Said::Message)
     }
 
+    pub(crate) fn message(&self) -> Option<&Message<'a>> {
+        if let Said::Message(message) = self { Some(message) } else { None }
+    }
+
+    /// Who says it, by its own word.
+    pub(crate) fn claimed(&self) -> Option<Spelling> {
+        let Value::String(id) = self.message()?.value("peerId") else { return None };
+        Spelling::parse(&id)
+    }
+
+    /// In dialect B, whether no event tells the end of it: a signal to all acquaintances, or a `register`.
+    pub(crate) fn is_silent(&self) -> bool {
+        let Some(message) = self.message() else { return false };
+        message.is_register() || self.signal().is_some_and(|(_, message)| message.is_broadcast())
+    }
+
     /// The signal of a message that is one, whether or not all of its fields are right.
     pub(crate) fn signal(&self) -> Option<(Signal, &Message<'a>)> {
         let Said::Message(message) = self else { return None };
@@ -60,6 +76,15 @@ impl<'a> Message<'a> {
         let signal = Signal::ALL.into_iter().find(|signal| signal.name() == name).map(Kind::Signal);
         let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name).map(Kind::Verb);
         signal.or_else(verb)
+    }
+
+    pub(crate) fn is_register(&self) -> bool {
+        self.value("type") == "register"
+    }
+
+    /// Whether it names no target.
+    pub(crate) fn is_broadcast(&self) -> bool {
+        self.raw("targetPeerId").is_none_or(|raw| raw == "null" || raw == "\"\"")
     }
 
     /// Its network: missing, `null` and empty mean `global`; `Err` where it is no text.

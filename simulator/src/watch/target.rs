@@ -10,6 +10,19 @@ pub(crate) fn peer_id(target: &str) -> Option<Spelling> {
     Spelling::parse(core::str::from_utf8(&decode(value)).ok()?)
 }
 
+/// Whether there is a `peerId` in the query, whatever it says.
+pub(crate) fn names_peer(target: &str) -> bool {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').any(|pair| decode(pair.split('=').next().unwrap_or_default()) == b"peerId")
+}
+
+/// How long a request is to wait for something, in ms: 0 where it does not say, at most 25 s.
+pub(crate) fn wait_ms(target: &str) -> u64 {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let seconds = query.split('&').find_map(|pair| pair.strip_prefix("wait=")?.parse::<u64>().ok());
+    1_000 * seconds.unwrap_or(0).min(25)
+}
+
 fn decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::new();

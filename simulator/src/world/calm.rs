@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use peerpigeon_core::{Gone, Time};
+use peerpigeon_core::{Gone, Limits, Time};
 
+use super::ways::ANNOUNCE_MS;
 use super::{Socket, World};
-use crate::scenario::Leaving;
+use crate::scenario::{Leaving, Way};
 use crate::watch::Breach;
 
 /// Long enough for the answers to whatever is still under way, in ms.
@@ -37,6 +38,7 @@ impl World<'_> {
         let limits = &self.scenario.knobs.limits;
         let waits = limits.hold_for_place_ms + limits.challenge_ms + 4 * self.scenario.knobs.delay_ms.1;
         let again = limits.reintroduce_interval_ms + limits.reintroduce_interval_ms / 4;
+        self.run_until(self.now + self.http_patience())?;
         self.run_until(self.last_attempt() + waits + SETTLING_MS)?;
         self.run_until(self.last_attempt() + waits + SETTLING_MS + again)?;
         if self.is_restless() {
@@ -51,6 +53,14 @@ impl World<'_> {
     fn is_restless(&self) -> bool {
         let limits = &self.scenario.knobs.limits;
         (limits.ping_interval_ms == 0 && limits.peer_timeout_ms > 0) || limits.message_burst < 1_000
+    }
+
+    /// How long a peer without a connection may be there after its page has gone.
+    fn http_patience(&self) -> u64 {
+        let knobs = &self.scenario.knobs;
+        let silence = if knobs.limits.peer_timeout_ms > 0 { knobs.limits.peer_timeout_ms } else { 300_000 };
+        let asking = Limits::POLL_MS + 2 * knobs.delay_ms.1;
+        if knobs.ways.contains(&Way::Http) { silence + asking + ANNOUNCE_MS + SETTLING_MS } else { 0 }
     }
 
     /// The server sees the end of these sockets.
@@ -91,7 +101,10 @@ impl World<'_> {
         let announced = |slot: &&usize| {
             let slot = &self.slots[**slot];
             let party = self.watch.ledger.party_of(*slot.me.id());
-            party.is_some_and(|(conn, party)| Some(conn) == slot.conn && party.network.is_some())
+            party.is_some_and(|(conn, party)| {
+                let mine = Some(conn) == slot.conn || (slot.way == Way::Http && party.way == Way::Http);
+                mine && party.network.is_some()
+            })
         };
         let missing: Vec<String> = fitting
             .iter()
@@ -115,7 +128,7 @@ impl World<'_> {
         let limits = &self.scenario.knobs.limits;
         let kept = limits.message_ttl_ms + 2 * limits.cleanup_interval_ms;
         let waits = limits.hold_for_place_ms + limits.challenge_ms + 2 * self.scenario.knobs.delay_ms.1;
-        self.run_until(self.now + kept + waits + 1_000)?;
+        self.run_until(self.now + self.http_patience() + kept + waits + 1_000)?;
         self.watch.empty(self.now)?;
         self.watch.replay()
     }

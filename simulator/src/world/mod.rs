@@ -7,19 +7,20 @@ mod ids;
 mod queue;
 mod sockets;
 mod steps;
+mod ways;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use peerpigeon_core::{AddressKey, Census, ConnId, Input, PeerId, Spelling, Time, UnixMillis};
+use peerpigeon_core::{AddressKey, Census, ConnId, Input, Limits, PeerId, Spelling, Time, UnixMillis};
 
 use crate::client;
 use crate::page::{Page, Want};
 use crate::random::Random;
 use crate::record::Record;
-use crate::scenario::{Behaviour, Scenario};
+use crate::scenario::{Behaviour, Scenario, Way};
 use crate::transcript::Transcript;
 use crate::watch::{Breach, Care, Downward, Watch};
-use queue::{Due, Queue};
+use queue::{Arriving, Due, Queue};
 
 /// The wall time at which every run begins.
 pub(crate) const BOOT: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -35,6 +36,8 @@ pub(crate) struct World<'a> {
     /// Slots by id: those of one id share a page's links.
     slots_by_peer: BTreeMap<PeerId, Vec<usize>>,
     sockets: BTreeMap<ConnId, Socket>,
+    /// HTTP requests that have not been answered.
+    requests: BTreeMap<ConnId, Request>,
     last_conn: u64,
     /// Until then nobody looks at the sockets and the clock of the server.
     asleep: Option<Time>,
@@ -50,6 +53,12 @@ pub(crate) struct World<'a> {
 /// A virtual peer: its page is open or not.
 struct Slot {
     me: Spelling,
+    /// How it speaks to the server.
+    way: Way,
+    /// What it is to post next.
+    outbox: Vec<String>,
+    /// When it posted an `announce` last: a peer without a connection does not notice that it is forgotten.
+    announced: Time,
     page: Option<Page>,
     /// The socket of the page.
     conn: Option<ConnId>,
@@ -59,7 +68,7 @@ struct Slot {
     /// It stays away for good.
     barred: bool,
     /// What came while it was frozen.
-    inbox: VecDeque<(ConnId, Downward)>,
+    inbox: VecDeque<(ConnId, Arriving)>,
     offline: bool,
     delay: u64,
     random: Random,
@@ -70,9 +79,18 @@ struct Slot {
     wake: Option<Time>,
 }
 
-/// One connection, seen from outside.
+/// One HTTP request, seen from outside.
+struct Request {
+    /// The socket that stands for the visit of its page.
+    session: ConnId,
+    poll: bool,
+}
+
+/// One connection, seen from outside. The visit of a page that speaks HTTP looks like one, too; the server does not
+/// know it.
 struct Socket {
     slot: usize,
+    way: Way,
     /// The attempt of the client that it belongs to; `None` for strays and ghosts.
     attempt: Option<u64>,
     /// Nothing that the peer sends or is sent passes any more.
@@ -93,6 +111,9 @@ impl<'a> World<'a> {
             let mut random = Random::part(scenario.seed, slot);
             Slot {
                 me,
+                way: *Random::part(scenario.seed, (1 << 42) + slot).pick(&knobs.ways),
+                outbox: Vec::new(),
+                announced: Time(0),
                 page: None,
                 conn: None,
                 ghosts: Vec::new(),
@@ -116,6 +137,7 @@ impl<'a> World<'a> {
             slots: slots.collect(),
             slots_by_peer,
             sockets: BTreeMap::new(),
+            requests: BTreeMap::new(),
             last_conn: 0,
             asleep: None,
             churn: None,
@@ -204,8 +226,18 @@ impl<'a> World<'a> {
     fn server(&mut self, input: Input<'_>) -> Result<(), Breach> {
         self.watch.handle(self.now, input, &mut self.record)?;
         for (conn, downward) in self.watch.take_outgoing() {
+            let (conn, downward) = match downward {
+                Downward::Reply(status, text) => {
+                    let Some(request) = self.requests.remove(&conn) else { continue };
+                    let poll = request.poll;
+                    (request.session, Arriving::Reply { poll, status, text })
+                }
+                Downward::Text(text) => (conn, Arriving::Text(text)),
+                Downward::Ping => (conn, Arriving::Ping),
+                Downward::Close(why) => (conn, Arriving::Close(why)),
+            };
             let Some(socket) = self.sockets.get_mut(&conn) else { continue };
-            socket.over |= matches!(downward, Downward::Close(_));
+            socket.over |= matches!(downward, Arriving::Close(_));
             if !socket.dead {
                 let delay = self.slots[socket.slot].delay;
                 self.queue.put(self.now + delay, Due::Down(conn, downward));
@@ -256,13 +288,19 @@ impl<'a> World<'a> {
         it.page = Some(Page::new(it.me, seed, capacity, lively));
         (it.frozen, it.wake) = (false, None);
         it.inbox.clear();
+        it.outbox.clear();
         self.announce(slot);
         self.page(slot, client::Input::Start);
     }
 
     fn announce(&mut self, slot: usize) {
         let it = &self.slots[slot];
-        let (network, max_peers) = (ids::network_name(it.network), it.max_peers);
+        let max_peers = match it.way {
+            Way::A => it.max_peers,
+            // Dialect B refuses what dialect A clamps.
+            Way::B | Way::Http => it.max_peers.map(|k| k.clamp(1, Limits::MAX_PEERS)),
+        };
+        let network = ids::network_name(it.network);
         let data = format!(r#"{{"peerId":"{}","slot":{slot}}}"#, it.me);
         self.page(slot, client::Input::Announce { network: &network, max_peers, data: &data });
     }

@@ -3,9 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use peerpigeon_core::{AddressKey, ConnId, Gone, PeerId, Time};
-
-use crate::watch::Downward;
+use peerpigeon_core::{AddressKey, CloseReason, ConnId, Gone, PeerId, Time};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -19,7 +17,7 @@ pub(super) enum Due {
     /// Something reaches the server.
     Up(ConnId, Upward),
     /// Something reaches a page.
-    Down(ConnId, Downward),
+    Down(ConnId, Arriving),
     /// The page learns that its socket is open.
     Opened(ConnId),
     /// The page learns that its socket could not be opened: slot and attempt.
@@ -37,10 +35,26 @@ pub(super) enum Due {
 /// What reaches the server.
 #[derive(Debug)]
 pub(super) enum Upward {
-    Open { target: String, address: Option<AddressKey> },
+    Open {
+        target: String,
+        address: Option<AddressKey>,
+    },
     Text(String),
     Pong,
     Gone(Gone),
+    /// What a page that speaks HTTP has to say.
+    Post,
+    /// It asks for what was said to it.
+    Poll,
+}
+
+/// What reaches a page.
+#[derive(Debug)]
+pub(super) enum Arriving {
+    Text(String),
+    Ping,
+    Close(CloseReason),
+    Reply { poll: bool, status: u16, text: String },
 }
 
 #[derive(Debug)]

@@ -2,10 +2,11 @@
 
 use peerpigeon_core::{ConnId, Gone, Grant, Input};
 
-use super::queue::{Due, Upward};
+use super::queue::{Arriving, Due, Upward};
 use super::{Socket, World};
 use crate::client;
-use crate::watch::{Breach, Downward};
+use crate::scenario::Way;
+use crate::watch::Breach;
 
 /// How long an attempt takes that nobody answers, in ms.
 const FAILING_MS: u64 = 1_000;
@@ -30,15 +31,19 @@ impl World<'_> {
             self.queue.put(self.now + FAILING_MS, Due::Failed(slot, attempt));
             return;
         }
-        let conn = self.open(slot, Some(attempt), target);
+        let conn = match self.slots[slot].way {
+            Way::A => self.open(slot, Some(attempt), target),
+            Way::B => self.open(slot, Some(attempt), "/signaling"),
+            Way::Http => self.visit(slot, attempt),
+        };
         self.slots[slot].conn = Some(conn);
     }
 
     /// Sends the upgrade of a new connection.
     pub(super) fn open(&mut self, slot: usize, attempt: Option<u64>, target: &str) -> ConnId {
-        self.last_conn += 1;
-        let conn = ConnId(self.last_conn);
-        self.sockets.insert(conn, Socket { slot, attempt, dead: false, over: false });
+        let way = if attempt.is_some() { self.slots[slot].way } else { Way::A };
+        let conn = self.fresh_conn();
+        self.sockets.insert(conn, Socket { slot, way, attempt, dead: false, over: false });
         let open = Upward::Open { target: target.to_owned(), address: self.address(slot) };
         self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, open));
         conn
@@ -46,9 +51,13 @@ impl World<'_> {
 
     /// The page of a slot sends a message, if it has a socket.
     pub(super) fn send(&mut self, slot: usize, text: String) {
-        if let Some(conn) = self.slots[slot].conn {
-            self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Text(text)));
-        }
+        let Some(conn) = self.slots[slot].conn else { return };
+        let text = match self.slots[slot].way {
+            Way::A => text,
+            Way::B => self.in_b(slot, text),
+            Way::Http => return self.post(slot, conn, text),
+        };
+        self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Text(text)));
     }
 
     /// The page of a slot closes its socket as it should.
@@ -108,8 +117,15 @@ impl World<'_> {
         }
         let Some(socket) = self.sockets.get_mut(&conn) else { return Ok(()) };
         let slot = socket.slot;
+        if socket.way == Way::Http {
+            return self.up_by_http(conn, upward);
+        }
         match upward {
+            Upward::Post | Upward::Poll => {}
             Upward::Open { target, address } => {
+                if socket.way == Way::B {
+                    self.register(slot, conn);
+                }
                 self.queue.put(self.now + self.slots[slot].delay, Due::Opened(conn));
                 self.server(Input::Opened { conn, target: &target, address, grant: &Grant::ANY })?;
             }
@@ -127,25 +143,28 @@ impl World<'_> {
     }
 
     /// Something reaches a page.
-    pub(super) fn down(&mut self, conn: ConnId, downward: Downward) {
+    pub(super) fn down(&mut self, conn: ConnId, arriving: Arriving) {
         let Some(socket) = self.sockets.get(&conn) else { return };
         let slot = socket.slot;
         if socket.dead {
             return;
         }
         if self.slots[slot].frozen {
-            self.slots[slot].inbox.push_back((conn, downward));
+            self.slots[slot].inbox.push_back((conn, arriving));
             return;
         }
         let owner = self.owner(conn);
-        match downward {
-            Downward::Text(text) => {
+        match arriving {
+            Arriving::Reply { poll, status, text } => self.reply(conn, poll, status, &text),
+            Arriving::Text(text) => {
+                let text = if socket.way == Way::A { Some(text) } else { self.in_a(slot, &text) };
+                let Some(text) = text else { return };
                 if let Some((slot, attempt)) = owner {
                     self.page(slot, client::Input::Text { attempt, text: &text });
                 }
             }
-            Downward::Ping => self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Pong)),
-            Downward::Close(why) => {
+            Arriving::Ping => self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Pong)),
+            Arriving::Close(why) => {
                 self.sockets.remove(&conn);
                 if let Some((slot, attempt)) = owner {
                     self.slots[slot].conn.take_if(|current| *current == conn);

@@ -170,9 +170,11 @@ impl World<'_> {
         self.transcript.number(self.watch.transcript().value());
         self.watch = Watch::new(&self.scenario.knobs.limits, BOOT, care(self.scenario.knobs.slots));
         self.sockets.clear();
+        self.requests.clear();
         for slot in 0..self.slots.len() {
             self.slots[slot].ghosts.clear();
             self.slots[slot].inbox.clear();
+            self.slots[slot].outbox.clear();
             let lost = self.slots[slot].conn.take().is_some();
             let attempt = self.slots[slot].page.as_ref().map(|page| page.client.attempt());
             if let Some(attempt) = attempt.filter(|_| lost) {
