@@ -1,5 +1,7 @@
 //! Under a service manager: its sockets, what it is told, and a restart that nobody is refused at.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
