@@ -48,6 +48,7 @@ fn tight() -> Limits {
         reintroduce_interval_ms: 300,
         announced_data_bytes: 20,
         network_name_bytes: 8,
+        nesting_levels: 8,
         ping_interval_ms: 100,
         pong_timeout_ms: 50,
         peer_timeout_ms: 400,

@@ -58,6 +58,11 @@ impl<S> Connections<S> {
         }
     }
 
+    /// From now on queues may hold so much.
+    pub(crate) fn set_max_queue_bytes(&mut self, max_queue_bytes: usize) {
+        self.max_queue_bytes = max_queue_bytes;
+    }
+
     /// All sockets.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
@@ -147,6 +152,11 @@ impl<S> Connections<S> {
     /// The one in [`Phase::Http`] that has been silent for longest.
     pub(crate) fn oldest_handshake(&self) -> Option<ConnId> {
         self.handshakes.first().map(|(_, id)| *id)
+    }
+
+    /// The deadline of the one in [`Phase::Http`] that has come, or was answered, last.
+    pub(crate) fn newest_handshake(&self) -> Option<Time> {
+        self.handshakes.last().map(|(deadline, _)| *deadline)
     }
 
     /// When something here is due at the latest.
