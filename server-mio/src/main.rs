@@ -12,6 +12,7 @@ use peerpigeon_server::{
 };
 use std::env;
 use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -46,7 +47,8 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
         keep_waking(handle.clone(), interval / 2)?;
     }
     let guard = Box::new(Guard::new(&settings));
-    let mut server = Server::new(net, Config::from(&settings), guard, calendar::now());
+    let config = Config { hash_key: RandomState::new().hash_one(0), ..Config::from(&settings) };
+    let mut server = Server::new(net, config, guard, calendar::now());
     let mut overseer = Overseer::new(settings, read_again, manager);
     let reload = overseer.reload_flag();
     signals::listen(FAILED.into(), move |wish| {

@@ -65,7 +65,7 @@ impl<N: Net> Server<N> {
     /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
     pub fn new(net: N, config: Config, gate: Box<dyn Gate>, boot: UnixMillis) -> Server<N> {
         Server {
-            switchboard: Switchboard::new(config.limits.clone(), boot),
+            switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
             tally: Tally::default(),
             meter: Meter::default(),
             connections: Connections::new(config.max_queue_bytes),
