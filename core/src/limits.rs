@@ -46,6 +46,8 @@ pub struct Limits {
     pub announced_data_bytes: u32,
     /// Bytes of a `networkName`.
     pub network_name_bytes: u32,
+    /// How deep objects and arrays may lie in each other in a message; the message itself is the first level.
+    pub nesting_levels: u32,
     /// Silence after which a peer is pinged; 0 = never.
     pub ping_interval_ms: u64,
     /// Silence after a ping that ends a connection.
@@ -144,6 +146,7 @@ impl Default for Limits {
             reintroduce_interval_ms: 240_000,
             announced_data_bytes: 4_096,
             network_name_bytes: 128,
+            nesting_levels: 128,
             ping_interval_ms: 25_000,
             pong_timeout_ms: 20_000,
             peer_timeout_ms: 300_000,

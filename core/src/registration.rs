@@ -3,7 +3,7 @@
 use crate::admission::{LATE_MS, Newcomer};
 use crate::pace::{Pace, Verdict};
 use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
-use crate::{AddressKey, CloseReason, ConnId, Event, Spelling, Switchboard, Time, TimerKind};
+use crate::{AddressKey, CloseReason, ConnId, Event, Limits, Spelling, Switchboard, Time, TimerKind};
 
 #[derive(Debug)]
 pub(crate) struct Unregistered {
@@ -25,8 +25,9 @@ impl Switchboard {
     pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
         let Some(unregistered) = self.unregistered.get_mut(&conn) else { return };
         let result = match unregistered.pace.admit(self.now, &self.limits) {
-            Verdict::Within => registered_as(text, self.limits.network_name_bytes)
-                .and_then(|spelling| self.granted_peer(conn, spelling)),
+            Verdict::Within => {
+                registered_as(text, &self.limits).and_then(|spelling| self.granted_peer(conn, spelling))
+            }
             Verdict::Over => Err(self.over_the_limit()),
             Verdict::Hopeless => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
         };
@@ -72,8 +73,8 @@ impl Switchboard {
     }
 }
 
-fn registered_as(text: &str, network_name_bytes: u32) -> Result<Spelling, Refusal> {
-    let request = Dialect::B.decode(text, network_name_bytes).request?;
+fn registered_as(text: &str, limits: &Limits) -> Result<Spelling, Refusal> {
+    let request = Dialect::B.decode(text, limits).request?;
     match request.kind {
         Kind::Register => request.claimed.ok_or(Refusal::PeerNotAnId),
         Kind::Signal(_) | Kind::Verb(_) => Err(Refusal::NotRegistered),

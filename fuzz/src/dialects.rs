@@ -48,6 +48,7 @@ fn tight() -> Limits {
         reintroduce_interval_ms: 300,
         announced_data_bytes: 20,
         network_name_bytes: 8,
+        nesting_levels: 8,
         ping_interval_ms: 100,
         pong_timeout_ms: 50,
         peer_timeout_ms: 400,
@@ -86,7 +87,7 @@ const HTTP: usize = 1;
 
 impl World {
     fn new(limits: Limits) -> World {
-        let board = Switchboard::new(limits, UnixMillis(1_700_000_000_000));
+        let board = Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0);
         World { board, now: Time(0), slots: [[Slot::default(); 16]; 2], conns: 0, opened: 0, gone: 0 }
     }
 

@@ -36,8 +36,7 @@ impl Switchboard {
     }
 
     fn join(&mut self, slot: u32, name: &str) -> NetKey {
-        if let Some(announcement) = self.peers[slot].announcement() {
-            let network = announcement.network;
+        if let Some(network) = self.peers[slot].network() {
             if self.networks.name(network) == name {
                 return network;
             }
@@ -50,13 +49,15 @@ impl Switchboard {
         let id = *self.peers[slot].spelling.id();
         self.networks.change_members(network, |members| members.insert(id, slot));
         self.announced += 1;
-        self.peers[slot].standing = Standing::Announced(Box::new(Announcement {
+        self.peers[slot].standing = Standing::Announced(
             network,
-            acquaintances: Vec::new(),
-            data: Box::default(),
-            reintroduce_due: None,
-            k: 0,
-        }));
+            Box::new(Announcement {
+                acquaintances: Vec::new(),
+                data: Box::default(),
+                reintroduce_due: None,
+                k: 0,
+            }),
+        );
         network
     }
 
@@ -86,7 +87,7 @@ fn announced_data(raw: Option<&str>, max_bytes: u32) -> Result<Box<str>, Refusal
         return Err(Refusal::DataTooLarge { bytes: max_bytes });
     }
     let mut members = String::new();
-    wire::each_member(raw, |key, value| {
+    wire::each_member(raw, u32::MAX, |key, value| {
         if wire::read_string(key).as_deref() != Some("peerId") {
             members.extend([",", key, ":", value]);
         }

@@ -8,6 +8,7 @@ use crate::{ErrorCode, Limits};
 pub(crate) enum Refusal {
     NotJson,
     NotAnObject,
+    TooDeep { levels: u32 },
     BatchWrong,
     ConnectedElsewhere,
     NoPlace,
@@ -40,6 +41,7 @@ impl Refusal {
         match self {
             Refusal::NotJson => ErrorCode::InvalidJson,
             Refusal::NotAnObject
+            | Refusal::TooDeep { .. }
             | Refusal::BatchWrong
             | Refusal::ConnectedElsewhere
             | Refusal::NoPlace
@@ -72,6 +74,9 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NotJson => write!(f, "The message is not valid JSON"),
             Refusal::NotAnObject => write!(f, "The message must be a JSON object"),
+            Refusal::TooDeep { levels } => {
+                write!(f, "The message must not be nested deeper than {levels} levels")
+            }
             Refusal::BatchWrong => {
                 write!(f, "messages must be an array of at most {} messages", Limits::BATCH_MESSAGES)
             }
@@ -118,6 +123,7 @@ mod tests {
         for refusal in [
             Refusal::NotJson,
             Refusal::NotAnObject,
+            Refusal::TooDeep { levels: 1 },
             Refusal::BatchWrong,
             Refusal::ConnectedElsewhere,
             Refusal::NoPlace,

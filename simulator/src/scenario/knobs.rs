@@ -160,6 +160,7 @@ struct LimitsFile {
     reintroduce_interval_ms: u64,
     announced_data_bytes: u32,
     network_name_bytes: u32,
+    nesting_levels: u32,
     ping_interval_ms: u64,
     pong_timeout_ms: u64,
     peer_timeout_ms: u64,
