@@ -71,7 +71,9 @@ impl World<'_> {
     pub(super) fn send(&mut self, slot: usize, text: String) {
         let Some(conn) = self.slots[slot].conn else { return };
         self.witness.said(conn, &text);
-        if self.scenario.level == Level::Bytes && text.len() + 60 > self.scenario.knobs.bytes.max_message_bytes {
+        if self.scenario.level == Level::Bytes
+            && text.len() + 60 > self.scenario.knobs.bytes.max_message_bytes
+        {
             // Longer than allowed, perhaps only with what dialect B adds to it.
             self.witness.hostile(conn);
         }
