@@ -62,7 +62,7 @@ mod wire;
 
 pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
-pub use event::{Departure, ErrorCode, Event, MailEnd, NetworkId, Occasion, Signal, Verb};
+pub use event::{Departure, ErrorCode, Event, Limit, MailEnd, NetworkId, Occasion, Signal, Verb};
 pub use grant::Grant;
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits, LiveLimits};

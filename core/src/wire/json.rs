@@ -28,6 +28,35 @@ pub(crate) fn each_member<'a>(
     })
 }
 
+/// Whether more than so many arrays and objects are in one another. The text need not be JSON.
+pub(crate) fn is_deeper_than(text: &str, levels: u32) -> bool {
+    let mut bytes = text.bytes();
+    let mut depth = 0_u32;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > levels {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            // To the end of the string.
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
 /// What a raw JSON string says; `None` when it is not a string, or holds half of a surrogate pair.
 pub(crate) fn read_string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
@@ -113,6 +142,17 @@ mod tests {
         let text = alloc::format!("{{\"data\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(members(&text).unwrap().len(), 1);
         assert_eq!(members(&"[".repeat(100_000)), Err(NotAnObject::NotJson));
+    }
+
+    #[test]
+    fn brackets_in_strings_make_no_depth() {
+        for text in ["", "{}", "{\"a\":[]}", r#"{"[[[\"[[":["]","[","\\"]}"#, "}}}{{", "[][][]"] {
+            assert!(!is_deeper_than(text, 2), "{text}");
+        }
+        for text in ["[[[", "{\"a\":{\"b\":[]}}", r#"{"\\":[[]]}"#] {
+            assert!(is_deeper_than(text, 2), "{text}");
+            assert!(!is_deeper_than(text, 3), "{text}");
+        }
     }
 
     #[test]

@@ -13,11 +13,12 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::Write as _;
 
+use json::is_deeper_than;
 pub(crate) use json::{each_member, json_string, read_string};
 pub(crate) use refusal::Refusal;
 
 use crate::networks::GLOBAL_JSON;
-use crate::{Signal, Spelling, UnixMillis, Verb};
+use crate::{Limits, Signal, Spelling, UnixMillis, Verb};
 
 /// One of the formats; fixed per connection at its upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,10 +149,14 @@ pub(crate) enum Outcome {
 }
 
 impl Dialect {
-    pub(crate) fn decode<'a>(self, text: &'a str, network_name_bytes: u32) -> Decoded<'a> {
+    pub(crate) fn decode<'a>(self, text: &'a str, limits: &Limits) -> Decoded<'a> {
+        let levels = limits.json_depth;
+        if is_deeper_than(text, levels) {
+            return Decoded { request: Err(Refusal::TooDeep { levels }), offending_type: None };
+        }
         match self {
-            Dialect::A => a::decode(text, network_name_bytes),
-            Dialect::B => b::decode(text, network_name_bytes),
+            Dialect::A => a::decode(text, limits.network_name_bytes),
+            Dialect::B => b::decode(text, limits.network_name_bytes),
         }
     }
 

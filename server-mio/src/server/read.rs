@@ -22,6 +22,7 @@ impl<N: Net> Server<N> {
         let mut room = std::mem::take(&mut self.input);
         for i in 0..self.reading.len() {
             self.read_one(self.reading[i], &mut room);
+            self.keep_to_budget();
         }
         self.reading.clear();
         self.input = room;
