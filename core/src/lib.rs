@@ -59,6 +59,7 @@ mod timers;
 mod upgrade;
 mod verbs;
 mod wire;
+mod worst_case;
 
 pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
@@ -69,3 +70,4 @@ pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;
 pub use time::{Time, UnixMillis};
 pub use timers::TimerKind;
+pub use worst_case::Share;

@@ -5,7 +5,7 @@
 
 use core::fmt::Display;
 use peerpigeon_server::settings::{self, Command, Host, Settings, Switch, TokenOrder};
-use peerpigeon_server::{Config, Door, Guard, MioNet, Server, calendar, container, logging};
+use peerpigeon_server::{Config, Door, Guard, MioNet, Server, WorstCase, calendar, container, logging};
 use std::env;
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -57,6 +57,8 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     for address in net.local_addresses(Door::Admin)? {
         log::info!("for operators: http://{address}");
     }
+    let worst = WorstCase::of(settings);
+    log::info!("memory at worst: {} bytes (--check shows of what)", worst.bytes());
     let guard = Box::new(Guard::new(settings));
     Server::new(net, Config::from(settings), guard, calendar::now()).run()?;
     log::info!("stopped");

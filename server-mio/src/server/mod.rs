@@ -26,6 +26,7 @@ use crate::net::{Net, Ready};
 use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
 use crate::server::exchange::Exchange;
+pub(crate) use crate::server::pool::MAX_POOL_BYTES;
 use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Switchboard, Time, UnixMillis};
@@ -185,5 +186,8 @@ impl<N: Net> Server<N> {
     }
 }
 
+/// Bytes of one connection, its socket and what it owns aside.
+pub(crate) const CONNECTION_BYTES: usize = size_of::<connection::Connection<()>>();
+
 /// Bytes read from one connection in one turn at most.
-const INPUT_BYTES: usize = 64 * 1024;
+pub(crate) const INPUT_BYTES: usize = 64 * 1024;

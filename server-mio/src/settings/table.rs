@@ -190,7 +190,7 @@ settings! { |memory|
         "Peers that a newcomer is introduced to at least; in smaller networks everybody.";
     Peers: "MAX_ACQUAINTANCES" max_acquaintances: u32 = "256", Kind::number(50, 10_000),
         "Peers that one peer can have been introduced to; one that has as many is passed over.";
-    Peers: "MAX_NETWORKS" max_networks: u32 = "10000", Kind::number(1, 10_000_000),
+    Peers: "MAX_NETWORKS" max_networks: u32 = "4000", Kind::number(1, 10_000_000),
         "Networks at once, those included that only a mailbox remembers.";
     Peers: "MAX_NETWORK_NAME" max_network_name: u32 = "128", Kind::bytes(16, 64 * KIB),
         "Length of the name of a network.";
@@ -226,7 +226,7 @@ settings! { |memory|
     Messages: "BYTE_BURST" byte_burst: u32 = "MAX_MESSAGE_SIZE + 4194304"
         => max_message_size + 4_194_304, Kind::bytes(KIB, GIB),
         "Bytes of messages that a peer may send at once before `BYTE_RATE` counts.";
-    Messages: "MAX_FAN_OUT" max_fan_out: u32 = "4194304", Kind::bytes(KIB, GIB),
+    Messages: "MAX_FAN_OUT" max_fan_out: u32 = "1048576", Kind::bytes(KIB, GIB),
         "What one message may become that goes to all acquaintances of its sender.";
     Messages: "MAX_JSON_DEPTH" max_json_depth: u32 = "128", Kind::number(8, 1_000_000),
         "Arrays and objects in one another, in a message.";
