@@ -172,7 +172,7 @@ pub enum Limit {
     MessageRate,
     /// [`crate::Limits::byte_rate_per_second`]
     ByteRate,
-    /// [`crate::Limits::json_depth`]
+    /// [`crate::Limits::nesting_levels`]
     JsonDepth,
     /// [`crate::Limits::announced_data_bytes`]
     AnnouncedData,

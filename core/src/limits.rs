@@ -50,6 +50,8 @@ pub struct Limits {
     pub announced_data_bytes: u32,
     /// Bytes of a `networkName`.
     pub network_name_bytes: u32,
+    /// How deep objects and arrays may lie in each other in a message; the message itself is the first level.
+    pub nesting_levels: u32,
     /// Silence after which a peer is pinged; 0 = never.
     pub ping_interval_ms: u64,
     /// Silence after a ping that ends a connection.
@@ -64,8 +66,6 @@ pub struct Limits {
     pub byte_rate_per_second: u32,
     /// Bytes that a peer may send at once before that rate counts; at least one message.
     pub byte_burst: u32,
-    /// Arrays and objects in one another, in a message.
-    pub json_depth: u32,
     /// How long a signal waits for an absent peer; 0 = not at all.
     pub message_ttl_ms: u64,
     /// Signals kept for one absent peer.
@@ -164,6 +164,7 @@ impl Default for Limits {
             networks: 4_000,
             announced_data_bytes: 4_096,
             network_name_bytes: 128,
+            nesting_levels: 128,
             ping_interval_ms: 25_000,
             pong_timeout_ms: 20_000,
             peer_timeout_ms: 300_000,
@@ -171,7 +172,6 @@ impl Default for Limits {
             message_burst: 2_000,
             byte_rate_per_second: 1024 * 1024,
             byte_burst: 5 * 1024 * 1024,
-            json_depth: 128,
             message_ttl_ms: 300_000,
             mailbox_messages: 64,
             mailbox_bytes: 65_536,

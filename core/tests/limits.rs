@@ -127,7 +127,7 @@ fn who_has_no_place_or_no_name_yet_cannot_flood_with_pings_either() {
 
 #[test]
 fn a_message_that_is_nested_too_deep_is_refused_before_it_is_read() {
-    let mut board = two(Limits { json_depth: 8, ..quiet() });
+    let mut board = two(Limits { nesting_levels: 8, ..quiet() });
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     // The message itself is one level.
     board.signal(1, "offer", &id('b'), &nested(7), "n");

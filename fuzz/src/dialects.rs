@@ -57,7 +57,7 @@ fn tight() -> Limits {
         message_burst: 5,
         byte_rate_per_second: 200,
         byte_burst: 400,
-        json_depth: 3,
+        nesting_levels: 3,
         message_ttl_ms: 300,
         mailbox_messages: 2,
         mailbox_bytes: 200,

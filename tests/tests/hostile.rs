@@ -204,6 +204,7 @@ fn messages_that_mean_nothing_get_an_error_each_and_the_connection_stays() {
                 "invalid-message",
             ),
             (&format!(r#"{{"type":"{}"}}"#, "x".repeat(100_000)), "unknown-type"),
+            (&"[".repeat(100), "invalid-json"),
             (&"[".repeat(100_000), "invalid-message"),
             (&"{\"a\":".repeat(100_000), "invalid-message"),
         ] {

@@ -8,12 +8,12 @@ mod fields;
 mod json;
 pub(crate) mod post;
 mod refusal;
+mod scan;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use json::is_deeper_than;
 pub(crate) use json::{each_member, json_string, read_string};
 pub(crate) use refusal::Refusal;
 
@@ -150,13 +150,9 @@ pub(crate) enum Outcome {
 
 impl Dialect {
     pub(crate) fn decode<'a>(self, text: &'a str, limits: &Limits) -> Decoded<'a> {
-        let levels = limits.json_depth;
-        if is_deeper_than(text, levels) {
-            return Decoded { request: Err(Refusal::TooDeep { levels }), offending_type: None };
-        }
         match self {
-            Dialect::A => a::decode(text, limits.network_name_bytes),
-            Dialect::B => b::decode(text, limits.network_name_bytes),
+            Dialect::A => a::decode(text, limits),
+            Dialect::B => b::decode(text, limits),
         }
     }
 
@@ -183,6 +179,13 @@ fn id_member(out: &mut String, before: &str, spelling: Spelling) {
     // Hex digits are UTF-8.
     out.push_str(core::str::from_utf8(&spelling.digits()).unwrap_or_default());
     out.push('"');
+}
+
+/// Appends the last member of an object, and the end of it.
+fn timestamp_and_end(out: &mut String, timestamp: u64) {
+    out.push_str(",\"timestamp\":");
+    out.push_str(itoa::Buffer::new().format(timestamp));
+    out.push('}');
 }
 
 fn put(out: &mut String, what: core::fmt::Arguments<'_>) {

@@ -117,7 +117,7 @@ impl fmt::Display for Refusal {
             Refusal::NotJson => write!(f, "The message is not valid JSON"),
             Refusal::NotAnObject => write!(f, "The message must be a JSON object"),
             Refusal::TooDeep { levels } => {
-                write!(f, "The message must not have more than {levels} arrays and objects in one another")
+                write!(f, "The message must not be nested deeper than {levels} levels")
             }
             Refusal::BatchWrong => {
                 write!(f, "messages must be an array of at most {} messages", Limits::BATCH_MESSAGES)
@@ -174,6 +174,7 @@ mod tests {
         for refusal in [
             Refusal::NotJson,
             Refusal::NotAnObject,
+            Refusal::TooDeep { levels: 1 },
             Refusal::BatchWrong,
             Refusal::ConnectedElsewhere,
             Refusal::NoPlace,

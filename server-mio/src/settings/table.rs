@@ -220,6 +220,8 @@ settings! { |memory|
         "Messages per second from one peer.";
     Messages: "MESSAGE_BURST" message_burst: u32 = "2000", Kind::number(1, 1_000_000),
         "Messages that a peer may send at once before `MESSAGE_RATE` counts.";
+    Messages: "MAX_JSON_DEPTH" max_json_depth: u32 = "128", Kind::number(8, 1_000_000),
+        "How deep objects and arrays may lie in each other in a message, which is itself the first level.";
 
     Messages: "BYTE_RATE" byte_rate: u32 = "1048576", Kind::bytes(KIB, GIB).or_zero("no limit"),
         "Bytes of messages per second from one peer.";
@@ -228,8 +230,6 @@ settings! { |memory|
         "Bytes of messages that a peer may send at once before `BYTE_RATE` counts.";
     Messages: "MAX_FAN_OUT" max_fan_out: u32 = "1048576", Kind::bytes(KIB, GIB),
         "What one message may become that goes to all acquaintances of its sender.";
-    Messages: "MAX_JSON_DEPTH" max_json_depth: u32 = "128", Kind::number(8, 1_000_000),
-        "Arrays and objects in one another, in a message.";
 
     Mailbox: "MESSAGE_TTL" message_ttl: u64 = "300000", Kind::millis(10, DAY).or_zero("no mailbox"),
         "How long a message waits for a peer.";

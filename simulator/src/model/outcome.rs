@@ -22,34 +22,13 @@ pub(crate) enum Outcome {
     Register,
 }
 
-/// How many arrays and objects are in one another.
-fn depth(text: &str) -> usize {
-    let (mut open, mut deepest) = (0_usize, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for c in text.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if in_string => escaped = true,
-            '"' => in_string = !in_string,
-            '[' | '{' if !in_string => open += 1,
-            ']' | '}' if !in_string => open = open.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(open);
-    }
-    deepest
-}
-
 impl Model {
     /// Everything that may come of `text` from `conn` now, the rate limit aside. Where several things are wrong with
     /// a message the protocol does not say which one is told.
     pub(super) fn outcomes(&self, scene: Scene<'_>, conn: ConnId, text: &str) -> Vec<Outcome> {
-        if depth(text) > self.limits.json_depth as usize {
-            return vec![Outcome::Refuse(ErrorCode::InvalidMessage)];
-        }
         let message = match Said::read(text) {
             Said::NotJson => return vec![Outcome::Refuse(ErrorCode::InvalidJson)],
-            Said::NotObject => return vec![Outcome::Refuse(ErrorCode::InvalidMessage)],
+            Said::NotObject | Said::TooDeep => return vec![Outcome::Refuse(ErrorCode::InvalidMessage)],
             Said::Message(message) => message,
         };
         if !message.value("type").is_string() {
