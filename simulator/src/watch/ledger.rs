@@ -288,6 +288,7 @@ impl Ledger {
             | Event::MailEnded { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }
+            | Event::Limited { .. }
             | Event::Swept { .. } => {}
         }
     }
