@@ -117,7 +117,12 @@ impl Switchboard {
         }
         for &acquaintance in &left.acquaintances {
             let poor = self.peers[acquaintance].announcement();
-            if poor.is_some_and(|poor| poor.acquaintances.len() * 2 < usize::from(poor.k)) {
+            if poor.is_none_or(|poor| poor.acquaintances.len() * 2 >= usize::from(poor.k)) {
+                continue;
+            }
+            if self.outbox.is_crowded() {
+                self.reintroduce_soon(acquaintance);
+            } else {
                 self.introduce_healing(acquaintance);
             }
         }

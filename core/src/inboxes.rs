@@ -10,6 +10,7 @@ use alloc::string::String;
 
 use crate::admission::Newcomer;
 use crate::mailboxes::unexpired;
+use crate::pace::Verdict;
 use crate::peers::{Peer, Watch};
 use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
@@ -55,7 +56,7 @@ impl Switchboard {
                 200
             }
             Err(refusal) => {
-                self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+                self.observe_refused(conn, refusal);
                 self.write_result(&mut reply, Err(refusal))
             }
         };
@@ -152,7 +153,7 @@ impl Switchboard {
         let mut speaker = conn;
         let result = self.post(id, &mut speaker, text, address, grant).map(|outcome| (id, outcome));
         if let Err(refusal) = result {
-            self.outbox.observe(Event::Refused { conn: speaker, code: refusal.code() });
+            self.observe_refused(speaker, refusal);
         }
         self.write_result(reply, result)
     }
@@ -178,8 +179,10 @@ impl Switchboard {
         self.keep_grant(*speaker, grant);
         self.sign_of_life(slot);
         let peer = &mut self.peers[slot];
-        if peer.pace.admit(self.now, &self.limits) != crate::pace::Verdict::Within {
-            return Err(self.over_the_limit());
+        let verdict = peer.pace.admit(text.len(), self.now, &self.limits);
+        // What the messages of one batch cause is not worked on all at once, whatever the rate.
+        if verdict != Verdict::Within || self.outbox.is_crowded() {
+            return Err(self.over_the_limit(verdict));
         }
         if request.kind == Kind::Register {
             return Ok(Outcome::Done);

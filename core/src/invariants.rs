@@ -82,6 +82,7 @@ impl Switchboard {
         assert!(self.ready.is_empty());
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
+        assert!(self.networks.len() <= self.limits.networks as usize);
         self.check_networks();
         self.check_grants();
     }

@@ -60,13 +60,15 @@ mod timers;
 mod upgrade;
 mod verbs;
 mod wire;
+mod worst_case;
 
 pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
-pub use event::{Departure, ErrorCode, Event, MailEnd, NetworkId, Occasion, Signal, Verb};
+pub use event::{Departure, ErrorCode, Event, Limit, MailEnd, NetworkId, Occasion, Signal, Verb};
 pub use grant::Grant;
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;
 pub use time::{Time, UnixMillis};
 pub use timers::TimerKind;
+pub use worst_case::Share;

@@ -25,6 +25,8 @@ pub(crate) struct Peer {
     pub(crate) standing: Standing,
     pub(crate) spelling: Spelling,
     pub(crate) watch: Watch,
+    /// It was pinged and has not answered: its pong costs it nothing.
+    pub(crate) is_asked: bool,
     pub(crate) dialect: Dialect,
     /// What is sent to a peer without a connection; its `conn` is then a virtual one.
     pub(crate) inbox: Option<Box<Inbox>>,

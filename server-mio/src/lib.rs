@@ -61,6 +61,7 @@ mod tally;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 pub mod websocket;
+mod worst_case;
 
 pub use config::Config;
 pub use gate::{Gate, OpenGate, Purpose};
@@ -72,3 +73,4 @@ pub use overseer::Overseer;
 pub use server::Server;
 pub use tally::Tally;
 pub use tls::Certificate;
+pub use worst_case::WorstCase;

@@ -8,7 +8,7 @@ use peerpigeon_server::settings::{self, Command, Host, Settings, SettingsError, 
 use peerpigeon_server::signals::{self, Wish};
 use peerpigeon_server::systemd::{self, Notifier};
 use peerpigeon_server::{
-    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, calendar, container, logging,
+    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, WorstCase, calendar, container, logging,
 };
 use std::env;
 use std::error::Error;
@@ -46,6 +46,8 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     if let Some(interval) = manager.watchdog() {
         keep_waking(handle.clone(), interval / 2)?;
     }
+    let worst = WorstCase::of(&settings);
+    log::info!("memory at worst: {} bytes (--check shows of what)", worst.bytes());
     let guard = Box::new(Guard::new(&settings));
     let config = Config { hash_key: RandomState::new().hash_one(0), ..Config::from(&settings) };
     let mut server = Server::new(net, config, guard, calendar::now());

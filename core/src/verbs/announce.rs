@@ -17,6 +17,10 @@ impl Switchboard {
         if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
+        let networks = self.limits.networks;
+        if self.networks.find(&request.network).is_none() && self.networks.len() >= networks as usize {
+            return Err(Refusal::TooManyNetworks { networks });
+        }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;
         let k = request.max_peers.max(self.limits.introductions);
         let network = self.join(slot, &request.network);
@@ -31,7 +35,7 @@ impl Switchboard {
         self.arm_reintroduction(slot);
         self.deliver_mail(slot, network);
         // Two messages each: what one announce costs others is charged to whoever sent it.
-        self.peers[slot].pace.charge(2 * introduced, self.now, &self.limits);
+        self.peers[slot].pace.charge(2 * introduced, 0, self.now, &self.limits);
         Ok(())
     }
 

@@ -62,11 +62,15 @@ impl Switchboard {
             Target::Acquaintances => {
                 let acquaintances = self.peers[slot].announcement().map(|own| own.acquaintances.clone());
                 let acquaintances = acquaintances.unwrap_or_default();
+                let bytes = request.data.map_or(0, str::len).saturating_mul(acquaintances.len());
+                if bytes > self.limits.fan_out_bytes as usize {
+                    return Err(Refusal::FanOutTooLarge { bytes: self.limits.fan_out_bytes });
+                }
                 for &to in &acquaintances {
                     self.observe_accepted(&message);
                     self.relay(to, &message);
                 }
-                self.peers[slot].pace.charge(acquaintances.len(), self.now, &self.limits);
+                self.peers[slot].pace.charge(acquaintances.len(), bytes, self.now, &self.limits);
                 Ok(Outcome::Done)
             }
         }

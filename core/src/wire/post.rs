@@ -40,11 +40,12 @@ pub(crate) fn status(refusal: Refusal) -> u16 {
         Refusal::PeerNotGranted | Refusal::NetworkNotGranted => 403,
         Refusal::TargetNotConnected => 404,
         Refusal::ConnectedElsewhere => 409,
-        Refusal::RateLimited { .. } => 429,
-        Refusal::NoPlace | Refusal::MailboxFull => 503,
+        Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => 429,
+        Refusal::NoPlace | Refusal::MailboxFull | Refusal::TooManyNetworks { .. } => 503,
         Refusal::NotJson
         | Refusal::NotAnObject
         | Refusal::TooDeep { .. }
+        | Refusal::FanOutTooLarge { .. }
         | Refusal::BatchWrong
         | Refusal::TypeNotAString
         | Refusal::DataNotAnObject

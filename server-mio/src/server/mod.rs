@@ -27,6 +27,7 @@ use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
 use crate::server::drain::Draining;
 use crate::server::exchange::Exchange;
+pub(crate) use crate::server::pool::MAX_POOL_BYTES;
 use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis};
@@ -201,5 +202,8 @@ impl<N: Net> Server<N> {
     }
 }
 
+/// Bytes of one connection, its socket and what it owns aside.
+pub(crate) const CONNECTION_BYTES: usize = size_of::<connection::Connection<()>>();
+
 /// Bytes read from one connection in one turn at most.
-const INPUT_BYTES: usize = 64 * 1024;
+pub(crate) const INPUT_BYTES: usize = 64 * 1024;

@@ -26,6 +26,7 @@ impl<N: Net> Server<N> {
             if self.connections.unflushed_bytes > MAX_UNFLUSHED_BYTES {
                 self.connections.flush_all(&mut self.net);
             }
+            self.keep_to_budget();
         }
         self.reading.clear();
         self.input = room;

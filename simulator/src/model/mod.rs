@@ -43,6 +43,8 @@ pub(crate) struct Model {
     frames: Frames,
     /// What may come of the message that is being handled.
     current: Option<Current>,
+    /// Who has sent a control frame that counts as a message, and whether it may be refused and may pass.
+    control: Option<(ConnId, (bool, bool))>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ impl Model {
             rounds: Rounds::new(limits.clone(), choices),
             frames: Frames::default(),
             current: None,
+            control: None,
             limits,
         }
     }
@@ -87,7 +90,7 @@ impl Model {
     fn begin(&mut self, scene: Scene<'_>) {
         let Some((conn, text)) = scene.ledger.texts.front() else { return };
         if self.current.is_none() {
-            let limited = self.paces.get_mut(conn).map(|pace| pace.look(scene.now, &self.limits));
+            let limited = self.paces.get_mut(conn).map(|pace| pace.look(text.len(), scene.now, &self.limits));
             let outcomes = self.outcomes(scene, *conn, text);
             let broadcast = outcomes.contains(&Outcome::Broadcast);
             let audience = || scene.ledger.peer_at(*conn).map(|peer| self.rounds.acquaintances(peer));
@@ -119,7 +122,9 @@ impl Model {
             current.limited
         );
         if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
-            pace.spend(current.caused);
+            let times =
+                1 + current.audience.as_ref().map_or(0, |_| usize::try_from(current.caused).unwrap_or(0));
+            pace.spend(current.text.len() * times, current.caused);
         }
         Ok(current)
     }
@@ -180,6 +185,9 @@ impl Model {
         self.paces.remove(&conn);
         self.frames.shelves.gone(conn);
         let limited = cause == Departure::Closed(CloseReason::RateLimitExceeded);
+        if let Some((_, (may_refuse, _))) = self.control.take_if(|(who, _)| *who == conn) {
+            demand!(!limited || may_refuse, "{conn:?} was closed for its rate, which was allowed");
+        }
         if let Some(current) = self.current.take_if(|current| current.conn == conn) {
             let fits = !limited || current.limited.0;
             demand!(fits, "{conn:?} was closed for its rate, which was allowed");
@@ -289,6 +297,11 @@ impl Model {
     }
 
     fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) -> Verdict {
+        if let Some((_, (may_refuse, _))) = self.control.take_if(|(who, _)| *who == conn) {
+            demand!(may_refuse && code == ErrorCode::RateLimited, "a frame of {conn:?} was refused: {code:?}");
+            self.frames.refused(scene, conn, code, None, false);
+            return Ok(());
+        }
         let posted = scene.ledger.way_of(conn) == Way::Http && !is_virtual(conn);
         if let Some(current) = self.current.as_mut().filter(|_| posted) {
             // Not understood, so that nobody is charged for it.
@@ -329,6 +342,10 @@ impl Law for Model {
         {
             self.mailboxes.asked_for(*peer.id());
         }
+        self.control = scene.ledger.control.and_then(|conn| {
+            let pace = self.paces.get_mut(&conn)?;
+            Some((conn, pace.look(0, scene.now, &self.limits)))
+        });
         self.begin(scene);
         Ok(())
     }
@@ -416,7 +433,7 @@ impl Law for Model {
                     self.frames.shelves.ended(conn, end)?;
                 }
             }
-            Event::Held { .. } | Event::Swept { .. } => {}
+            Event::Held { .. } | Event::Limited { .. } | Event::Swept { .. } => {}
         }
         Ok(())
     }
@@ -424,6 +441,12 @@ impl Law for Model {
     fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
         let silent = self.current.take().map(|current| current.text);
         demand!(silent.is_none(), "nothing came of {silent:?}");
+        if let Some((conn, (_, may_pass))) = self.control.take() {
+            demand!(may_pass, "{conn:?} sent one frame more than its rate allows");
+            if let Some(pace) = self.paces.get_mut(&conn) {
+                pace.spend(0, 0);
+            }
+        }
         self.rounds.round_ends()?;
         self.frames.settled(scene)?;
         self.mailboxes.settled()?;

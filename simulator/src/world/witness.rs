@@ -123,12 +123,16 @@ impl Witness {
             Some(Kind::Signal(signal)) => {
                 let data = message.raw("data").unwrap_or("null").to_owned();
                 let letters = match message.value("targetPeerId") {
-                    Value::String(to) => match Spelling::parse(&to) {
-                        Some(to) => self.letters.entry((*seen.me.id(), *to.id())).or_default(),
-                        None if to.is_empty() => self.circulars.entry(*seen.me.id()).or_default(),
-                        None => return,
-                    },
-                    _ => self.circulars.entry(*seen.me.id()).or_default(),
+                    Value::String(to) if !to.is_empty() => {
+                        let Some(to) = Spelling::parse(&to) else { return };
+                        self.letters.entry((*seen.me.id(), *to.id())).or_default()
+                    }
+                    Value::String(_)
+                    | Value::Null
+                    | Value::Bool(_)
+                    | Value::Number(_)
+                    | Value::Array(_)
+                    | Value::Object(_) => self.circulars.entry(*seen.me.id()).or_default(),
                 };
                 letters.push_back(Letter { signal, data, from: seen.me, network, way: seen.way });
                 if letters.len() > REMEMBERED {

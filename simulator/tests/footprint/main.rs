@@ -10,7 +10,12 @@ use net::{Calls, CountingNet};
 use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits, Switchboard, Time, UnixMillis};
 use peerpigeon_server::{Config, OpenGate, Server};
 fn limits(peers: usize) -> Limits {
-    Limits { connections: peers as u32, message_rate_per_second: 0, ..Limits::default() }
+    Limits {
+        connections: peers as u32,
+        message_rate_per_second: 0,
+        byte_rate_per_second: 0,
+        ..Limits::default()
+    }
 }
 
 /// Hands one input to the core; what comes out is thrown away.

@@ -3,7 +3,6 @@
 use crate::random::Random;
 use crate::scenario::FrameFlaw;
 
-/// Bytes of a frame header at most, with the mask.
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
@@ -184,10 +183,10 @@ mod tests {
     fn frames_of_every_length_are_read_in_any_pieces() {
         for length in [0, 1, 125, 126, 65_535, 65_536] {
             let mut bytes = vec![0x81];
-            match length {
-                0..126 => bytes.push(length as u8),
-                126..=65_535 => bytes.extend([126, (length >> 8) as u8, length as u8]),
-                _ => bytes.extend([127, 0, 0, 0, 0, 0, 1, 0, 0]),
+            match (u8::try_from(length), u16::try_from(length)) {
+                (Ok(short @ 0..126), _) => bytes.push(short),
+                (_, Ok(medium)) => bytes.extend([&[126][..], &medium.to_be_bytes()].concat()),
+                (_, Err(_)) => bytes.extend([127, 0, 0, 0, 0, 0, 1, 0, 0]),
             }
             bytes.extend(vec![b'x'; length]);
             let mut decoder = Decoder::default();
