@@ -1,6 +1,7 @@
 //! The table of deadlines: at most one per connection and kind, fired in the order of their times.
 
 use alloc::collections::BTreeSet;
+use core::num::NonZero;
 
 use crate::{ConnId, Time};
 
@@ -21,6 +22,21 @@ pub enum TimerKind {
     Sweep,
     /// The next part of a drain; belongs to no connection.
     Drain,
+}
+
+/// When a deadline is armed for, if it is, in eight bytes. None lies at [`Time`] 0: each is later than the moment at which
+/// it is armed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Due(Option<NonZero<u64>>);
+
+impl Due {
+    pub(crate) fn at(time: Option<Time>) -> Due {
+        Due(time.and_then(|time| NonZero::new(time.0)))
+    }
+
+    pub(crate) fn time(self) -> Option<Time> {
+        self.0.map(|time| Time(time.get()))
+    }
 }
 
 /// Stands for the connection of a deadline that belongs to none.
