@@ -64,7 +64,8 @@ impl Announcement {
         if let Err(place) = self.acquaintances.binary_search(&other) {
             if self.acquaintances.len() == self.acquaintances.capacity() {
                 // In steps instead of doubling: this list is most of what an announced peer costs.
-                self.acquaintances.reserve_exact(usize::from(self.k).max(8));
+                let step = if self.acquaintances.is_empty() { usize::from(self.k) } else { 8 };
+                self.acquaintances.reserve_exact(step.max(8));
             }
             self.acquaintances.insert(place, other);
         }
