@@ -39,7 +39,8 @@ impl Config {
     #[must_use]
     pub fn new(limits: Limits) -> Config {
         let max_message_bytes = 1024 * 1024;
-        let max_handshakes = 1024;
+        // A crowd that comes back, as after a restart, shakes hands all at once: nobody in it may be cut off.
+        let max_handshakes = (limits.connections as usize).max(1024);
         let waiting = limits.held_connections.saturating_add(limits.unregistered_connections);
         let known = limits.connections.saturating_add(waiting) as usize;
         Config {
@@ -78,5 +79,19 @@ impl From<&Settings> for Config {
 impl Default for Config {
     fn default() -> Config {
         Config::new(Limits::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_there_is_room_for_may_come_at_once() {
+        for connections in [1, 1_024, 50_000] {
+            let config = Config::new(Limits { connections, ..Limits::default() });
+            assert!(config.max_handshakes >= connections as usize);
+            assert!(config.max_sockets > config.max_handshakes + connections as usize);
+        }
     }
 }
