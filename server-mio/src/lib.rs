@@ -62,6 +62,7 @@ mod tally;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 pub mod websocket;
+mod worst_case;
 
 pub use config::Config;
 pub use gate::{Gate, OpenGate, Purpose};
@@ -74,3 +75,4 @@ pub use server::Server;
 pub use stream::Inherited;
 pub use tally::Tally;
 pub use tls::Certificate;
+pub use worst_case::WorstCase;

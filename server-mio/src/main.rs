@@ -8,10 +8,12 @@ use peerpigeon_server::settings::{self, Command, Host, Settings, SettingsError, 
 use peerpigeon_server::signals::{self, Wish};
 use peerpigeon_server::systemd::{HandedOver, Notifier};
 use peerpigeon_server::{
-    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, calendar, container, healthcheck, logging,
+    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, WorstCase, calendar, container, healthcheck,
+    logging,
 };
 use std::env;
 use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -53,8 +55,11 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     if let Some(interval) = manager.watchdog() {
         keep_waking(handle.clone(), interval / 2)?;
     }
+    let worst = WorstCase::of(&settings);
+    log::info!("memory at worst: {} bytes (--check shows of what)", worst.bytes());
     let guard = Box::new(Guard::new(&settings));
-    let mut server = Server::new(net, Config::from(&settings), guard, calendar::now());
+    let config = Config { hash_key: RandomState::new().hash_one(0), ..Config::from(&settings) };
+    let mut server = Server::new(net, config, guard, calendar::now());
     let mut overseer = Overseer::new(settings, move || read_again(admin), manager);
     let reload = overseer.reload_flag();
     signals::listen(FAILED.into(), move |wish| {

@@ -38,9 +38,9 @@ pub struct MioSocket {
     tls: Option<Box<Session>>,
 }
 
-#[cfg(all(test, feature = "tls"))]
 impl MioSocket {
     /// Bytes of memory that TLS takes for what is incomplete.
+    #[cfg(all(test, feature = "tls"))]
     pub(crate) fn buffered_bytes(&self) -> usize {
         self.tls.as_ref().map_or(0, |session| session.buffered_bytes())
     }
@@ -70,6 +70,8 @@ struct Tls {
     check_every_ms: u64,
     checked: Time,
     scratch: Scratch,
+    /// Bytes of memory that all sessions take for what is incomplete.
+    buffered: usize,
     /// Keys of those that can be read though their sockets report nothing.
     readable: BTreeSet<usize>,
     /// Keys of those that have to write though nobody asks them to.
@@ -192,6 +194,7 @@ impl MioNet {
             certificate,
             check_every_ms,
             checked: self.now(),
+            buffered: 0,
             readable: BTreeSet::new(),
             stalled: BTreeSet::new(),
         });
@@ -363,7 +366,9 @@ impl Tls {
     }
 
     fn read(&mut self, session: &mut Session, stream: &mut Stream, room: &mut [u8]) -> io::Result<usize> {
+        let before = session.buffered_bytes();
         let result = session.read(stream, room, &mut self.scratch);
+        self.account(before, session.buffered_bytes())?;
         if session.has_more() {
             self.readable.insert(session.key);
         }
@@ -373,7 +378,22 @@ impl Tls {
         result
     }
 
+    fn write(&mut self, session: &mut Session, stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
+        let before = session.buffered_bytes();
+        let result = session.write(stream, bytes, &mut self.scratch);
+        self.account(before, session.buffered_bytes())?;
+        result
+    }
+
+    /// Notes what a session has and had. Whoever needs more when there is too much already is ended.
+    fn account(&mut self, before: usize, after: usize) -> io::Result<()> {
+        self.buffered = self.buffered - before + after;
+        let is_refused = after > before && self.buffered > TLS_BUFFER_BYTES;
+        if is_refused { Err(ErrorKind::OutOfMemory.into()) } else { Ok(()) }
+    }
+
     fn forget(&mut self, session: &Session) {
+        self.buffered -= session.buffered_bytes();
         self.readable.remove(&session.key);
         self.stalled.remove(&session.key);
     }
@@ -438,7 +458,7 @@ impl Net for MioNet {
 
     fn write(&mut self, MioSocket { stream, tls }: &mut MioSocket, bytes: &[u8]) -> io::Result<usize> {
         match (tls, &mut self.tls) {
-            (Some(session), Some(tls)) => session.write(stream, bytes, &mut tls.scratch),
+            (Some(session), Some(tls)) => tls.write(session, stream, bytes),
             _ => stream.write(bytes),
         }
     }
@@ -471,6 +491,10 @@ impl Net for MioNet {
         proc_files::process()
     }
 }
+
+/// Bytes that all TLS sessions together may take for what is incomplete: half records, and what a client does not read.
+/// Enough for a thousand at once that are in the middle of a record.
+pub(crate) const TLS_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 
 /// Below every entrance and above every key of a connection.
 const WAKER: Token = Token(usize::MAX / 2);

@@ -60,4 +60,8 @@ impl Session {
     pub(crate) fn is_stalled(&self) -> bool {
         match self.never {}
     }
+
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        match self.never {}
+    }
 }

@@ -101,6 +101,14 @@ impl Settings {
             peer_timeout_ms: self.peer_timeout,
             message_rate_per_second: self.message_rate,
             message_burst: self.message_burst,
+            byte_rate_per_second: self.byte_rate,
+            byte_burst: self.byte_burst,
+            fan_out_bytes: self.max_fan_out,
+            acquaintances: self.max_acquaintances,
+            networks: self.max_networks,
+            network_name_bytes: self.max_network_name,
+            announced_data_bytes: self.max_announced_data,
+            nesting_levels: self.max_json_depth,
             message_ttl_ms: self.message_ttl,
             mailbox_messages: self.mailbox_messages,
             mailbox_bytes: self.mailbox_bytes,
@@ -142,6 +150,10 @@ impl Settings {
         if self.max_queue_size < one_message {
             let rule = format!("MAX_QUEUE_SIZE must be {one_message} at least, to hold one message");
             return conflict("MAX_QUEUE_SIZE", "MAX_MESSAGE_SIZE", rule);
+        }
+        if self.byte_rate > 0 && (self.byte_burst as usize) < self.max_message_size {
+            let rule = "BYTE_BURST must be MAX_MESSAGE_SIZE at least, or no such message passes".to_owned();
+            return conflict("BYTE_BURST", "MAX_MESSAGE_SIZE", rule);
         }
         if self.memory_budget < self.max_queue_size {
             let rule = "MEMORY_BUDGET must be MAX_QUEUE_SIZE at least".to_owned();

@@ -23,7 +23,13 @@ _arguments \
   '--http-window[Window that HTTP_RATE is about.]:MS: ' \
   '--limit-exempt[Addresses without limits per address; a proxy on the same host would share one.]:LIST: ' \
   '--handshake-timeout[How long a client may take for its request.]:MS: ' \
+  '--max-handshakes[Sockets at once that are no WebSockets (yet); one more ends the one that has been silent for longest.]:NUMBER: ' \
+  '--max-header-size[Size of the head of a request.]:BYTES: ' \
   '--introductions[Peers that a newcomer is introduced to at least; in smaller networks everybody.]:NUMBER: ' \
+  '--max-acquaintances[Peers that one peer can have been introduced to; one that has as many is passed over.]:NUMBER: ' \
+  '--max-networks[Networks at once, those included that only a mailbox remembers.]:NUMBER: ' \
+  '--max-network-name[Length of the name of a network.]:BYTES: ' \
+  '--max-announced-data[What a peer may announce of itself.]:BYTES: ' \
   '--reintroduce-interval[How often each peer is introduced again; clients forget peers that they never dialled after 5 minutes.]:MS: ' \
   '--duplicate-peer[When an id connects a second time\: ask the first connection for a sign of life, or close one of them.]:WORD:(challenge reject replace)' \
   '--ping-interval[Silence after which a peer is pinged; proxies drop silent connections after 55 to 60 s.]:MS: ' \
@@ -34,6 +40,10 @@ _arguments \
   '--memory-budget[What may wait for all peers together.]:BYTES: ' \
   '--message-rate[Messages per second from one peer.]:NUMBER: ' \
   '--message-burst[Messages that a peer may send at once before MESSAGE_RATE counts.]:NUMBER: ' \
+  '--max-json-depth[How deep objects and arrays may lie in each other in a message, which is itself the first level.]:NUMBER: ' \
+  '--byte-rate[Bytes of messages per second from one peer.]:BYTES: ' \
+  '--byte-burst[Bytes of messages that a peer may send at once before BYTE_RATE counts.]:BYTES: ' \
+  '--max-fan-out[What one message may become that goes to all acquaintances of its sender.]:BYTES: ' \
   '--message-ttl[How long a message waits for a peer.]:MS: ' \
   '--mailbox-messages[Messages kept for one peer; the oldest goes first.]:NUMBER: ' \
   '--mailbox-bytes[Size of all that is kept for one peer.]:BYTES: ' \

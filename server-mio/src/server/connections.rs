@@ -27,6 +27,8 @@ pub(crate) struct Connections<S> {
     pub(super) parting: usize,
     /// To be read.
     pub(crate) ready: Vec<ConnId>,
+    /// Bytes that were queued since everything was flushed.
+    pub(super) unflushed_bytes: usize,
     /// To be flushed.
     pub(super) dirty: Vec<ConnId>,
     /// To be closed.
@@ -50,6 +52,7 @@ impl<S> Connections<S> {
             sent: Frames::default(),
             parting: 0,
             ready: Vec::new(),
+            unflushed_bytes: 0,
             dirty: Vec::new(),
             doomed: Vec::new(),
             overflowed: Vec::new(),
@@ -209,6 +212,7 @@ impl<S> Connections<S> {
             connection.queue.give_buffer(self.pool.take());
         }
         write(connection.queue.room(bytes_at_most));
+        self.unflushed_bytes += bytes_at_most;
         self.owned_bytes = self.owned_bytes - before + connection.queue.capacity();
         if !connection.marks.is_dirty && !connection.marks.is_blocked {
             connection.marks.is_dirty = true;

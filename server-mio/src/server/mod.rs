@@ -27,6 +27,7 @@ use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
 use crate::server::drain::Draining;
 use crate::server::exchange::Exchange;
+pub(crate) use crate::server::pool::MAX_POOL_BYTES;
 use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis};
@@ -65,7 +66,7 @@ impl<N: Net> Server<N> {
     /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
     pub fn new(net: N, config: Config, gate: Box<dyn Gate>, boot: UnixMillis) -> Server<N> {
         Server {
-            switchboard: Switchboard::new(config.limits.clone(), boot),
+            switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
             tally: Tally::default(),
             meter: Meter::default(),
             connections: Connections::new(config.max_queue_bytes),
@@ -201,5 +202,8 @@ impl<N: Net> Server<N> {
     }
 }
 
+/// Bytes of one connection, its socket and what it owns aside.
+pub(crate) const CONNECTION_BYTES: usize = size_of::<connection::Connection<()>>();
+
 /// Bytes read from one connection in one turn at most.
-const INPUT_BYTES: usize = 64 * 1024;
+pub(crate) const INPUT_BYTES: usize = 64 * 1024;
