@@ -71,10 +71,10 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
-        match Settings::from(environment, [], None)? {
-            Command::Serve(settings) => Ok(*settings),
-            other => panic!("{other:?}"),
-        }
+        let Command::Serve(settings) = Settings::from(environment, [], None)? else {
+            panic!("no subcommand")
+        };
+        Ok(*settings)
     }
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
