@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use core::fmt::Write as _;
+use peerpigeon_server::reload::AT_START;
 use peerpigeon_server::settings::{Group, Kind, ROWS, Row, markdown_table};
 use std::path::Path;
 use std::{env, fs};
@@ -47,6 +48,23 @@ fn the_settings_in_the_readme() {
     let (before, rest) = readme.split_once(START).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
     hold("README.md", &format!("{before}{START}{}{END}{after}", markdown_table()));
+}
+
+#[test]
+fn the_settings_in_the_operators_document() {
+    const START: &str = "<!-- settings -->\n";
+    const END: &str = "<!-- /settings -->";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/OPERATIONS.md");
+    let document = fs::read_to_string(path).unwrap();
+    let (before, rest) = document.split_once(START).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let mut table = "| variable | default | takes effect by | |\n| --- | --- | --- | --- |\n".to_owned();
+    for row in ROWS {
+        let by = if AT_START.contains(&row.name) { "restart" } else { "reload" };
+        let default = if row.default.is_empty() { "none" } else { row.default };
+        writeln!(table, "| `{}` | {default} | {by} | {} |", row.name, row.help).unwrap();
+    }
+    hold("docs/OPERATIONS.md", &format!("{before}{START}{table}{END}{after}"));
 }
 
 #[test]

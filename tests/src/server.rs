@@ -61,6 +61,19 @@ impl Server {
         Server::launch(in_shell(prelude, settings))
     }
 
+    /// As [`Server::with`], of this program.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn of(program: &Path, settings: &[(&str, &str)]) -> Server {
+        raise_file_limit();
+        let mut command = Command::new(program);
+        configure(&mut command, settings);
+        Server::launch(command)
+    }
+
     /// As [`Server::with`], on a listener that it is handed over as by a service manager (`LISTEN_FDS`). The
     /// listener stays open here.
     ///
