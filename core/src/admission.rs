@@ -12,6 +12,7 @@ use crate::fault::{self, Fault};
 use crate::inboxes::Inbox;
 use crate::pace::Pace;
 use crate::peers::{Peer, Standing, Watch};
+use crate::timers::Due;
 use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
@@ -281,7 +282,7 @@ impl Switchboard {
             conn,
             address,
             heard: self.now,
-            liveness_due: None,
+            liveness_due: Due::default(),
             pace: Pace::default(),
             standing: Standing::Fresh,
             spelling,
