@@ -86,7 +86,9 @@ impl Mailboxes {
 
     /// The network in which something may wait for `id`.
     pub(crate) fn network_of(&self, id: &PeerId, now: Time) -> Option<NetKey> {
-        self.boxes.get(id).filter(|mailbox| mailbox.expires > now).map(|mailbox| mailbox.network)
+        let may_be_late = fault::is(Fault::MailPastItsTime);
+        let mailbox = self.boxes.get(id).filter(|mailbox| mailbox.expires > now || may_be_late);
+        mailbox.map(|mailbox| mailbox.network)
     }
 
     /// Opens a mailbox. The caller gives it a share of `network` and has closed an older one of the same owner.
