@@ -5,7 +5,9 @@
 
 use core::fmt::Display;
 use peerpigeon_server::settings::{self, Command, Host, Settings, Switch, TokenOrder};
-use peerpigeon_server::{Config, Door, Guard, MioNet, Server, WorstCase, calendar, container, logging};
+use peerpigeon_server::{
+    Config, Door, Guard, MioNet, Server, WorstCase, calendar, container, descriptors, logging,
+};
 use std::env;
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -59,8 +61,12 @@ fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     }
     let worst = WorstCase::of(settings);
     log::info!("memory at worst: {} bytes (--check shows of what)", worst.bytes());
+    let mut config = Config::from(settings);
+    if let Some(warning) = descriptors::raise_limit().and_then(|limit| descriptors::fit(&mut config, limit)) {
+        log::warn!("{warning}");
+    }
     let guard = Box::new(Guard::new(settings));
-    Server::new(net, Config::from(settings), guard, calendar::now()).run()?;
+    Server::new(net, config, guard, calendar::now()).run()?;
     log::info!("stopped");
     Ok(())
 }
