@@ -178,5 +178,5 @@ fn waiting(server: &Server) -> Vec<TcpStream> {
         socket.write_all(&[upgrade.as_bytes(), &text].concat()).expect("room in the kernel");
         socket
     };
-    (0..250).map(begin).collect()
+    (0..250_usize).map(begin).collect()
 }
