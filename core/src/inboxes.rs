@@ -202,8 +202,7 @@ impl Switchboard {
     /// The same for one that wants what was sent to that peer, in the network that it is or was in.
     fn may_fetch(&self, id: &PeerId, grant: &Grant) -> Result<(), Refusal> {
         self.may_speak_for(id, grant)?;
-        let announced = self.peers.by_id(id).and_then(|slot| self.peers[slot].announcement());
-        let network = announced.map(|announcement| announcement.network);
+        let network = self.peers.by_id(id).and_then(|slot| self.peers[slot].network());
         let network = network.or_else(|| self.mailboxes.network_of(id, self.now));
         if network.is_some_and(|network| !grant.allows_network(self.networks.name(network))) {
             return Err(Refusal::NetworkNotGranted);

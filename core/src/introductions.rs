@@ -4,6 +4,7 @@
 //! peer has lost too many acquaintances, and now and then.
 
 use crate::choice::Choice;
+use crate::peers::Standing;
 use crate::timers::spread;
 use crate::wire::Message;
 use crate::{Event, Limit, Occasion, Switchboard, TimerKind};
@@ -24,8 +25,8 @@ impl Switchboard {
 
     /// Introduces a peer that has lost acquaintances to those of its choice that it does not know yet.
     pub(crate) fn introduce_healing(&mut self, slot: u32) {
-        let Some(announcement) = self.peers[slot].announcement() else { return };
-        if announcement.acquaintances.len() + 1 >= self.networks.members(announcement.network).len() {
+        let Standing::Announced(network, announcement) = &self.peers[slot].standing else { return };
+        if announcement.acquaintances.len() + 1 >= self.networks.members(*network).len() {
             return;
         }
         self.choose(slot);
@@ -112,8 +113,8 @@ impl Switchboard {
     fn choose(&mut self, slot: u32) {
         let mut chosen = core::mem::take(&mut self.chosen);
         chosen.clear();
-        if let Some(announcement) = self.peers[slot].announcement() {
-            let members = self.networks.members(announcement.network);
+        if let Standing::Announced(network, announcement) = &self.peers[slot].standing {
+            let members = self.networks.members(*network);
             let id = self.peers[slot].spelling.id();
             Choice::new(&self.peers, announcement, self.limits.acquaintances, &mut chosen).make(id, members);
         }

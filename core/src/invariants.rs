@@ -107,9 +107,12 @@ impl Switchboard {
         assert!(announcement.acquaintances.is_sorted_by(|a, b| a < b));
         assert!(!announcement.knows(slot), "acquainted with itself");
         for &other in &announcement.acquaintances {
-            let other = self.peers[other].announcement();
-            assert!(other.is_some_and(|other| other.knows(slot)), "acquaintance is not mutual");
-            assert!(other.is_some_and(|other| other.network == announcement.network), "across networks");
+            let other = &self.peers[other];
+            assert!(
+                other.announcement().is_some_and(|other| other.knows(slot)),
+                "acquaintance is not mutual"
+            );
+            assert_eq!(other.network(), peer.network(), "acquainted across networks");
         }
         assert_eq!(
             self.mailboxes.network_of(peer.spelling.id(), self.now),
@@ -125,8 +128,7 @@ impl Switchboard {
             let members_here = self.networks.members(network);
             for (id, slot) in members_here.iter() {
                 assert_eq!(self.peers[slot].spelling.id(), id);
-                let here = self.peers[slot].announcement();
-                assert!(here.is_some_and(|here| here.network == network));
+                assert_eq!(self.peers[slot].network(), Some(network));
             }
             members += members_here.len();
             u32::try_from(members_here.len() + self.mailboxes.shares(network)).unwrap_or(u32::MAX)

@@ -65,14 +65,17 @@ pub struct Switchboard {
 
 impl Switchboard {
     /// An empty switchboard; `boot` is the wall time of `Time(0)`.
+    ///
+    /// `hash_key` should be a number that peers cannot guess: whoever knows it could choose peer ids that are slow to look
+    /// up. Nothing else depends on it, so a simulation gives any number.
     #[must_use]
-    pub fn new(limits: Limits, boot: UnixMillis) -> Self {
+    pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Self {
         Switchboard {
             limits,
             overbooked: 0,
             boot,
             now: Time(0),
-            peers: Peers::default(),
+            peers: Peers::new(hash_key),
             networks: Networks::default(),
             mailboxes: Mailboxes::default(),
             unregistered: BTreeMap::new(),
@@ -285,8 +288,7 @@ impl Switchboard {
     pub(crate) fn send(&mut self, slot: u32, message: Message<'_>) -> usize {
         let stamp = self.stamp();
         let peer = &self.peers[slot];
-        let network = peer.announcement().map(|announcement| self.networks.json(announcement.network));
-        let network = network.unwrap_or(GLOBAL_JSON);
+        let network = peer.network().map_or(GLOBAL_JSON, |network| self.networks.json(network));
         let to = Recipient { dialect: peer.dialect, spelling: peer.spelling, network };
         if peer.inbox.is_none() {
             return self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));

@@ -42,8 +42,8 @@ impl Limits {
     fn of_peers(&self) -> u64 {
         let acquaintances = (u64::from(self.acquaintances) + u64::from(Limits::MAX_PEERS)) * 4;
         let each = grown(size_of::<Peer>() + 8)
-            + grown(24)
-            + 4 * tree(28)
+            + 2 * grown(5)
+            + 3 * tree(28)
             + tree(16)
             + boxed(size_of::<Announcement>() as u64)
             + boxed(acquaintances)

@@ -167,6 +167,7 @@ fn a_million_messages_have_a_million_ids() {
     let mut board = peerpigeon_core::Switchboard::new(
         Limits { message_rate_per_second: 0, byte_rate_per_second: 0, ..Limits::default() },
         peerpigeon_core::UnixMillis(BOOT),
+        0,
     );
     let text = format!(r#"{{"type":"register","peerId":"{}"}}"#, id('a'));
     let now = peerpigeon_core::Time(0);

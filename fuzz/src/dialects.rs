@@ -91,7 +91,7 @@ const HTTP: usize = 1;
 
 impl World {
     fn new(limits: Limits) -> World {
-        let board = Switchboard::new(limits, UnixMillis(1_700_000_000_000));
+        let board = Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0);
         World { board, now: Time(0), slots: [[Slot::default(); 16]; 2], conns: 0, opened: 0, gone: 0 }
     }
 

@@ -34,6 +34,8 @@ pub struct Config {
     pub max_sockets: usize,
     /// Which pages are shown to whom.
     pub pages: PageRules,
+    /// See [`peerpigeon_core::Switchboard::new`]. 0 by default, so that runs can be repeated; the program takes a random one.
+    pub hash_key: u64,
 }
 
 impl Config {
@@ -53,6 +55,7 @@ impl Config {
             max_handshakes,
             max_sockets: max_sockets(&limits, max_handshakes),
             pages: PageRules::default(),
+            hash_key: 0,
             limits,
         }
     }

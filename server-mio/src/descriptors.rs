@@ -2,15 +2,23 @@
 
 use crate::config::Config;
 
-/// Raises the limit of descriptors as far as the system allows; says what it is then, if that is known.
+/// What of `config` the system allows; a warning in the log says so if that is less.
 #[must_use]
-pub fn raise_limit() -> Option<u64> {
+pub fn fitted(mut config: Config) -> Config {
+    if let Some(warning) = raise_limit().and_then(|limit| fit(&mut config, limit)) {
+        log::warn!("{warning}");
+    }
+    config
+}
+
+/// Raises the limit of descriptors as far as the system allows; says what it is then, if that is known.
+fn raise_limit() -> Option<u64> {
     rlimit::increase_nofile_limit(u64::MAX).ok()
 }
 
 /// Makes do with so many descriptors: fewer sockets, and if need be fewer connections, than the settings want. Says
 /// so, if it comes to that.
-pub fn fit(config: &mut Config, descriptors: u64) -> Option<String> {
+fn fit(config: &mut Config, descriptors: u64) -> Option<String> {
     let available =
         usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(OWN_DESCRIPTORS).max(LEAST);
     if available >= config.max_sockets {

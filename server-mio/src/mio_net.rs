@@ -8,6 +8,7 @@ use crate::proc_files;
 use crate::stream::{Listener, Stream};
 use crate::tls::{Certificate, Scratch, Session};
 use mio::event::Source as _;
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
 use std::collections::BTreeSet;
@@ -49,9 +50,19 @@ impl MioSocket {
 #[derive(Debug)]
 struct Entrance {
     listener: Listener,
+    token: Token,
     door: Door,
+    origin: Origin,
     /// Connections may be waiting: none has been refused by `WouldBlock` since the last report.
     is_pending: bool,
+}
+
+/// Who has opened a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Ours,
+    /// Somebody who will hand it to our successor.
+    Inherited,
 }
 
 #[derive(Debug)]
@@ -100,6 +111,15 @@ impl StopHandle {
         self.0.reload.store(true, Ordering::Relaxed);
         self.0.waker.wake()
     }
+
+    /// Makes the loop turn once, though nothing has happened.
+    ///
+    /// # Errors
+    ///
+    /// As [`StopHandle::stop`].
+    pub fn wake(&self) -> io::Result<()> {
+        self.0.waker.wake()
+    }
 }
 
 impl MioNet {
@@ -113,7 +133,7 @@ impl MioNet {
         let listeners = listening::on_all(addresses)?;
         let mut net = MioNet::new()?;
         for listener in listeners {
-            net.add(Listener::Tcp(listener), Door::Public)?;
+            net.add(Listener::Tcp(listener), Door::Public, Origin::Ours)?;
         }
         Ok(net)
     }
@@ -127,7 +147,25 @@ impl MioNet {
     #[cfg(unix)]
     pub fn bind_unix(path: &Path, mode: u32) -> io::Result<MioNet> {
         let mut net = MioNet::new()?;
-        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public)?;
+        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public, Origin::Ours)?;
+        Ok(net)
+    }
+
+    /// Listens on sockets that somebody else has opened and keeps open: when the server is asked to end it lets
+    /// go of them at once, so that whoever comes from then on waits for its successor.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch them; [`ErrorKind::InvalidInput`] when there is none.
+    pub fn inherit(listeners: Vec<std::net::TcpListener>) -> io::Result<MioNet> {
+        let mut net = MioNet::new()?;
+        if listeners.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "no socket to listen on"));
+        }
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            net.add(Listener::Tcp(TcpListener::from_std(listener)), Door::Public, Origin::Inherited)?;
+        }
         Ok(net)
     }
 
@@ -138,7 +176,7 @@ impl MioNet {
     /// What binding fails with, the address named.
     pub fn bind_admin(&mut self, address: SocketAddr) -> io::Result<()> {
         let listener = listening::on(address).map_err(|error| listening::at(address, &error))?;
-        self.add(Listener::Tcp(listener), Door::Admin)
+        self.add(Listener::Tcp(listener), Door::Admin, Origin::Ours)
     }
 
     /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`,
@@ -192,11 +230,24 @@ impl MioNet {
         })
     }
 
-    fn add(&mut self, mut listener: Listener, door: Door) -> io::Result<()> {
-        let token = entrance_token(self.entrances.len());
+    fn add(&mut self, mut listener: Listener, door: Door, origin: Origin) -> io::Result<()> {
+        let token = Token(usize::MAX - self.entrances.len());
         self.poll.registry().register(listener.source(), token, Interest::READABLE)?;
-        self.entrances.push(Entrance { listener, door, is_pending: false });
+        self.entrances.push(Entrance { listener, token, door, origin, is_pending: false });
         Ok(())
+    }
+
+    /// Lets go of the sockets that our successor will have. They stay open elsewhere, so the kernel would go on
+    /// reporting them to us.
+    fn bequeath(&mut self) {
+        for entrance in &mut self.entrances {
+            if entrance.origin == Origin::Inherited
+                && let Err(error) = self.poll.registry().deregister(entrance.listener.source())
+            {
+                log::warn!("still listening for a moment: {error}");
+            }
+        }
+        self.entrances.retain(|entrance| entrance.origin == Origin::Ours);
     }
 
     /// The next connection, from the last entrance to the first: operators do not wait for a rush of peers.
@@ -233,14 +284,19 @@ impl MioNet {
     }
 
     fn note_events(&mut self, ready: &mut Vec<Ready>) {
+        let mut stops = false;
         for event in &self.events {
             let Token(key) = event.token();
             if event.token() == WAKER {
                 if self.wishes.stop.load(Ordering::Relaxed) {
+                    stops = true;
                     ready.push(Ready::Stop);
                 }
-            } else if let Some(i) = usize::MAX.checked_sub(key).filter(|i| *i < self.entrances.len()) {
-                self.entrances[i].is_pending = true;
+            } else if key > WAKER.0
+                && let Some(entrance) =
+                    self.entrances.iter_mut().find(|entrance| entrance.token == Token(key))
+            {
+                entrance.is_pending = true;
                 ready.push(Ready::Acceptable);
             } else if let Some(arrivals) = &mut self.arrivals
                 && arrivals.note_event(event.token(), self.poll.registry())
@@ -257,6 +313,9 @@ impl MioNet {
                     ready.push(Ready::Writable { key });
                 }
             }
+        }
+        if stops {
+            self.bequeath();
         }
     }
 }
@@ -415,10 +474,6 @@ impl Net for MioNet {
     }
 }
 
-fn entrance_token(i: usize) -> Token {
-    Token(usize::MAX - i)
-}
-
 /// Bytes that all TLS sessions together may take for what is incomplete: half records, and what a client does not read.
 /// Enough for a thousand at once that are in the middle of a record.
 pub(crate) const TLS_BUFFER_BYTES: usize = 32 * 1024 * 1024;
@@ -545,6 +600,39 @@ mod tests {
         net.wait(Some(until), &mut Vec::new()).unwrap();
         assert!(net.now() >= until);
         net.wait(Some(Time(0)), &mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
+        let theirs = std::net::TcpListener::bind(LOOPBACK).unwrap();
+        let address = theirs.local_addr().unwrap();
+        let mut net = MioNet::inherit(vec![theirs.try_clone().unwrap()]).unwrap();
+        net.bind_admin(LOOPBACK).unwrap();
+        let admin = net.local_addresses(Door::Admin).unwrap()[0];
+        let _first = std::net::TcpStream::connect(address).unwrap();
+        wait_for(&mut net, |event| *event == Ready::Acceptable);
+        assert_eq!(net.accept().unwrap().door, Door::Public);
+
+        net.stop_handle().stop().unwrap();
+        wait_for(&mut net, |event| *event == Ready::Stop);
+        // It can connect, since the kernel still listens; but it is not for us.
+        let second = std::net::TcpStream::connect(address).unwrap();
+        let _third = std::net::TcpStream::connect(admin).unwrap();
+        wait_for(&mut net, |event| *event == Ready::Acceptable);
+        assert_eq!(net.accept().unwrap().door, Door::Admin);
+        assert_eq!(net.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        theirs.set_nonblocking(false).unwrap();
+        assert_eq!(theirs.accept().unwrap().1, second.local_addr().unwrap(), "it waits for our successor");
+        assert_eq!(MioNet::inherit(Vec::new()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn waking_the_loop_does_not_stop_it() {
+        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
+        net.stop_handle().wake().unwrap();
+        let mut ready = Vec::new();
+        net.wait(None, &mut ready).unwrap();
+        assert_eq!(ready, []);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`effective`] and [`markdown_table`] all come from it.
 
 mod error;
+mod file;
 mod given;
 mod memory;
 mod render;
@@ -43,12 +44,7 @@ impl Settings {
         memory: Option<u64>,
     ) -> Result<Command, SettingsError> {
         let (action, flags) = given::command_line(arguments)?;
-        let settings = || {
-            let given = Given::new(environment, flags)?;
-            let settings = Settings::read(&given, memory)?;
-            settings.check_together(&given)?;
-            Ok((Box::new(settings), given))
-        };
+        let settings = || Settings::of(environment, flags, memory);
         match action {
             Action::Help => Ok(Command::Help),
             Action::Version => Ok(Command::Version),
@@ -62,6 +58,32 @@ impl Settings {
             }
             Action::Serve => settings().map(|(settings, _)| Command::Serve(settings)),
         }
+    }
+
+    /// Reads the same once more, for a server that runs: what can have changed is the file that
+    /// `CONFIG_FILE` names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::from`].
+    pub fn again(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        arguments: impl IntoIterator<Item = OsString>,
+        memory: Option<u64>,
+    ) -> Result<Settings, SettingsError> {
+        let (_, flags) = given::command_line(arguments)?;
+        Settings::of(environment, flags, memory).map(|(settings, _)| *settings)
+    }
+
+    fn of(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: Vec<given::Flag>,
+        memory: Option<u64>,
+    ) -> Result<(Box<Settings>, Given), SettingsError> {
+        let given = Given::new(environment, flags)?;
+        let settings = Settings::read(&given, memory)?;
+        settings.check_together(&given)?;
+        Ok((Box::new(settings), given))
     }
 
     /// The settings of the core; what is no setting has the core's own default.

@@ -40,8 +40,7 @@ impl Switchboard {
     }
 
     fn join(&mut self, slot: u32, name: &str) -> NetKey {
-        if let Some(announcement) = self.peers[slot].announcement() {
-            let network = announcement.network;
+        if let Some(network) = self.peers[slot].network() {
             if self.networks.name(network) == name {
                 return network;
             }
@@ -54,13 +53,15 @@ impl Switchboard {
         let id = *self.peers[slot].spelling.id();
         self.networks.change_members(network, |members| members.insert(id, slot));
         self.announced += 1;
-        self.peers[slot].standing = Standing::Announced(Box::new(Announcement {
+        self.peers[slot].standing = Standing::Announced(
             network,
-            acquaintances: Vec::new(),
-            data: Box::default(),
-            reintroduce_due: None,
-            k: 0,
-        }));
+            Box::new(Announcement {
+                acquaintances: Vec::new(),
+                data: Box::default(),
+                reintroduce_due: None,
+                k: 0,
+            }),
+        );
         network
     }
 

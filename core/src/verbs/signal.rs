@@ -115,16 +115,16 @@ impl Switchboard {
     }
 
     fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
-        let is_known = self.mailboxes.known_in(target.id(), self.now).map(Reach::Network) == Some(reach);
+        let is_known = || self.mailboxes.known_in(target.id(), self.now).map(Reach::Network) == Some(reach);
+        let has_mail = || self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         let Some(slot) = self.peers.by_id(target.id()) else {
-            return Ok(if is_known { Whereabouts::Away } else { Whereabouts::Unknown });
+            return Ok(if is_known() { Whereabouts::Away } else { Whereabouts::Unknown });
         };
-        let has_mail = self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         match (&self.peers[slot].standing, self.reach(slot)) {
             // It is back but has not announced itself yet.
-            (Standing::Fresh, _) if is_known => Ok(Whereabouts::Away),
+            (Standing::Fresh, _) if is_known() => Ok(Whereabouts::Away),
             // What comes now must not overtake what waits.
-            (Standing::Fresh, its) if its == reach && has_mail => Ok(Whereabouts::Away),
+            (Standing::Fresh, its) if its == reach && has_mail() => Ok(Whereabouts::Away),
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
             _ => Err(Refusal::TargetInOtherNetwork),
@@ -145,7 +145,7 @@ impl Switchboard {
             Standing::Fresh if !self.grant(self.peers[slot].conn).allows_network(GLOBAL) => Reach::Nowhere,
             Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),
             Standing::Departed => Reach::Nowhere,
-            Standing::Announced(announcement) => Reach::Network(announcement.network),
+            Standing::Announced(network, _) => Reach::Network(*network),
         }
     }
 

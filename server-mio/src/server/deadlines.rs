@@ -10,7 +10,7 @@ impl<N: Net> Server<N> {
     /// When the next turn must begin at the latest.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let core = self.switchboard.poll_timeout().map(|(when, _)| when);
-        [core, self.connections.deadline(), self.acceptor.deadline(), self.drained_by]
+        [core, self.connections.deadline(), self.acceptor.deadline(), self.drain_deadline()]
             .into_iter()
             .flatten()
             .min()

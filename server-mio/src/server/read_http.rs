@@ -236,7 +236,7 @@ impl<N: Net> Server<N> {
             max_connections: self.config.limits.connections,
             resident_bytes: self.net.resident_bytes(),
             process: self.net.process(),
-            is_draining: self.drained_by.is_some(),
+            is_draining: self.is_draining(),
         }
     }
 }

@@ -75,6 +75,7 @@ fn in_a_sentence(row: &Row) -> String {
         | Kind::Host
         | Kind::Mode
         | Kind::Endpoint
+        | Kind::Path
         | Kind::Addresses
         | Kind::Origins
         | Kind::Tokens => Ok(()),

@@ -27,6 +27,8 @@ pub struct Row {
     /// What it does, in a sentence.
     pub help: &'static str,
     show: fn(&Settings) -> String,
+    is_same: fn(&Settings, &Settings) -> bool,
+    copy: fn(&Settings, &mut Settings),
 }
 
 impl Row {
@@ -34,6 +36,17 @@ impl Row {
     #[must_use]
     pub fn show(&self, settings: &Settings) -> String {
         (self.show)(settings)
+    }
+
+    /// Whether it has the same value in both, secret or not.
+    #[must_use]
+    pub fn is_same(&self, one: &Settings, other: &Settings) -> bool {
+        (self.is_same)(one, other)
+    }
+
+    /// Gives it the same value in the second as in the first.
+    pub fn copy(&self, from: &Settings, to: &mut Settings) {
+        (self.copy)(from, to);
     }
 }
 
@@ -114,6 +127,8 @@ macro_rules! settings {
             kind: $kind,
             help: $help,
             show: |settings| settings.$field.show(),
+            is_same: |one, other| one.$field == other.$field,
+            copy: |from, to| to.$field = from.$field.clone(),
         },)*];
 
         impl Settings {
@@ -240,6 +255,8 @@ settings! { |memory|
     Mailbox: "MAILBOX_TOTAL_BYTES" mailbox_total_bytes: u64 = "16777216", Kind::bytes(KIB, 1_024 * GIB),
         "Size of all that is kept.";
 
+    Process: "CONFIG_FILE" config_file: Option<PathBuf> = "", Kind::Path,
+        "File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.";
     Process: "CLEANUP_INTERVAL" cleanup_interval: u64 = "60000", Kind::millis(10, DAY),
         "How often expired state is swept.";
     Process: "SHUTDOWN_TIMEOUT" shutdown_timeout: u64 = "8000", Kind::millis(1, 600_000).or_zero("at once"),

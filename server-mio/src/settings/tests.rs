@@ -127,6 +127,7 @@ fn two_values(row: &Row) -> [String; 2] {
         (_, Kind::Mode) => ("600", "0"),
         (_, Kind::Host) => ("0.0.0.0", "::1"),
         (_, Kind::Endpoint) => ("127.0.0.1:9464", "[::1]:0"),
+        (_, Kind::Path) => ("/dev/null", "/dev/../dev/null"),
         (_, Kind::Addresses) => ("10.0.0.0/8", "192.0.2.1,2001:db8::/32"),
         (_, Kind::Origins) => ("https://a.example", "https://*.b.example,null"),
         (_, Kind::Tokens) => ("first", "second"),
