@@ -2,7 +2,7 @@
 
 use crate::alone;
 use peerpigeon_tests::websocket::{self, append_frame, frame, opcode};
-use peerpigeon_tests::{Peer, Received, Server, http, id, process};
+use peerpigeon_tests::{Peer, Received, Server, http, id, process, wait_until};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,8 +61,10 @@ fn an_attack_that_fills_everything_stays_below_what_the_server_says() {
 
 /// What the server has said at its start.
 fn worst_case(server: &Server) -> u64 {
+    const WORDS: &str = "memory at worst: ";
+    wait_until("what it says of its memory", || server.log().contains(WORDS));
     let log = server.log();
-    let (_, said) = log.split_once("memory at worst: ").expect("it says so");
+    let (_, said) = log.split_once(WORDS).expect("it says so");
     said.split(' ').next().and_then(|bytes| bytes.parse().ok()).expect("a number")
 }
 

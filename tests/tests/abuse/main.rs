@@ -65,7 +65,7 @@ fn nobody_notices_the_attacks_and_nothing_of_them_is_left() {
     let (anonymous, resident) = (process::anonymous_bytes(server.pid()), server.resident_bytes());
     eprintln!("memory: {anonymous} bytes of its own, {resident} resident, before");
     eprintln!("{undisturbed}  undisturbed; at most {:.1?}", bound(&undisturbed));
-    // What the first round leaves is what has been allocated once and is used again.
+    // What the first round leaves is what the C library keeps of blocks that were freed, and uses again: two MB or three.
     let mut left = [0; 2];
     for left in &mut left {
         for (name, attack) in attacks::ALL {
