@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use peerpigeon_simulator::scenario::Scenario;
+use peerpigeon_simulator::scenario::{Level, Scenario};
 use peerpigeon_simulator::{Report, Violation, diagram, run, shrink, sweep};
 
 use args::{Args, What};
@@ -113,13 +113,15 @@ fn blame(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
 }
 
 fn draw(seed: u64, args: &Args) -> Scenario {
-    args.peers.map_or_else(|| Scenario::draw(seed), |peers| Scenario::crowd(seed, peers))
+    let level = args.level;
+    args.peers.map_or_else(|| Scenario::draw(seed, level), |peers| Scenario::crowd(seed, peers, level))
 }
 
 /// The command that runs this seed again.
 fn again(seed: u64, args: &Args) -> String {
     let peers = args.peers.map_or_else(String::new, |peers| format!(" --peers {peers}"));
-    format!("simulate --seed {seed}{peers}")
+    let level = if args.level == Level::Bytes { " --level bytes" } else { "" };
+    format!("simulate --seed {seed}{peers}{level}")
 }
 
 fn save(scenario: &Scenario, args: &Args) -> Result<(), String> {

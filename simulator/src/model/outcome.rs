@@ -244,7 +244,7 @@ fn id_or_nothing(message: &Message<'_>) -> bool {
 }
 
 /// The number of introductions that an announce asks for.
-pub(super) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
+pub(crate) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
     let asked = match message.value("maxPeers") {
         Value::Number(number) => number.as_f64().map_or(10, |asked| {
             // Clamped, and rounded down.
