@@ -298,7 +298,10 @@ impl Model {
 
     fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) -> Verdict {
         if let Some((_, (may_refuse, _))) = self.control.take_if(|(who, _)| *who == conn) {
-            demand!(may_refuse && code == ErrorCode::RateLimited, "a frame of {conn:?} was refused: {code:?}");
+            demand!(
+                may_refuse && code == ErrorCode::RateLimited,
+                "a frame of {conn:?} was refused: {code:?}"
+            );
             self.frames.refused(scene, conn, code, None, false);
             return Ok(());
         }
