@@ -37,6 +37,7 @@ mod arrivals;
 pub mod calendar;
 mod config;
 pub mod container;
+pub mod descriptors;
 mod gate;
 mod guard;
 pub mod healthcheck;

@@ -8,8 +8,8 @@ use peerpigeon_server::settings::{self, Command, Host, Settings, SettingsError, 
 use peerpigeon_server::signals::{self, Wish};
 use peerpigeon_server::systemd::{HandedOver, Notifier};
 use peerpigeon_server::{
-    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, WorstCase, calendar, container, healthcheck,
-    logging,
+    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, WorstCase, calendar, container, descriptors,
+    healthcheck, logging,
 };
 use std::env;
 use std::error::Error;
@@ -58,7 +58,8 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     let worst = WorstCase::of(&settings);
     log::info!("memory at worst: {} bytes (--check shows of what)", worst.bytes());
     let guard = Box::new(Guard::new(&settings));
-    let config = Config { hash_key: RandomState::new().hash_one(0), ..Config::from(&settings) };
+    let config = descriptors::fitted(Config::from(&settings));
+    let config = Config { hash_key: RandomState::new().hash_one(0), ..config };
     let mut server = Server::new(net, config, guard, calendar::now());
     let mut overseer = Overseer::new(settings, move || read_again(admin), manager);
     let reload = overseer.reload_flag();

@@ -1,6 +1,7 @@
 //! Between the turns of the loop: what the operator and the service manager want.
 
 use crate::config::Config;
+use crate::descriptors;
 use crate::guard::Guard;
 use crate::logging;
 use crate::net::Net;
@@ -98,7 +99,7 @@ impl Overseer {
         let changes = Changes::settle(&self.in_force, &mut read);
         if !changes.now.is_empty() {
             logging::set_level(read.log_level);
-            server.reconfigure(Config::from(&read), Box::new(Guard::new(&read)));
+            server.reconfigure(descriptors::fitted(Config::from(&read)), Box::new(Guard::new(&read)));
         }
         // After the level has changed, so that it is said if anybody wants to hear it now.
         log::info!("settings read again; changed: {}", listed(&changes.now));

@@ -79,7 +79,7 @@ fn socket_bytes() -> u64 {
 const PROCESS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Of a library's state of one connection in the middle of its handshake (measured: `tests/tls.rs`).
-const TLS_STATE_BYTES: u64 = 16 * 1024;
+const TLS_STATE_BYTES: u64 = 8 * 1024;
 
 /// 1024 of them, each with what it has sent of its header.
 const ARRIVALS_BYTES: u64 = 1_024 * 1_024;

@@ -4,14 +4,14 @@
 
 mod common;
 
-use common::{Running, exchange, healthcheck, next};
+use common::{Running, exchange, healthcheck, next, wait_until};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tungstenite::{WebSocket, client};
@@ -30,22 +30,17 @@ impl Secured {
         let folder = std::env::temp_dir().join(format!("peerpigeon-tls-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let (chain, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-        let pair = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
-        fs::write(&chain, certificate.pem()).unwrap();
-        fs::write(&key, pair.serialize_pem()).unwrap();
+        write_certificate(&folder);
         let files = [("TLS_CERT", chain.to_str().unwrap()), ("TLS_KEY", key.to_str().unwrap())];
         let server = Running::start(&[&files, environment].concat());
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(&chain).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Secured { folder, server, trust: Arc::new(config) }
+        let trust = trust(&folder, rustls::ALL_VERSIONS);
+        Secured { folder, server, trust }
+    }
+
+    /// Another certificate; from now on clients trust that one alone, and speak these versions.
+    fn renew(&mut self, versions: &[&'static SupportedProtocolVersion]) {
+        write_certificate(&self.folder);
+        self.trust = trust(&self.folder, versions);
     }
 
     fn connect(&self) -> Stream {
@@ -59,6 +54,22 @@ impl Secured {
         assert!(next(&mut socket).starts_with(r#"{"type":"connected""#));
         socket
     }
+}
+
+fn write_certificate(folder: &Path) {
+    let pair = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
+    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
+    fs::write(folder.join("key.pem"), pair.serialize_pem()).unwrap();
+}
+
+/// A client that trusts the certificate there.
+fn trust(folder: &Path, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder.join("cert.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl Drop for Secured {
@@ -150,19 +161,111 @@ fn half_a_handshake_is_ended_in_time() {
 }
 
 #[test]
+fn the_silent_make_room_for_newcomers_in_a_handshake_as_well() {
+    let secured = Secured::new("crowd", &[("MAX_HANDSHAKES", "2")]);
+    let mut halves: Vec<TcpStream> = (0..3).map(|_| secured.server.connect()).collect();
+    for half in &mut halves {
+        half.write_all(&[0x16, 3, 1, 1, 0, 1]).unwrap();
+    }
+    let end = halves[0].read(&mut [0; 100]).map_err(|error| error.kind());
+    assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "the oldest goes: {end:?}");
+    let _peer = secured.open(&"a".repeat(40));
+}
+
+#[test]
+fn a_new_certificate_is_for_newcomers_and_drops_nobody() {
+    for (name, versions) in [("1.2", [&version::TLS12]), ("1.3", [&version::TLS13])] {
+        let mut secured = Secured::new(name, &[("CLEANUP_INTERVAL", "20")]);
+        secured.trust = trust(&secured.folder, &versions);
+        let (a, b, c) = ("a".repeat(40), "b".repeat(40), "c".repeat(40));
+        let (mut first, mut second) = (secured.open(&a), secured.open(&b));
+        let expected = versions[0].version;
+        assert_eq!(first.get_ref().conn.protocol_version(), Some(expected));
+        secured.renew(&versions);
+        wait_until("the new certificate", || {
+            // The files are looked at when the loop wakes up, and a client is what wakes it.
+            let mut stream = secured.connect();
+            stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").is_ok()
+        });
+        let mut third = secured.open(&c);
+        for socket in [&mut first, &mut second, &mut third] {
+            socket.send(r#"{"type":"announce"}"#.into()).unwrap();
+        }
+        second
+            .send(format!(r#"{{"type":"offer","targetPeerId":"{a}","data":"still here"}}"#).into())
+            .unwrap();
+        while !next(&mut first).contains("still here") {}
+        third.send(format!(r#"{{"type":"offer","targetPeerId":"{b}","data":"new here"}}"#).into()).unwrap();
+        while !next(&mut second).contains("new here") {}
+        assert!(secured.server.log().contains("the certificate has been read again"));
+    }
+}
+
+/// Resident memory of the server.
+fn resident(secured: &Secured) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", secured.server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn what_half_a_handshake_costs_is_measured() {
+    const CONNECTIONS: u64 = 400;
+    let secured = Secured::new("halfway", &[]);
+    // Said hello, and never heard again.
+    let begin = || {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut connection = ClientConnection::new(Arc::clone(&secured.trust), name).unwrap();
+        let mut stream = secured.server.connect();
+        connection.write_tls(&mut stream).unwrap();
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 300, "the server's part of the handshake");
+        stream
+    };
+    let warm: Vec<TcpStream> = (0..50).map(|_| begin()).collect();
+    let before = resident(&secured);
+    let halves: Vec<TcpStream> = (0..CONNECTIONS).map(|_| begin()).collect();
+    let cost = (resident(&secured) - before) / CONNECTIONS;
+    println!("half a TLS handshake takes {cost} bytes of resident memory");
+    assert!(cost < 8_192, "more than is reckoned with in worst_case.rs");
+    drop((warm, halves));
+}
+
+#[test]
+fn half_records_of_thousands_stay_within_their_limit() {
+    const CONNECTIONS: usize = 2_600;
+    let secured = Secured::new("records", &[("MAX_HANDSHAKES", "3000")]);
+    let before = resident(&secured);
+    let mut half = vec![0x16, 3, 1, 0x40, 0];
+    half.resize(16_000, 1);
+    let mut sockets: Vec<TcpStream> = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut socket = secured.server.connect();
+        socket.write_all(&half).unwrap();
+        sockets.push(socket);
+    }
+    let answer = exchange(secured.connect(), "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "others come in: {answer}");
+    let taken = resident(&secured) - before;
+    println!("{CONNECTIONS} halves of a TLS record take {taken} bytes of resident memory");
+    assert!(taken < (32 << 20) + CONNECTIONS as u64 * 8_192, "more than is reckoned with in worst_case.rs");
+    let mut ended = 0;
+    for socket in &mut sockets {
+        socket.set_nonblocking(true).unwrap();
+        let end = socket.read(&mut [0; 100]).map_err(|error| error.kind());
+        ended += usize::from(end != Err(ErrorKind::WouldBlock));
+    }
+    assert!(ended > 100, "only {ended} were ended");
+}
+
+#[test]
 fn what_an_idle_connection_costs_is_measured() {
     const CONNECTIONS: u64 = 400;
     let secured = Secured::new("idle", &[]);
-    let resident = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", secured.server.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-    };
     // What is made once is no cost of a connection.
     let warm: Vec<_> = (0..50).map(|n| secured.open(&format!("{n:040x}"))).collect();
-    let (before, start) = (resident(), Instant::now());
+    let (before, start) = (resident(&secured), Instant::now());
     let idle: Vec<_> = (100..100 + CONNECTIONS).map(|n| secured.open(&format!("{n:040x}"))).collect();
-    let cost = (resident() - before) / CONNECTIONS;
+    let cost = (resident(&secured) - before) / CONNECTIONS;
     println!("an idle TLS connection takes {cost} bytes of resident memory");
     println!("{CONNECTIONS} handshakes one after the other, both ends: {:?}", start.elapsed());
     // A buffer for one record alone would be more.

@@ -27,6 +27,19 @@ pub fn tool(name: &str) -> Command {
     command
 }
 
+/// A library that a program is started with to set its clock: what a file says is added to the time of day.
+///
+/// # Panics
+///
+/// When `scripts/tools` has not been run.
+#[must_use]
+pub fn fake_clock() -> PathBuf {
+    let library = format!("usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    let library = root().join(library);
+    assert!(library.exists(), "no {}: run scripts/tools first", library.display());
+    library
+}
+
 /// A program that must run as root: by `sudo` where we are somebody else.
 #[must_use]
 pub fn as_root(program: &str) -> Command {

@@ -6,6 +6,7 @@ use peerpigeon_tests::websocket::{self, frame, opcode};
 use peerpigeon_tests::{Peer, Ring, Server, http, id, process, wait_until};
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
 /// Descriptors: those of the healthy, of the process itself, and a few more.
@@ -17,7 +18,11 @@ const ROUNDS: u32 = 10;
 #[test]
 fn without_descriptors_the_loop_does_not_spin_and_accepting_resumes() {
     let _alone = alone();
-    let server = Server::under(&format!("ulimit -n {FILES}"), &settings());
+    let server = Server::with(&settings());
+    // After the start, when the server has fitted itself into what it is allowed.
+    let files = format!("--nofile={FILES}:{FILES}");
+    let status = Command::new("prlimit").args(["--pid", &server.pid().to_string(), &files]).status();
+    assert!(status.expect("util-linux").success());
     let mut ring = Ring::start(&server, HEALTHY);
     let _ = ring.lap(1);
     let (idle, undisturbed) = cpu_time_of(&server, || ring.lap(ROUNDS));
@@ -34,6 +39,35 @@ fn without_descriptors_the_loop_does_not_spin_and_accepting_resumes() {
     drop(Peer::connect(&server, &id::number(3_000_000)));
     wait_for_the_end(&server);
     ring.stop();
+    server.stop();
+}
+
+#[test]
+fn a_server_fits_itself_into_the_descriptors_that_it_may_have() {
+    let _alone = alone();
+    let number = |server: &Server, name: &str| {
+        let metrics = http::get(server.address(), "/metrics").body;
+        let line =
+            metrics.lines().find(|line| line.starts_with(&format!("{name} "))).expect("a metric").to_owned();
+        line.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok()).expect("a number")
+    };
+    let server = Server::under("ulimit -n 100", &[]);
+    assert_eq!(number(&server, "process_max_fds"), 100);
+    let connections = number(&server, "peerpigeon_max_connections");
+    assert!(server.log().contains("100 descriptors are allowed"), "{}", server.log());
+    assert!(server.log().contains(&format!("{connections} connections instead of 1000")), "{}", server.log());
+    let seated: Vec<Peer> = (0..connections)
+        .map(|n| Peer::connect(&server, &id::number(usize::try_from(n).expect("few"))))
+        .collect();
+    let mut late = Peer::upgrade(server.address(), &id::target(&id::number(1_000)));
+    assert_eq!(late.closed(), (1013, "Maximum connections reached".to_owned()));
+    assert!(!server.log().contains("cannot accept"), "{}", server.log());
+    drop(seated);
+    server.stop();
+    // What the system allows beyond the soft limit is taken.
+    let server = Server::under("ulimit -Sn 100", &[]);
+    assert!(number(&server, "process_max_fds") > 100);
+    assert!(!server.log().contains("descriptors"), "{}", server.log());
     server.stop();
 }
 

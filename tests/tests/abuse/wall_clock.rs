@@ -1,6 +1,44 @@
 //! A wall clock that is set back moves nothing: only what is shown to people looks at it.
 
+use crate::{HEALTHY, ROUNDS, alone, check, settings};
+use peerpigeon_tests::{Peer, Ring, Server, id, tools, wait_until};
 use std::path::{Path, PathBuf};
+
+#[test]
+fn a_clock_that_is_set_back_or_forward_is_noticed_by_nobody() {
+    let _alone = alone();
+    let library = tools::fake_clock().display().to_string();
+    let offset = std::env::temp_dir().join(format!("peerpigeon-clock-{}", std::process::id()));
+    std::fs::write(&offset, "+0").expect("a folder for files of a while");
+    let file = offset.display().to_string();
+    let clock = [
+        ("LD_PRELOAD", library.as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", &file),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ("PING_INTERVAL", "500"),
+        ("LOG_LEVEL", "debug"),
+    ];
+    let server = Server::with(&[&settings()[..], &clock].concat());
+    let mut ring = Ring::start(&server, HEALTHY);
+    let _ = ring.lap(1);
+    let undisturbed = ring.lap(2 * ROUNDS);
+    let today = server.log().lines().next().expect("a log")[..10].to_owned();
+    for (shift, what) in [("-200000", "set back by two days"), ("+200000", "set forward by two days")] {
+        std::fs::write(&offset, shift).expect("the same file");
+        check(what, &undisturbed, &ring.lap(4 * ROUNDS));
+        drop(Peer::connect(&server, &id::number(2_000_000)));
+        // The log has the time of day: so the process has seen it.
+        let is_shifted = |line: &str| match &shift[..1] {
+            "-" => line[..10] < *today,
+            _ => line[..10] > *today,
+        };
+        wait_until(what, || server.log().lines().last().is_some_and(is_shifted));
+    }
+    ring.stop();
+    server.stop();
+    let _ = std::fs::remove_file(offset);
+}
 
 /// Files below `folder`.
 fn files(folder: &Path) -> Vec<PathBuf> {
