@@ -14,6 +14,7 @@ pub mod client;
 mod diagram;
 mod laws;
 pub mod load;
+pub mod mesh;
 mod model;
 mod page;
 pub mod random;

@@ -2,13 +2,14 @@
 
 mod args;
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use peerpigeon_simulator::scenario::Scenario;
-use peerpigeon_simulator::{Report, Violation, diagram, run, shrink, sweep};
+use peerpigeon_simulator::{Report, Violation, diagram, mesh, run, shrink, sweep};
 
 use args::{Args, What};
 
@@ -18,6 +19,9 @@ const SHRINKING: u32 = 2_000;
 const ENOUGH: usize = 3;
 
 fn main() -> ExitCode {
+    if let Some(exit) = subcommand() {
+        return exit;
+    }
     let args = match Args::parse() {
         Ok(Some(args)) => args,
         Ok(None) => return print(args::HELP),
@@ -41,6 +45,15 @@ fn main() -> ExitCode {
             one(&draw(seed, &args), &args, &again(seed, &args))
         }
         What::Seeds(seeds) => many(seeds.clone(), &args),
+    }
+}
+
+/// What has a command line of its own.
+fn subcommand() -> Option<ExitCode> {
+    let mut words = env::args_os().skip(1);
+    match words.next()?.to_str()? {
+        "mesh" => Some(mesh::main(words)),
+        _ => None,
     }
 }
 
