@@ -81,6 +81,7 @@ impl Switchboard {
         if let Some(due) = announcement.reintroduce_due {
             self.timers.disarm(due, TimerKind::Reintroduce, conn);
         }
+        self.end_links(slot, network, &announcement.links);
         self.networks.change_members(network, |members| members.remove(spelling.id()));
         self.announced -= 1;
         self.acquainted -= announcement.acquaintances.len();
@@ -94,6 +95,7 @@ impl Switchboard {
         self.remember(spelling.id(), &announcement, cause);
         self.networks.release(network);
         self.heal(&announcement);
+        self.replace_links(&announcement.links);
     }
 
     fn tell_acquaintances(&mut self, slot: u32, announcement: &Announcement, cause: Departure) {

@@ -45,6 +45,7 @@ mod inboxes;
 mod introductions;
 mod invariants;
 mod limits;
+mod links;
 mod liveness;
 mod mailboxes;
 mod members;

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::inboxes::Inbox;
+use crate::links::Links;
 use crate::networks::NetKey;
 use crate::pace::Pace;
 use crate::wire::Dialect;
@@ -53,6 +54,7 @@ pub(crate) struct Announcement {
     pub(crate) reintroduce_due: Option<Time>,
     /// How many peers it is introduced to.
     pub(crate) k: u8,
+    pub(crate) links: Links,
 }
 
 impl Announcement {

@@ -34,6 +34,11 @@ impl Pace {
 
     /// A message passed, and made the server send so many others: an announce counts with its introductions.
     pub(crate) fn spend(&mut self, caused: u64) {
-        self.left = self.left.saturating_sub(1_000 * (1 + caused));
+        self.charge(1 + caused);
+    }
+
+    /// So many messages more.
+    pub(crate) fn charge(&mut self, messages: u64) {
+        self.left = self.left.saturating_sub(1_000 * messages);
     }
 }
