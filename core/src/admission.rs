@@ -33,6 +33,8 @@ pub(crate) struct Held {
     /// What it has sent meanwhile.
     kept: Vec<Box<str>>,
     kept_bytes: usize,
+    /// Its control frames.
+    heard: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,15 @@ impl Switchboard {
         }
         held.kept.push(text.into());
         held.kept_bytes = bytes;
+    }
+
+    /// A control frame of a held connection.
+    pub(crate) fn heard_from_held(&mut self, conn: ConnId) {
+        let Some(held) = self.held.get_mut(&conn) else { return };
+        held.heard += 1;
+        if held.heard > self.limits.held_messages {
+            self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
+        }
     }
 
     /// The incumbent of a challenged id is alive: whoever waits for that id has lost.
@@ -202,12 +213,10 @@ impl Switchboard {
         match self.limits.duplicate_peer {
             DuplicatePeer::Replace if !is_proven => self.replace(newcomer, incumbent),
             DuplicatePeer::Challenge | DuplicatePeer::Replace if !self.challengers.contains_key(&id) => {
-                let ping = self.peers[incumbent].conn;
-                let has_socket = self.peers[incumbent].inbox.is_none();
                 if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
                     self.challengers.insert(id, newcomer.conn);
-                    if has_socket {
-                        self.outbox.ping(ping);
+                    if self.peers[incumbent].inbox.is_none() {
+                        self.ask_for_life(incumbent);
                     }
                 }
             }
@@ -268,6 +277,7 @@ impl Switchboard {
             standing: Standing::Fresh,
             spelling,
             watch: Watch::Quiet,
+            is_asked: false,
             dialect,
             inbox,
         });
@@ -300,7 +310,8 @@ impl Switchboard {
         }
         let due = self.now + millis;
         self.timers.arm(due, TimerKind::Hold, conn);
-        let held = Held { newcomer, why, due, patience: Patience::Fresh, kept: Vec::new(), kept_bytes: 0 };
+        let held =
+            Held { newcomer, why, due, patience: Patience::Fresh, kept: Vec::new(), kept_bytes: 0, heard: 0 };
         self.held.insert(conn, held);
         self.outbox.observe(Event::Held { conn, why });
         true

@@ -4,6 +4,7 @@
 //! connection through [`Switchboard::forget`]: so acquaintances are told exactly once, whatever the cause.
 
 use crate::mailboxes::unexpired;
+use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
 use crate::wire::Message;
 use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard, TimerKind};
@@ -72,12 +73,11 @@ impl Switchboard {
     /// Takes a peer out of its network, if it is in one, and tells its acquaintances.
     pub(crate) fn leave(&mut self, slot: u32, cause: Departure) {
         let standing = core::mem::replace(&mut self.peers[slot].standing, Standing::Fresh);
-        let Standing::Announced(announcement) = standing else {
+        let Standing::Announced(network, announcement) = standing else {
             self.peers[slot].standing = standing;
             return;
         };
         let (conn, spelling) = (self.peers[slot].conn, self.peers[slot].spelling);
-        let network = announcement.network;
         if let Some(due) = announcement.reintroduce_due {
             self.timers.disarm(due, TimerKind::Reintroduce, conn);
         }
@@ -92,7 +92,7 @@ impl Switchboard {
         if self.networks.members(network).is_empty() {
             self.outbox.observe(Event::NetworkClosed { network: id });
         }
-        self.remember(spelling.id(), &announcement, cause);
+        self.remember(spelling.id(), network, cause);
         self.networks.release(network);
         self.heal(&announcement);
         self.replace_links(&announcement.links);
@@ -119,14 +119,19 @@ impl Switchboard {
         }
         for &acquaintance in &left.acquaintances {
             let poor = self.peers[acquaintance].announcement();
-            if poor.is_some_and(|poor| poor.acquaintances.len() * 2 < usize::from(poor.k)) {
+            if poor.is_none_or(|poor| poor.acquaintances.len() * 2 >= usize::from(poor.k)) {
+                continue;
+            }
+            if self.outbox.is_crowded() {
+                self.reintroduce_soon(acquaintance);
+            } else {
                 self.introduce_healing(acquaintance);
             }
         }
     }
 
     /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
-    fn remember(&mut self, id: &PeerId, announcement: &Announcement, cause: Departure) {
+    fn remember(&mut self, id: &PeerId, network: NetKey, cause: Departure) {
         let lost = match cause {
             Departure::Goodbye | Departure::Moved => false,
             Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
@@ -139,8 +144,8 @@ impl Switchboard {
         {
             self.close_mailbox(&oldest, MailEnd::Dropped);
         }
-        self.networks.share(announcement.network);
-        self.mailboxes.open(*id, announcement.network, self.now + self.limits.message_ttl_ms);
+        self.networks.share(network);
+        self.mailboxes.open(*id, network, self.now + self.limits.message_ttl_ms);
         self.arm_sweep();
     }
 

@@ -38,6 +38,9 @@ impl Switchboard {
         let steps_left = usize::try_from(draining.until.since(self.now) / STEP_MS).unwrap_or(usize::MAX);
         let part = self.peers.len().div_ceil(steps_left.max(1)).max(STEP_PEERS);
         for _ in 0..part {
+            if steps_left > 1 && self.outbox.is_crowded() {
+                break;
+            }
             let Some(slot) = self.peers.any() else { break };
             self.close(slot, CloseReason::ShuttingDown);
         }

@@ -125,6 +125,13 @@ pub enum Event {
         /// With which code.
         code: ErrorCode,
     },
+    /// A limit was met; which message, peer or connection did so is told by the event before.
+    Limited {
+        /// Whose; as in [`Event::Refused`].
+        conn: ConnId,
+        /// Which.
+        limit: Limit,
+    },
     /// A message that is neither a signal nor refused was handled.
     Handled {
         /// Whose.
@@ -156,6 +163,44 @@ pub enum Departure {
     Lost(Gone),
     /// The core closed it.
     Closed(CloseReason),
+}
+
+/// The limits that are met by messages, and by making acquaintances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// [`crate::Limits::message_rate_per_second`]
+    MessageRate,
+    /// [`crate::Limits::byte_rate_per_second`]
+    ByteRate,
+    /// [`crate::Limits::nesting_levels`]
+    JsonDepth,
+    /// [`crate::Limits::announced_data_bytes`]
+    AnnouncedData,
+    /// [`crate::Limits::network_name_bytes`]
+    NetworkName,
+    /// [`crate::Limits::networks`]
+    Networks,
+    /// [`crate::Limits::fan_out_bytes`]
+    FanOut,
+    /// [`crate::Limits::acquaintances`]: from now on the peer is passed over when newcomers are introduced.
+    Acquaintances,
+    /// [`crate::Limits::mailbox_bytes`] or [`crate::Limits::mailbox_total_bytes`]
+    Mailbox,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Limit; 9] = [
+        Limit::MessageRate,
+        Limit::ByteRate,
+        Limit::JsonDepth,
+        Limit::AnnouncedData,
+        Limit::NetworkName,
+        Limit::Networks,
+        Limit::FanOut,
+        Limit::Acquaintances,
+        Limit::Mailbox,
+    ];
 }
 
 /// What two peers were introduced for.

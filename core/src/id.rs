@@ -54,16 +54,20 @@ impl Spelling {
     #[must_use]
     pub fn parse(text: &str) -> Option<Spelling> {
         let digits: &[u8; Self::DIGITS] = text.as_bytes().try_into().ok()?;
-        let mut spelling = Spelling::NOBODY;
-        let mut invalid = 0;
-        for (i, pair) in digits.as_chunks::<2>().0.iter().enumerate() {
-            let [high, low] = pair.map(|digit| VALUES[usize::from(digit)]);
-            invalid |= high | low;
-            spelling.id.0[i] = high << 4 | low & 15;
-            let upper = is_upper(pair[0]) | is_upper(pair[1]) << 1;
-            spelling.upper[i / 4] |= upper << (2 * (i % 4));
+        if !digits.iter().fold(true, |all, digit| all & digit.is_ascii_hexdigit()) {
+            return None;
         }
-        (invalid < 16).then_some(spelling)
+        let values = digits.map(|digit| (digit & 15) + 9 * (digit >> 6));
+        let mut spelling = Spelling::NOBODY;
+        for (byte, [high, low]) in spelling.id.0.iter_mut().zip(values.as_chunks::<2>().0) {
+            *byte = high << 4 | low;
+        }
+        if digits.iter().fold(false, |any, digit| any | digit.is_ascii_uppercase()) {
+            for (i, digit) in digits.iter().enumerate() {
+                spelling.upper[i / 8] |= u8::from(digit.is_ascii_uppercase()) << (i % 8);
+            }
+        }
+        Some(spelling)
     }
 
     /// The id without its case.
@@ -76,8 +80,8 @@ impl Spelling {
     #[must_use]
     pub fn digits(&self) -> [u8; Self::DIGITS] {
         let mut digits = [0; Self::DIGITS];
-        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(&self.id.0) {
-            *pair = PAIRS[usize::from(*byte)];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.id.0) {
+            *pair = [byte >> 4, byte & 15].map(|value| value + if value < 10 { b'0' } else { b'a' - 10 });
         }
         if self.upper != [0; 5] {
             for (i, digit) in digits.iter_mut().enumerate() {
@@ -87,36 +91,6 @@ impl Spelling {
         }
         digits
     }
-}
-
-/// Value of each hex digit; 16 for what is none.
-const VALUES: [u8; 256] = {
-    let mut values = [16; 256];
-    let mut value = 0;
-    while value < 16 {
-        let [_, digit] = PAIRS[value as usize];
-        values[digit as usize] = value;
-        values[digit.to_ascii_uppercase() as usize] = value;
-        value += 1;
-    }
-    values
-};
-
-/// Each byte as two lower-case hex digits.
-const PAIRS: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
-/// 1 for `A` to `Z`, 0 for digits and lower-case letters.
-fn is_upper(digit: u8) -> u8 {
-    digit >> 6 & !(digit >> 5) & 1
 }
 
 impl fmt::Display for Spelling {

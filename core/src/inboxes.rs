@@ -10,6 +10,7 @@ use alloc::string::String;
 
 use crate::admission::Newcomer;
 use crate::mailboxes::unexpired;
+use crate::pace::Verdict;
 use crate::peers::Peer;
 use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
@@ -55,7 +56,7 @@ impl Switchboard {
                 200
             }
             Err(refusal) => {
-                self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+                self.observe_refused(conn, refusal);
                 self.write_result(&mut reply, Err(refusal))
             }
         };
@@ -152,7 +153,7 @@ impl Switchboard {
         let mut speaker = conn;
         let result = self.post(id, &mut speaker, text, address, grant).map(|outcome| (id, outcome));
         if let Err(refusal) = result {
-            self.outbox.observe(Event::Refused { conn: speaker, code: refusal.code() });
+            self.observe_refused(speaker, refusal);
         }
         self.write_result(reply, result)
     }
@@ -166,7 +167,7 @@ impl Switchboard {
         address: Option<AddressKey>,
         grant: &Grant,
     ) -> Result<Outcome, Refusal> {
-        let request = Dialect::B.decode(text, self.limits.network_name_bytes).request?;
+        let request = Dialect::B.decode(text, &self.limits).request?;
         let claimed = request.claimed.ok_or(Refusal::PeerNotAnId)?;
         self.may_speak_for(claimed.id(), grant)?;
         let slot = match self.peers.by_id(claimed.id()) {
@@ -178,8 +179,10 @@ impl Switchboard {
         self.keep_grant(*speaker, grant);
         self.sign_of_life(slot);
         let peer = &mut self.peers[slot];
-        if peer.pace.admit(self.now, &self.limits) != crate::pace::Verdict::Within {
-            return Err(self.over_the_limit());
+        let verdict = peer.pace.admit(text.len(), self.now, &self.limits);
+        // What the messages of one batch cause is not worked on all at once, whatever the rate.
+        if verdict != Verdict::Within || self.outbox.is_crowded() {
+            return Err(self.over_the_limit(verdict));
         }
         if request.kind == Kind::Register {
             return Ok(Outcome::Done);
@@ -199,8 +202,7 @@ impl Switchboard {
     /// The same for one that wants what was sent to that peer, in the network that it is or was in.
     fn may_fetch(&self, id: &PeerId, grant: &Grant) -> Result<(), Refusal> {
         self.may_speak_for(id, grant)?;
-        let announced = self.peers.by_id(id).and_then(|slot| self.peers[slot].announcement());
-        let network = announced.map(|announcement| announcement.network);
+        let network = self.peers.by_id(id).and_then(|slot| self.peers[slot].network());
         let network = network.or_else(|| self.mailboxes.network_of(id, self.now));
         if network.is_some_and(|network| !grant.allows_network(self.networks.name(network))) {
             return Err(Refusal::NetworkNotGranted);

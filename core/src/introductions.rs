@@ -4,9 +4,10 @@
 //! peer has lost too many acquaintances, and now and then.
 
 use crate::choice::Choice;
+use crate::peers::Standing;
 use crate::timers::spread;
 use crate::wire::Message;
-use crate::{Event, Occasion, Switchboard, TimerKind};
+use crate::{Event, Limit, Occasion, Switchboard, TimerKind};
 
 impl Switchboard {
     /// Introduces an announced peer to its current choice, whether they know each other or not: clients
@@ -24,8 +25,8 @@ impl Switchboard {
 
     /// Introduces a peer that has lost acquaintances to those of its choice that it does not know yet.
     pub(crate) fn introduce_healing(&mut self, slot: u32) {
-        let Some(announcement) = self.peers[slot].announcement() else { return };
-        if announcement.acquaintances.len() + 1 >= self.networks.members(announcement.network).len() {
+        let Standing::Announced(network, announcement) = &self.peers[slot].standing else { return };
+        if announcement.acquaintances.len() + 1 >= self.networks.members(*network).len() {
             return;
         }
         self.choose(slot);
@@ -42,6 +43,9 @@ impl Switchboard {
     pub(crate) fn reintroduce(&mut self, slot: u32) {
         if let Some(announcement) = self.peers[slot].announcement_mut() {
             announcement.reintroduce_due = None;
+            if self.outbox.is_crowded() {
+                return self.reintroduce_soon(slot);
+            }
             self.introduce(slot, Occasion::Again);
             self.arm_reintroduction(slot);
         }
@@ -50,11 +54,20 @@ impl Switchboard {
     /// Arms the next re-introduction of an announced peer.
     pub(crate) fn arm_reintroduction(&mut self, slot: u32) {
         let interval = self.limits.reintroduce_interval_ms;
+        if interval > 0 {
+            self.reintroduce_after(slot, spread(interval, self.peers[slot].conn));
+        }
+    }
+
+    /// The same for a moment later, when so much is to be sent that more of it should wait.
+    pub(crate) fn reintroduce_soon(&mut self, slot: u32) {
+        self.reintroduce_after(slot, 1);
+    }
+
+    fn reintroduce_after(&mut self, slot: u32, millis: u64) {
         let conn = self.peers[slot].conn;
-        if interval > 0
-            && let Some(announcement) = self.peers[slot].announcement_mut()
-        {
-            let due = self.now + spread(interval, conn);
+        let due = self.now + millis;
+        if let Some(announcement) = self.peers[slot].announcement_mut() {
             if let Some(before) = announcement.reintroduce_due.replace(due) {
                 self.timers.disarm(before, TimerKind::Reintroduce, conn);
             }
@@ -74,6 +87,10 @@ impl Switchboard {
         for (one, two) in [(newcomer, other), (other, newcomer)] {
             if let Some(announcement) = self.peers[one].announcement_mut() {
                 announcement.meet(two);
+                if strangers && announcement.acquaintances.len() >= self.limits.acquaintances as usize {
+                    let conn = self.peers[one].conn;
+                    self.outbox.observe(Event::Limited { conn, limit: Limit::Acquaintances });
+                }
             }
             self.tell_of(one, two);
         }
@@ -96,8 +113,8 @@ impl Switchboard {
     fn choose(&mut self, slot: u32) {
         let mut chosen = core::mem::take(&mut self.chosen);
         chosen.clear();
-        if let Some(announcement) = self.peers[slot].announcement() {
-            let members = self.networks.members(announcement.network);
+        if let Standing::Announced(network, announcement) = &self.peers[slot].standing {
+            let members = self.networks.members(*network);
             let id = self.peers[slot].spelling.id();
             Choice::new(&self.peers, announcement, self.limits.acquaintances, &mut chosen).make(id, members);
         }

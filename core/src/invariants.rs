@@ -82,6 +82,7 @@ impl Switchboard {
         assert!(self.ready.is_empty());
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
+        assert!(self.networks.len() <= self.limits.networks as usize);
         self.check_networks();
         self.check_grants();
     }
@@ -106,9 +107,12 @@ impl Switchboard {
         assert!(announcement.acquaintances.is_sorted_by(|a, b| a < b));
         assert!(!announcement.knows(slot), "acquainted with itself");
         for &other in &announcement.acquaintances {
-            let other = self.peers[other].announcement();
-            assert!(other.is_some_and(|other| other.knows(slot)), "acquaintance is not mutual");
-            assert!(other.is_some_and(|other| other.network == announcement.network), "across networks");
+            let other = &self.peers[other];
+            assert!(
+                other.announcement().is_some_and(|other| other.knows(slot)),
+                "acquaintance is not mutual"
+            );
+            assert_eq!(other.network(), peer.network(), "acquainted across networks");
         }
         assert_eq!(
             self.mailboxes.network_of(peer.spelling.id(), self.now),
@@ -124,8 +128,7 @@ impl Switchboard {
             let members_here = self.networks.members(network);
             for (id, slot) in members_here.iter() {
                 assert_eq!(self.peers[slot].spelling.id(), id);
-                let here = self.peers[slot].announcement();
-                assert!(here.is_some_and(|here| here.network == network));
+                assert_eq!(self.peers[slot].network(), Some(network));
             }
             let links = |slot: u32| self.peers[slot].announcement().map(|here| &here.links);
             let is_free = |slot: u32| links(slot).is_some_and(|own| own.check(slot, links));

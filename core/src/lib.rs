@@ -6,7 +6,7 @@
 //! ```
 //! use peerpigeon_core::{ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
 //!
-//! let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000));
+//! let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000), 0);
 //! let target = "/?peerId=0123456789abcdef0123456789abcdef01234567";
 //! let opened = Input::Opened { conn: ConnId(1), target, address: None, grant: &Grant::ANY };
 //! switchboard.handle(Time(0), opened);
@@ -42,6 +42,7 @@ mod event;
 mod grant;
 mod id;
 mod inboxes;
+mod index;
 mod introductions;
 mod invariants;
 mod limits;
@@ -60,13 +61,15 @@ mod timers;
 mod upgrade;
 mod verbs;
 mod wire;
+mod worst_case;
 
 pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
-pub use event::{Departure, ErrorCode, Event, MailEnd, NetworkId, Occasion, Signal, Verb};
+pub use event::{Departure, ErrorCode, Event, Limit, MailEnd, NetworkId, Occasion, Signal, Verb};
 pub use grant::Grant;
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;
 pub use time::{Time, UnixMillis};
 pub use timers::TimerKind;
+pub use worst_case::Share;

@@ -42,10 +42,16 @@ pub struct Limits {
     pub acquaintances: u32,
     /// How often an announced peer is introduced to its current choice again; 0 = never.
     pub reintroduce_interval_ms: u64,
+    /// Bytes that one message may become when it goes to all acquaintances of its sender.
+    pub fan_out_bytes: u32,
+    /// Networks at once, those included that only a mailbox remembers.
+    pub networks: u32,
     /// Bytes of `data` in an `announce`.
     pub announced_data_bytes: u32,
     /// Bytes of a `networkName`.
     pub network_name_bytes: u32,
+    /// How deep objects and arrays may lie in each other in a message; the message itself is the first level.
+    pub nesting_levels: u32,
     /// Silence after which a peer is pinged; 0 = never.
     pub ping_interval_ms: u64,
     /// Silence after a ping that ends a connection.
@@ -56,6 +62,10 @@ pub struct Limits {
     pub message_rate_per_second: u32,
     /// Messages that a peer may send at once before the rate counts; at least 1.
     pub message_burst: u32,
+    /// Bytes of messages per second and peer; 0 = no limit.
+    pub byte_rate_per_second: u32,
+    /// Bytes that a peer may send at once before that rate counts; at least one message.
+    pub byte_burst: u32,
     /// How long a signal waits for an absent peer; 0 = not at all.
     pub message_ttl_ms: u64,
     /// Signals kept for one absent peer.
@@ -86,6 +96,10 @@ pub struct LiveLimits {
     pub message_rate_per_second: u32,
     /// [`Limits::message_burst`]
     pub message_burst: u32,
+    /// [`Limits::byte_rate_per_second`]
+    pub byte_rate_per_second: u32,
+    /// [`Limits::byte_burst`]
+    pub byte_burst: u32,
 }
 
 impl Limits {
@@ -99,6 +113,8 @@ impl Limits {
             introductions: self.introductions,
             message_rate_per_second: self.message_rate_per_second,
             message_burst: self.message_burst,
+            byte_rate_per_second: self.byte_rate_per_second,
+            byte_burst: self.byte_burst,
         }
     }
 
@@ -112,6 +128,8 @@ impl Limits {
             introductions: live.introductions,
             message_rate_per_second: live.message_rate_per_second,
             message_burst: live.message_burst,
+            byte_rate_per_second: live.byte_rate_per_second,
+            byte_burst: live.byte_burst,
             ..self
         }
     }
@@ -142,13 +160,18 @@ impl Default for Limits {
             introductions: 16,
             acquaintances: 256,
             reintroduce_interval_ms: 240_000,
+            fan_out_bytes: 1024 * 1024,
+            networks: 4_000,
             announced_data_bytes: 4_096,
             network_name_bytes: 128,
+            nesting_levels: 128,
             ping_interval_ms: 25_000,
             pong_timeout_ms: 20_000,
             peer_timeout_ms: 300_000,
             message_rate_per_second: 200,
             message_burst: 2_000,
+            byte_rate_per_second: 1024 * 1024,
+            byte_burst: 5 * 1024 * 1024,
             message_ttl_ms: 300_000,
             mailbox_messages: 64,
             mailbox_bytes: 65_536,

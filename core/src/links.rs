@@ -66,7 +66,7 @@ impl Switchboard {
                 // The place that it kept for the one it dialled is free again.
                 self.set_full(to, false);
                 let introduced = self.introduce_free(to);
-                self.peers[from].pace.charge(2 * introduced, self.now, &self.limits);
+                self.peers[from].pace.charge(2 * introduced, 0, self.now, &self.limits);
             }
             Signal::IceCandidate
             | Signal::RenegotiationOffer
@@ -98,7 +98,7 @@ impl Switchboard {
         let peer = &self.peers[slot];
         let own = peer.announcement().filter(|own| own.links.is_listed)?;
         let has_place = |knows: usize| knows < self.limits.acquaintances as usize;
-        let next = self.networks.free_after(own.network, peer.conn).take(LOOKED_AT);
+        let next = self.networks.free_after(peer.network()?, peer.conn).take(LOOKED_AT);
         next.filter_map(|conn| self.peers.by_conn(conn)).find(|slot| {
             self.peers[*slot].announcement().is_some_and(|other| {
                 let places = [own, other].iter().all(|one| has_place(one.acquaintances.len()));
@@ -156,12 +156,13 @@ impl Switchboard {
 
     /// Puts an announced peer on the list of the free, or takes it off.
     fn list(&mut self, slot: u32) {
-        let conn = self.peers[slot].conn;
-        if let Some(own) = self.peers[slot].announcement_mut()
+        let peer = &mut self.peers[slot];
+        let (conn, network) = (peer.conn, peer.network());
+        if let (Some(network), Some(own)) = (network, peer.announcement_mut())
             && own.links.is_listed != own.links.are_free()
         {
             own.links.is_listed = own.links.are_free();
-            self.networks.list_free(own.network, conn, own.links.is_listed);
+            self.networks.list_free(network, conn, own.links.is_listed);
         }
     }
 }

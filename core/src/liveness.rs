@@ -24,7 +24,10 @@ impl Switchboard {
     pub(crate) fn look_for_life(&mut self, slot: u32, due: Time) {
         let peer = &mut self.peers[slot];
         peer.liveness_due = None;
-        let (conn, heard, watch) = (peer.conn, peer.heard, peer.watch);
+        if self.outbox.is_crowded() {
+            return self.look_again(slot, Some(self.now + 1));
+        }
+        let (heard, watch) = (peer.heard, peer.watch);
         let dead = self.dead_at(slot);
         if watch != Watch::Quiet || dead.is_some_and(|dead| dead <= self.now) {
             if self.now.since(due) <= LATE_MS || watch == Watch::Graced {
@@ -36,7 +39,7 @@ impl Switchboard {
         let ping_due = self.ping_interval(slot).map(|interval| (interval, heard + interval));
         let next = match ping_due {
             Some((interval, ping_due)) if ping_due <= self.now => {
-                self.outbox.ping(conn);
+                self.ask_for_life(slot);
                 match self.limits.pong_timeout_ms {
                     0 => Some(self.now + interval),
                     timeout => {
@@ -48,6 +51,13 @@ impl Switchboard {
             other => other.map(|(_, ping_due)| ping_due),
         };
         self.look_again(slot, [next, dead].into_iter().flatten().min());
+    }
+
+    /// Pings a peer that has a connection.
+    pub(crate) fn ask_for_life(&mut self, slot: u32) {
+        let peer = &mut self.peers[slot];
+        peer.is_asked = true;
+        self.outbox.ping(peer.conn);
     }
 
     fn look_again(&mut self, slot: u32, due: Option<Time>) {

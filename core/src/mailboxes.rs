@@ -22,8 +22,8 @@ pub(crate) struct Mail {
 }
 
 impl Mail {
-    /// What one mail counts beside its data.
-    pub(crate) const OVERHEAD_BYTES: usize = 64;
+    /// What one mail counts beside its data: about what it takes, with its place in the tables.
+    pub(crate) const OVERHEAD_BYTES: usize = 256;
 
     pub(crate) fn message(&self) -> Message<'_> {
         let Mail { from, signal, data, arrived: _, id } = self;

@@ -47,6 +47,11 @@ impl Networks {
         self.populated
     }
 
+    /// Those included that only mailboxes remember.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn find(&self, name: &str) -> Option<NetKey> {
         self.keys_by_name.get(name).copied()
     }

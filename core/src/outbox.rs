@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 
 use crate::{CloseReason, ConnId, Event, Output};
 
+/// Above so much text, what can wait a moment does: deadlines that came due together, and the rest of a batch.
+pub(crate) const CROWDED_BYTES: usize = 2 * 1024 * 1024;
+
 /// Capacity that the text buffer keeps between two inputs; a larger one, grown for a rare burst, is given back.
 const KEPT_TEXT_BYTES: usize = 256 * 1024;
 
@@ -36,6 +39,9 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// Bytes of one entry, its text aside.
+    pub(crate) const ENTRY_BYTES: usize = size_of::<Entry>();
+
     /// Makes room for the outputs of one more input; what was not polled stays.
     pub(crate) fn begin(&mut self) {
         debug_assert!(self.polled == self.entries.len(), "poll_output was not drained before handle");
@@ -50,6 +56,11 @@ impl Outbox {
             self.text.shrink_to(KEPT_TEXT_BYTES);
             self.entries.shrink_to(KEPT_TEXT_BYTES / size_of::<Entry>());
         }
+    }
+
+    /// Whether the input that is being handled has caused so much already that the rest should wait.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.text.len() > CROWDED_BYTES
     }
 
     /// One message to `conn`; `write` appends its text. Returns the size in bytes.

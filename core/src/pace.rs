@@ -1,17 +1,16 @@
-//! How fast a peer sends: a token bucket as the time at which it will be full again.
+//! How fast a peer sends: token buckets of messages and of bytes, each as the time at which it will be full again.
 
 use crate::{Limits, Time};
 
-/// Refusals in a row, without the bucket filling up in between, that end a connection: a second's worth.
+/// Refusals in a row, without the buckets filling up in between, that end a connection: a second's worth.
 const MIN_REFUSALS: u32 = 10;
 
 /// Starts full.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace {
-    /// Microseconds since boot at which the bucket is full again (the "theoretical arrival time" of the
-    /// generic cell rate algorithm, ITU-T I.371).
-    full_at_micros: u64,
-    /// Messages refused since the bucket was full for the last time.
+    messages: Bucket,
+    bytes: Bucket,
+    /// Messages refused since both buckets were full for the last time.
     refused: u32,
 }
 
@@ -19,47 +18,95 @@ pub(crate) struct Pace {
 pub(crate) enum Verdict {
     Within,
     /// Refuse the message and tell the peer.
-    Over,
+    TooMany,
+    /// The same, since its messages are too large for their number.
+    TooMuch,
     /// It was told and goes on.
     Hopeless,
 }
 
 impl Pace {
-    pub(crate) fn admit(&mut self, now: Time, limits: &Limits) -> Verdict {
-        let Some(cost) = cost_micros(limits) else { return Verdict::Within };
-        let now_micros = now.0.saturating_mul(1000);
-        if self.full_at_micros <= now_micros {
-            self.full_at_micros = now_micros;
+    /// One message of so many bytes; a control frame counts as one of none.
+    pub(crate) fn admit(&mut self, bytes: usize, now: Time, limits: &Limits) -> Verdict {
+        let (messages, volume) = (Flow::of_messages(limits), Flow::of_bytes(limits));
+        if self.messages.is_full(now) && self.bytes.is_full(now) {
             self.refused = 0;
         }
-        let behind = self.full_at_micros - now_micros + cost;
-        if behind <= cost.saturating_mul(u64::from(limits.message_burst.max(1))) {
-            self.full_at_micros += cost;
-            return Verdict::Within;
-        }
-        self.refused += 1;
-        if self.refused > limits.message_rate_per_second.max(MIN_REFUSALS) {
-            Verdict::Hopeless
+        let over = if !self.messages.has(1, now, messages) {
+            Verdict::TooMany
+        } else if !self.bytes.has(bytes, now, volume) {
+            Verdict::TooMuch
         } else {
-            Verdict::Over
-        }
+            self.messages.take(1, now, messages);
+            self.bytes.take(bytes, now, volume);
+            return Verdict::Within;
+        };
+        self.refused += 1;
+        if self.refused > limits.message_rate_per_second.max(MIN_REFUSALS) { Verdict::Hopeless } else { over }
     }
 
-    /// Takes so many messages more from the bucket, at most all of it: what a message makes the server send
-    /// to others is charged to its sender.
-    pub(crate) fn charge(&mut self, messages: usize, now: Time, limits: &Limits) {
-        let Some(cost) = cost_micros(limits) else { return };
-        let messages = u64::try_from(messages).unwrap_or(u64::MAX);
-        let now_micros = now.0.saturating_mul(1000);
-        let empty = now_micros.saturating_add(cost.saturating_mul(u64::from(limits.message_burst.max(1))));
-        let charged = self.full_at_micros.max(now_micros).saturating_add(cost.saturating_mul(messages));
-        self.full_at_micros = charged.min(empty.max(self.full_at_micros));
+    /// Takes more from the buckets, at most all of it: what a message makes the server send to others is charged
+    /// to its sender.
+    pub(crate) fn charge(&mut self, messages: usize, bytes: usize, now: Time, limits: &Limits) {
+        self.messages.take(messages, now, Flow::of_messages(limits));
+        self.bytes.take(bytes, now, Flow::of_bytes(limits));
     }
 }
 
-/// What one message takes, in microseconds of filling; `None` when there is no limit.
-fn cost_micros(limits: &Limits) -> Option<u64> {
-    1_000_000_u64.checked_div(u64::from(limits.message_rate_per_second)).map(|cost| cost.max(1))
+/// How fast a bucket is filled, and how much it holds; `None` is no limit.
+#[derive(Clone, Copy)]
+struct Flow {
+    per_second: u64,
+    burst: u64,
+}
+
+impl Flow {
+    fn of_messages(limits: &Limits) -> Option<Flow> {
+        Flow::new(limits.message_rate_per_second, limits.message_burst)
+    }
+
+    fn of_bytes(limits: &Limits) -> Option<Flow> {
+        Flow::new(limits.byte_rate_per_second, limits.byte_burst)
+    }
+
+    fn new(per_second: u32, burst: u32) -> Option<Flow> {
+        (per_second > 0).then(|| Flow { per_second: per_second.into(), burst: burst.max(1).into() })
+    }
+
+    /// How long it takes to fill in so much.
+    fn nanos(self, amount: u64) -> u64 {
+        amount.saturating_mul(1_000_000_000) / self.per_second
+    }
+}
+
+/// Nanoseconds since boot at which the bucket is full again (the "theoretical arrival time" of the generic cell rate
+/// algorithm, ITU-T I.371).
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket(u64);
+
+impl Bucket {
+    fn is_full(self, now: Time) -> bool {
+        self.0 <= nanos_of(now)
+    }
+
+    fn has(self, amount: usize, now: Time, flow: Option<Flow>) -> bool {
+        flow.is_none_or(|flow| {
+            let missing = self.0.saturating_sub(nanos_of(now));
+            missing.saturating_add(flow.nanos(amount as u64)) <= flow.nanos(flow.burst)
+        })
+    }
+
+    /// Takes so much, or all that is in it.
+    fn take(&mut self, amount: usize, now: Time, flow: Option<Flow>) {
+        let Some(flow) = flow else { return };
+        let now = nanos_of(now);
+        let empty = now.saturating_add(flow.nanos(flow.burst)).max(self.0);
+        self.0 = self.0.max(now).saturating_add(flow.nanos(amount as u64)).min(empty);
+    }
+}
+
+fn nanos_of(time: Time) -> u64 {
+    time.0.saturating_mul(1_000_000)
 }
 
 #[cfg(test)]
@@ -70,41 +117,69 @@ mod tests {
         Limits { message_rate_per_second: rate, message_burst: burst, ..Limits::default() }
     }
 
+    fn of_bytes(rate: u32, burst: u32) -> Limits {
+        Limits { byte_rate_per_second: rate, byte_burst: burst, ..limits(10, 1_000_000) }
+    }
+
     #[test]
     fn a_burst_passes_and_then_the_rate_counts() {
         let limits = limits(10, 20);
         let mut pace = Pace::default();
-        assert!((0..20).all(|_| pace.admit(Time(5), &limits) == Verdict::Within));
-        assert_eq!(pace.admit(Time(5), &limits), Verdict::Over);
-        assert_eq!(pace.admit(Time(104), &limits), Verdict::Over);
-        assert_eq!(pace.admit(Time(105), &limits), Verdict::Within);
-        assert_eq!(pace.admit(Time(105), &limits), Verdict::Over);
+        assert!((0..20).all(|_| pace.admit(0, Time(5), &limits) == Verdict::Within));
+        assert_eq!(pace.admit(0, Time(5), &limits), Verdict::TooMany);
+        assert_eq!(pace.admit(0, Time(104), &limits), Verdict::TooMany);
+        assert_eq!(pace.admit(0, Time(105), &limits), Verdict::Within);
+        assert_eq!(pace.admit(0, Time(105), &limits), Verdict::TooMany);
+    }
+
+    #[test]
+    fn bytes_have_a_burst_and_a_rate_of_their_own() {
+        let limits = of_bytes(1_000, 5_000);
+        let mut pace = Pace::default();
+        assert_eq!(pace.admit(5_000, Time(5), &limits), Verdict::Within);
+        assert_eq!(pace.admit(1, Time(5), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(0, Time(5), &limits), Verdict::Within);
+        assert_eq!(pace.admit(300, Time(304), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(300, Time(305), &limits), Verdict::Within);
+        assert_eq!(pace.admit(5_001, Time(1_000_000), &limits), Verdict::TooMuch);
+    }
+
+    #[test]
+    fn a_refused_message_takes_nothing() {
+        let limits = of_bytes(1_000, 5_000);
+        let mut pace = Pace::default();
+        assert_eq!(pace.admit(6_000, Time(0), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(5_000, Time(0), &limits), Verdict::Within);
     }
 
     #[test]
     fn who_goes_on_after_being_told_is_hopeless_and_who_rests_is_forgiven() {
-        let limits = limits(10, 1);
-        let mut pace = Pace::default();
-        assert_eq!(pace.admit(Time(0), &limits), Verdict::Within);
-        assert!((0..10).all(|_| pace.admit(Time(0), &limits) == Verdict::Over));
-        assert_eq!(pace.admit(Time(0), &limits), Verdict::Hopeless);
-        assert_eq!(pace.admit(Time(100), &limits), Verdict::Within);
-        assert_eq!(pace.admit(Time(100), &limits), Verdict::Over);
+        for (limits, over) in [(limits(10, 1), Verdict::TooMany), (of_bytes(10, 1), Verdict::TooMuch)] {
+            let mut pace = Pace::default();
+            assert_eq!(pace.admit(1, Time(0), &limits), Verdict::Within);
+            assert!((0..10).all(|_| pace.admit(1, Time(0), &limits) == over));
+            assert_eq!(pace.admit(1, Time(0), &limits), Verdict::Hopeless);
+            assert_eq!(pace.admit(1, Time(100), &limits), Verdict::Within);
+            assert_eq!(pace.admit(1, Time(100), &limits), over);
+        }
     }
 
     #[test]
-    fn a_charge_empties_the_bucket_but_makes_no_debt() {
-        let limits = limits(10, 20);
+    fn a_charge_empties_the_buckets_but_makes_no_debt() {
+        let limits = Limits { byte_rate_per_second: 10, byte_burst: 20, ..limits(10, 20) };
         let mut pace = Pace::default();
-        pace.charge(1_000_000, Time(0), &limits);
-        assert_eq!(pace.admit(Time(0), &limits), Verdict::Over);
-        assert_eq!(pace.admit(Time(100), &limits), Verdict::Within);
+        pace.charge(1_000_000, 0, Time(0), &limits);
+        assert_eq!(pace.admit(0, Time(0), &limits), Verdict::TooMany);
+        pace.charge(0, usize::MAX, Time(0), &limits);
+        assert_eq!(pace.admit(1, Time(100), &limits), Verdict::Within);
+        assert_eq!(pace.admit(1, Time(199), &limits), Verdict::TooMany);
+        assert_eq!(pace.admit(2, Time(200), &limits), Verdict::TooMuch);
     }
 
     #[test]
     fn a_rate_of_zero_is_no_limit() {
-        let limits = limits(0, 1);
+        let limits = Limits { byte_rate_per_second: 0, ..limits(0, 1) };
         let mut pace = Pace::default();
-        assert!((0..10_000).all(|_| pace.admit(Time(0), &limits) == Verdict::Within));
+        assert!((0..10_000).all(|_| pace.admit(1_000_000, Time(0), &limits) == Verdict::Within));
     }
 }

@@ -1,15 +1,13 @@
 //! The admitted connections and the peers behind them.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::hash::{BuildHasherDefault, Hasher};
-use core::ops::{Index, IndexMut};
+use core::ops;
 
-use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::inboxes::Inbox;
+use crate::index::{Hashing, Index};
 use crate::links::Links;
 use crate::networks::NetKey;
 use crate::pace::Pace;
@@ -28,6 +26,8 @@ pub(crate) struct Peer {
     pub(crate) standing: Standing,
     pub(crate) spelling: Spelling,
     pub(crate) watch: Watch,
+    /// It was pinged and has not answered: its pong costs it nothing.
+    pub(crate) is_asked: bool,
     pub(crate) dialect: Dialect,
     /// What is sent to a peer without a connection; its `conn` is then a virtual one.
     pub(crate) inbox: Option<Box<Inbox>>,
@@ -40,13 +40,12 @@ pub(crate) enum Standing {
     Fresh,
     /// Has said goodbye: it cannot be reached until it announces itself again.
     Departed,
-    /// Is in a network.
-    Announced(Box<Announcement>),
+    /// Is in this network. What is looked at for every signal stands here; the rest is one step away.
+    Announced(NetKey, Box<Announcement>),
 }
 
 #[derive(Debug)]
 pub(crate) struct Announcement {
-    pub(crate) network: NetKey,
     /// Slots of the acquaintances, ascending; each of them has this peer in its own list.
     pub(crate) acquaintances: Vec<u32>,
     /// Members of the announced `data` but `peerId`, each with a comma before it.
@@ -93,42 +92,58 @@ pub(crate) enum Watch {
 }
 
 impl Peer {
+    pub(crate) fn network(&self) -> Option<NetKey> {
+        match &self.standing {
+            Standing::Announced(network, _) => Some(*network),
+            Standing::Fresh | Standing::Departed => None,
+        }
+    }
+
     pub(crate) fn announcement(&self) -> Option<&Announcement> {
         match &self.standing {
-            Standing::Announced(announcement) => Some(announcement),
+            Standing::Announced(_, announcement) => Some(announcement),
             Standing::Fresh | Standing::Departed => None,
         }
     }
 
     pub(crate) fn announcement_mut(&mut self) -> Option<&mut Announcement> {
         match &mut self.standing {
-            Standing::Announced(announcement) => Some(announcement),
+            Standing::Announced(_, announcement) => Some(announcement),
             Standing::Fresh | Standing::Departed => None,
         }
     }
 }
 
 /// All peers, with their two indexes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Peers {
     slots: Slab<Peer>,
-    /// Looked up for every message. Connection ids are the driver's, so no peer can choose colliding ones;
-    /// the map is never iterated.
-    slots_by_conn: HashMap<ConnId, u32, BuildHasherDefault<ConnHasher>>,
-    slots_by_id: BTreeMap<PeerId, u32>,
+    hashing: Hashing,
+    by_conn: Index,
+    by_id: Index,
 }
 
 impl Peers {
+    /// None yet. `hash_key`: see [`crate::Switchboard::new`].
+    pub(crate) fn new(hash_key: u64) -> Peers {
+        Peers {
+            slots: Slab::new(),
+            hashing: Hashing::new(hash_key),
+            by_conn: Index::default(),
+            by_id: Index::default(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
     pub(crate) fn by_conn(&self, conn: ConnId) -> Option<u32> {
-        self.slots_by_conn.get(&conn).copied()
+        self.by_conn.find(Hashing::conn(conn), |slot| self[slot].conn == conn)
     }
 
     pub(crate) fn by_id(&self, id: &PeerId) -> Option<u32> {
-        self.slots_by_id.get(id).copied()
+        self.by_id.find(self.hashing.peer(id), |slot| self[slot].spelling.id() == id)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
@@ -143,16 +158,23 @@ impl Peers {
 
     pub(crate) fn insert(&mut self, peer: Peer) -> u32 {
         let (conn, id) = (peer.conn, *peer.spelling.id());
+        debug_assert_eq!((self.by_conn(conn), self.by_id(&id)), (None, None));
+        if self.slots.len() == self.slots.capacity() {
+            // In steps instead of doubling: nearly all of what a connected peer costs is here.
+            self.slots.reserve_exact((self.slots.len() / 8).max(16));
+        }
         let slot = u32::try_from(self.slots.insert(peer)).unwrap_or(u32::MAX);
-        let before = (self.slots_by_conn.insert(conn, slot), self.slots_by_id.insert(id, slot));
-        debug_assert_eq!(before, (None, None));
+        let (slots, hashing) = (&self.slots, &self.hashing);
+        self.by_conn.insert(Hashing::conn(conn), slot, |slot| Hashing::conn(slots[slot as usize].conn));
+        let id_of = |slot: u32| slots[slot as usize].spelling;
+        self.by_id.insert(hashing.peer(&id), slot, |slot| hashing.peer(id_of(slot).id()));
         slot
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Peer {
         let peer = self.slots.remove(slot as usize);
-        self.slots_by_conn.remove(&peer.conn);
-        self.slots_by_id.remove(peer.spelling.id());
+        self.by_conn.remove(Hashing::conn(peer.conn), slot);
+        self.by_id.remove(self.hashing.peer(peer.spelling.id()), slot);
         peer
     }
 
@@ -160,8 +182,8 @@ impl Peers {
     ///
     /// When an index does not match.
     pub(crate) fn check(&self) {
-        assert_eq!(self.slots.len(), self.slots_by_conn.len());
-        assert_eq!(self.slots.len(), self.slots_by_id.len());
+        assert_eq!(self.slots.len(), self.by_conn.len());
+        assert_eq!(self.slots.len(), self.by_id.len());
         for (slot, peer) in self.iter() {
             assert_eq!(self.by_conn(peer.conn), Some(slot));
             assert_eq!(self.by_id(peer.spelling.id()), Some(slot));
@@ -169,7 +191,7 @@ impl Peers {
     }
 }
 
-impl Index<u32> for Peers {
+impl ops::Index<u32> for Peers {
     type Output = Peer;
 
     fn index(&self, slot: u32) -> &Peer {
@@ -177,28 +199,8 @@ impl Index<u32> for Peers {
     }
 }
 
-impl IndexMut<u32> for Peers {
+impl ops::IndexMut<u32> for Peers {
     fn index_mut(&mut self, slot: u32) -> &mut Peer {
         &mut self.slots[slot as usize]
-    }
-}
-
-/// Multiplies by an odd constant: enough for ids that count up.
-#[derive(Debug, Default)]
-pub(crate) struct ConnHasher(u64);
-
-impl Hasher for ConnHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

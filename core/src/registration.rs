@@ -3,7 +3,7 @@
 use crate::admission::Newcomer;
 use crate::pace::{Pace, Verdict};
 use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
-use crate::{AddressKey, CloseReason, ConnId, Event, Spelling, Switchboard, Time, TimerKind};
+use crate::{AddressKey, CloseReason, ConnId, Limits, Spelling, Switchboard, Time, TimerKind};
 
 #[derive(Debug)]
 pub(crate) struct Unregistered {
@@ -24,10 +24,11 @@ impl Switchboard {
 
     pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
         let Some(unregistered) = self.unregistered.get_mut(&conn) else { return };
-        let result = match unregistered.pace.admit(self.now, &self.limits) {
-            Verdict::Within => registered_as(text, self.limits.network_name_bytes)
-                .and_then(|spelling| self.granted_peer(conn, spelling)),
-            Verdict::Over => Err(self.over_the_limit()),
+        let result = match unregistered.pace.admit(text.len(), self.now, &self.limits) {
+            Verdict::Within => {
+                registered_as(text, &self.limits).and_then(|spelling| self.granted_peer(conn, spelling))
+            }
+            over @ (Verdict::TooMany | Verdict::TooMuch) => Err(self.over_the_limit(over)),
             Verdict::Hopeless => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
         };
         match result {
@@ -41,8 +42,16 @@ impl Switchboard {
                 let id = stamp.fresh;
                 let message = Message::Error { refusal, offending_type: None, id };
                 self.outbox.send(conn, |out| wire::write(out, &Recipient::NOBODY, message, stamp));
-                self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+                self.observe_refused(conn, refusal);
             }
+        }
+    }
+
+    /// A control frame of such a connection.
+    pub(crate) fn heard_from_unregistered(&mut self, conn: ConnId) {
+        let Some(unregistered) = self.unregistered.get_mut(&conn) else { return };
+        if unregistered.pace.admit(0, self.now, &self.limits) == Verdict::Hopeless {
+            self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
         }
     }
 
@@ -66,8 +75,8 @@ impl Switchboard {
     }
 }
 
-fn registered_as(text: &str, network_name_bytes: u32) -> Result<Spelling, Refusal> {
-    let request = Dialect::B.decode(text, network_name_bytes).request?;
+fn registered_as(text: &str, limits: &Limits) -> Result<Spelling, Refusal> {
+    let request = Dialect::B.decode(text, limits).request?;
     match request.kind {
         Kind::Register => request.claimed.ok_or(Refusal::PeerNotAnId),
         Kind::Signal(_) | Kind::Verb(_) => Err(Refusal::NotRegistered),

@@ -65,14 +65,17 @@ pub struct Switchboard {
 
 impl Switchboard {
     /// An empty switchboard; `boot` is the wall time of `Time(0)`.
+    ///
+    /// `hash_key` should be a number that peers cannot guess: whoever knows it could choose peer ids that are slow to look
+    /// up. Nothing else depends on it, so a simulation gives any number.
     #[must_use]
-    pub fn new(limits: Limits, boot: UnixMillis) -> Self {
+    pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Self {
         Switchboard {
             limits,
             overbooked: 0,
             boot,
             now: Time(0),
-            peers: Peers::default(),
+            peers: Peers::new(hash_key),
             networks: Networks::default(),
             mailboxes: Mailboxes::default(),
             unregistered: BTreeMap::new(),
@@ -172,6 +175,29 @@ impl Switchboard {
     fn heard(&mut self, conn: ConnId) {
         if let Some(slot) = self.peers.by_conn(conn) {
             self.sign_of_life(slot);
+            self.heard_from(slot);
+        } else if self.unregistered.contains_key(&conn) {
+            self.heard_from_unregistered(conn);
+        } else {
+            self.heard_from_held(conn);
+        }
+    }
+
+    /// A ping, or a pong that nobody has asked for, counts as a message.
+    fn heard_from(&mut self, slot: u32) {
+        let peer = &mut self.peers[slot];
+        if core::mem::take(&mut peer.is_asked) {
+            return;
+        }
+        let (conn, verdict) = (peer.conn, peer.pace.admit(0, self.now, &self.limits));
+        match verdict {
+            Verdict::Within => {}
+            Verdict::TooMany | Verdict::TooMuch => {
+                let (refusal, id) = (self.over_the_limit(verdict), self.next_message_id());
+                self.send(slot, Message::Error { refusal, offending_type: None, id });
+                self.observe_refused(conn, refusal);
+            }
+            Verdict::Hopeless => self.close(slot, CloseReason::RateLimitExceeded),
         }
     }
 
@@ -190,9 +216,11 @@ impl Switchboard {
         let id = self.next_message_id();
         let peer = &mut self.peers[slot];
         let (conn, dialect) = (peer.conn, peer.dialect);
-        let decoded = match peer.pace.admit(self.now, &self.limits) {
-            Verdict::Within => dialect.decode(text, self.limits.network_name_bytes),
-            Verdict::Over => wire::Decoded { request: Err(self.over_the_limit()), offending_type: None },
+        let decoded = match peer.pace.admit(text.len(), self.now, &self.limits) {
+            Verdict::Within => dialect.decode(text, &self.limits),
+            over @ (Verdict::TooMany | Verdict::TooMuch) => {
+                wire::Decoded { request: Err(self.over_the_limit(over)), offending_type: None }
+            }
             Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
         };
         match decoded.request.and_then(|request| self.perform(slot, &request, id)) {
@@ -205,14 +233,26 @@ impl Switchboard {
             Err(refusal) => {
                 let offending_type = decoded.offending_type;
                 self.send(slot, Message::Error { refusal, offending_type, id });
-                self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+                self.observe_refused(conn, refusal);
             }
         }
     }
 
-    pub(crate) fn over_the_limit(&self) -> Refusal {
-        let Limits { message_rate_per_second: per_second, message_burst: burst, .. } = self.limits;
-        Refusal::RateLimited { per_second, burst }
+    /// What a sender is told that is over one of its rates.
+    pub(crate) fn over_the_limit(&self, over: Verdict) -> Refusal {
+        let limits = &self.limits;
+        if over == Verdict::TooMuch {
+            Refusal::BytesLimited { per_second: limits.byte_rate_per_second, burst: limits.byte_burst }
+        } else {
+            Refusal::RateLimited { per_second: limits.message_rate_per_second, burst: limits.message_burst }
+        }
+    }
+
+    pub(crate) fn observe_refused(&mut self, conn: ConnId, refusal: Refusal) {
+        self.outbox.observe(Event::Refused { conn, code: refusal.code() });
+        if let Some(limit) = refusal.limit() {
+            self.outbox.observe(Event::Limited { conn, limit });
+        }
     }
 
     pub(crate) fn perform(
@@ -248,8 +288,7 @@ impl Switchboard {
     pub(crate) fn send(&mut self, slot: u32, message: Message<'_>) -> usize {
         let stamp = self.stamp();
         let peer = &self.peers[slot];
-        let network = peer.announcement().map(|announcement| self.networks.json(announcement.network));
-        let network = network.unwrap_or(GLOBAL_JSON);
+        let network = peer.network().map_or(GLOBAL_JSON, |network| self.networks.json(network));
         let to = Recipient { dialect: peer.dialect, spelling: peer.spelling, network };
         if peer.inbox.is_none() {
             return self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));

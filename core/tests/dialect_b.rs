@@ -165,8 +165,9 @@ fn an_id_in_use_is_challenged_as_in_the_other_dialect() {
 #[test]
 fn a_million_messages_have_a_million_ids() {
     let mut board = peerpigeon_core::Switchboard::new(
-        Limits { message_rate_per_second: 0, ..Limits::default() },
+        Limits { message_rate_per_second: 0, byte_rate_per_second: 0, ..Limits::default() },
         peerpigeon_core::UnixMillis(BOOT),
+        0,
     );
     let text = format!(r#"{{"type":"register","peerId":"{}"}}"#, id('a'));
     let now = peerpigeon_core::Time(0);

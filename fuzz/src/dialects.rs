@@ -46,6 +46,8 @@ fn tight() -> Limits {
         introductions: 1,
         acquaintances: 1,
         reintroduce_interval_ms: 300,
+        fan_out_bytes: 20,
+        networks: 2,
         announced_data_bytes: 20,
         network_name_bytes: 8,
         ping_interval_ms: 100,
@@ -53,6 +55,9 @@ fn tight() -> Limits {
         peer_timeout_ms: 400,
         message_rate_per_second: 5,
         message_burst: 5,
+        byte_rate_per_second: 200,
+        byte_burst: 400,
+        nesting_levels: 3,
         message_ttl_ms: 300,
         mailbox_messages: 2,
         mailbox_bytes: 200,
@@ -86,7 +91,7 @@ const HTTP: usize = 1;
 
 impl World {
     fn new(limits: Limits) -> World {
-        let board = Switchboard::new(limits, UnixMillis(1_700_000_000_000));
+        let board = Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0);
         World { board, now: Time(0), slots: [[Slot::default(); 16]; 2], conns: 0, opened: 0, gone: 0 }
     }
 

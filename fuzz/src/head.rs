@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
 
 fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let parsed = http::parse(bytes, seen, &mut headers)?;
+    let parsed = http::parse(bytes, seen, &mut headers, MAX_HEAD_BYTES)?;
     Ok(parsed.map(|(request, head_bytes)| keep(&request, head_bytes)))
 }
 

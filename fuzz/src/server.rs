@@ -232,6 +232,10 @@ fn check_written(mut bytes: &[u8]) {
     assert!(b"HTTP/1.1 ".starts_with(bytes), "no answer: {bytes:?}");
 }
 
+fn ascii(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
 fn check_frames(mut bytes: &[u8]) {
     while let [first, second, rest @ ..] = bytes {
         assert!(first & 0x70 == 0 && first & 0x80 != 0 && second & 0x80 == 0, "{bytes:?}");
@@ -250,7 +254,10 @@ fn check_frames(mut bytes: &[u8]) {
         };
         match first & 0x0f {
             1 => assert!(payload.starts_with(b"{") && std::str::from_utf8(payload).is_ok()),
-            8 => assert!(rest.is_empty() && payload.len() != 1, "something behind a close frame"),
+            8 => {
+                assert!(rest.is_empty(), "{} behind the close frame {}", ascii(rest), ascii(payload));
+                assert!(payload.len() != 1, "half a close code: {payload:?}");
+            }
             9 | 10 => assert!(payload.len() <= 125),
             opcode => panic!("opcode {opcode}"),
         }

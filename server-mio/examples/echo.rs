@@ -44,7 +44,7 @@ fn upgrade(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut room = [0; 1024];
     loop {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        match http::parse(&bytes, 0, &mut headers) {
+        match http::parse(&bytes, 0, &mut headers, MAX_HEAD_BYTES) {
             Ok(Some((request, head_bytes))) => {
                 let key = request.field("Sec-WebSocket-Key").ok_or(io::ErrorKind::InvalidData)?;
                 write!(

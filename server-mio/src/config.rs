@@ -1,6 +1,6 @@
 //! What the loop needs to know.
 
-use crate::http::PageRules;
+use crate::http::{MAX_HEAD_BYTES, PageRules};
 use crate::settings::Settings;
 use peerpigeon_core::Limits;
 
@@ -21,6 +21,8 @@ pub struct Config {
     pub memory_budget_bytes: usize,
     /// From the accept, or the last answer, to the end of the next request's head.
     pub handshake_timeout_ms: u64,
+    /// Bytes of the head of a request; below the size of the input buffer (65536).
+    pub max_head_bytes: usize,
     /// From a close frame, or the last answer, to the client's end of the connection.
     pub closing_timeout_ms: u64,
     /// From the first signal to the end of the process.
@@ -32,6 +34,8 @@ pub struct Config {
     pub max_sockets: usize,
     /// Which pages are shown to whom.
     pub pages: PageRules,
+    /// See [`peerpigeon_core::Switchboard::new`]. 0 by default, so that runs can be repeated; the program takes a random one.
+    pub hash_key: u64,
 }
 
 impl Config {
@@ -40,29 +44,40 @@ impl Config {
     pub fn new(limits: Limits) -> Config {
         let max_message_bytes = 1024 * 1024;
         let max_handshakes = 1024;
-        let waiting = limits.held_connections.saturating_add(limits.unregistered_connections);
-        let known = limits.connections.saturating_add(waiting) as usize;
         Config {
             max_message_bytes,
             max_queue_bytes: max_message_bytes + 1024 * 1024,
             memory_budget_bytes: 128 * 1024 * 1024,
             handshake_timeout_ms: 10_000,
+            max_head_bytes: MAX_HEAD_BYTES,
             closing_timeout_ms: 3_000,
             shutdown_timeout_ms: 8_000,
             max_handshakes,
-            max_sockets: known + known / 4 + max_handshakes,
+            max_sockets: max_sockets(&limits, max_handshakes),
             pages: PageRules::default(),
+            hash_key: 0,
             limits,
         }
     }
 }
 
+/// Everybody admitted, everybody who waits, a quarter of them more that are being ended, and handshakes.
+fn max_sockets(limits: &Limits, max_handshakes: usize) -> usize {
+    let waiting = limits.held_connections.saturating_add(limits.unregistered_connections);
+    let known = limits.connections.saturating_add(waiting) as usize;
+    known + known / 4 + max_handshakes
+}
+
 impl From<&Settings> for Config {
     fn from(settings: &Settings) -> Config {
+        let limits = settings.limits();
         Config {
             max_message_bytes: settings.max_message_size,
             max_queue_bytes: settings.max_queue_size,
             memory_budget_bytes: settings.memory_budget,
+            max_head_bytes: settings.max_header_size,
+            max_handshakes: settings.max_handshakes,
+            max_sockets: max_sockets(&limits, settings.max_handshakes),
             handshake_timeout_ms: settings.handshake_timeout,
             shutdown_timeout_ms: settings.shutdown_timeout,
             pages: PageRules {
@@ -70,7 +85,7 @@ impl From<&Settings> for Config {
                 has_admin_door: settings.admin_listen.is_some(),
                 demo: settings.demo,
             },
-            ..Config::new(settings.limits())
+            ..Config::new(limits)
         }
     }
 }

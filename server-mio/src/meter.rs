@@ -16,6 +16,16 @@ pub struct Meter {
     pub received: Frames,
     /// Sockets that were accepted and closed at once, since their address makes too many.
     pub turned_away: u64,
+    /// Connections whose output queue was full.
+    pub full_queues: u64,
+    /// Connections that were ended since all queues together took too much.
+    pub shed: u64,
+    /// Sockets that were ended since there were too many that are no WebSockets.
+    pub crowded_out: u64,
+    /// Sockets that were ended since their request took too long.
+    pub late: u64,
+    /// Requests that were refused since their address sends too many.
+    pub over_http_rate: u64,
     /// Times that the system could not give another socket.
     pub accept_failures: u64,
     answers: [u64; Status::ALL.len()],

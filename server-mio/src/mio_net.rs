@@ -8,6 +8,7 @@ use crate::proc_files;
 use crate::stream::{Listener, Stream};
 use crate::tls::{Certificate, Scratch, Session};
 use mio::event::Source as _;
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
 use std::collections::BTreeSet;
@@ -38,9 +39,9 @@ pub struct MioSocket {
     tls: Option<Box<Session>>,
 }
 
-#[cfg(all(test, feature = "tls"))]
 impl MioSocket {
     /// Bytes of memory that TLS takes for what is incomplete.
+    #[cfg(all(test, feature = "tls"))]
     pub(crate) fn buffered_bytes(&self) -> usize {
         self.tls.as_ref().map_or(0, |session| session.buffered_bytes())
     }
@@ -49,9 +50,19 @@ impl MioSocket {
 #[derive(Debug)]
 struct Entrance {
     listener: Listener,
+    token: Token,
     door: Door,
+    origin: Origin,
     /// Connections may be waiting: none has been refused by `WouldBlock` since the last report.
     is_pending: bool,
+}
+
+/// Who has opened a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Ours,
+    /// Somebody who will hand it to our successor.
+    Inherited,
 }
 
 #[derive(Debug)]
@@ -60,6 +71,8 @@ struct Tls {
     check_every_ms: u64,
     checked: Time,
     scratch: Scratch,
+    /// Bytes of memory that all sessions take for what is incomplete.
+    buffered: usize,
     /// Keys of those that can be read though their sockets report nothing.
     readable: BTreeSet<usize>,
     /// Keys of those that have to write though nobody asks them to.
@@ -98,6 +111,15 @@ impl StopHandle {
         self.0.reload.store(true, Ordering::Relaxed);
         self.0.waker.wake()
     }
+
+    /// Makes the loop turn once, though nothing has happened.
+    ///
+    /// # Errors
+    ///
+    /// As [`StopHandle::stop`].
+    pub fn wake(&self) -> io::Result<()> {
+        self.0.waker.wake()
+    }
 }
 
 impl MioNet {
@@ -111,7 +133,7 @@ impl MioNet {
         let listeners = listening::on_all(addresses)?;
         let mut net = MioNet::new()?;
         for listener in listeners {
-            net.add(Listener::Tcp(listener), Door::Public)?;
+            net.add(Listener::Tcp(listener), Door::Public, Origin::Ours)?;
         }
         Ok(net)
     }
@@ -125,7 +147,25 @@ impl MioNet {
     #[cfg(unix)]
     pub fn bind_unix(path: &Path, mode: u32) -> io::Result<MioNet> {
         let mut net = MioNet::new()?;
-        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public)?;
+        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public, Origin::Ours)?;
+        Ok(net)
+    }
+
+    /// Listens on sockets that somebody else has opened and keeps open: when the server is asked to end it lets
+    /// go of them at once, so that whoever comes from then on waits for its successor.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch them; [`ErrorKind::InvalidInput`] when there is none.
+    pub fn inherit(listeners: Vec<std::net::TcpListener>) -> io::Result<MioNet> {
+        let mut net = MioNet::new()?;
+        if listeners.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "no socket to listen on"));
+        }
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            net.add(Listener::Tcp(TcpListener::from_std(listener)), Door::Public, Origin::Inherited)?;
+        }
         Ok(net)
     }
 
@@ -136,7 +176,7 @@ impl MioNet {
     /// What binding fails with, the address named.
     pub fn bind_admin(&mut self, address: SocketAddr) -> io::Result<()> {
         let listener = listening::on(address).map_err(|error| listening::at(address, &error))?;
-        self.add(Listener::Tcp(listener), Door::Admin)
+        self.add(Listener::Tcp(listener), Door::Admin, Origin::Ours)
     }
 
     /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`,
@@ -147,6 +187,7 @@ impl MioNet {
             certificate,
             check_every_ms,
             checked: self.now(),
+            buffered: 0,
             readable: BTreeSet::new(),
             stalled: BTreeSet::new(),
         });
@@ -189,11 +230,24 @@ impl MioNet {
         })
     }
 
-    fn add(&mut self, mut listener: Listener, door: Door) -> io::Result<()> {
-        let token = entrance_token(self.entrances.len());
+    fn add(&mut self, mut listener: Listener, door: Door, origin: Origin) -> io::Result<()> {
+        let token = Token(usize::MAX - self.entrances.len());
         self.poll.registry().register(listener.source(), token, Interest::READABLE)?;
-        self.entrances.push(Entrance { listener, door, is_pending: false });
+        self.entrances.push(Entrance { listener, token, door, origin, is_pending: false });
         Ok(())
+    }
+
+    /// Lets go of the sockets that our successor will have. They stay open elsewhere, so the kernel would go on
+    /// reporting them to us.
+    fn bequeath(&mut self) {
+        for entrance in &mut self.entrances {
+            if entrance.origin == Origin::Inherited
+                && let Err(error) = self.poll.registry().deregister(entrance.listener.source())
+            {
+                log::warn!("still listening for a moment: {error}");
+            }
+        }
+        self.entrances.retain(|entrance| entrance.origin == Origin::Ours);
     }
 
     /// The next connection, from the last entrance to the first: operators do not wait for a rush of peers.
@@ -230,14 +284,19 @@ impl MioNet {
     }
 
     fn note_events(&mut self, ready: &mut Vec<Ready>) {
+        let mut stops = false;
         for event in &self.events {
             let Token(key) = event.token();
             if event.token() == WAKER {
                 if self.wishes.stop.load(Ordering::Relaxed) {
+                    stops = true;
                     ready.push(Ready::Stop);
                 }
-            } else if let Some(i) = usize::MAX.checked_sub(key).filter(|i| *i < self.entrances.len()) {
-                self.entrances[i].is_pending = true;
+            } else if key > WAKER.0
+                && let Some(entrance) =
+                    self.entrances.iter_mut().find(|entrance| entrance.token == Token(key))
+            {
+                entrance.is_pending = true;
                 ready.push(Ready::Acceptable);
             } else if let Some(arrivals) = &mut self.arrivals
                 && arrivals.note_event(event.token(), self.poll.registry())
@@ -254,6 +313,9 @@ impl MioNet {
                     ready.push(Ready::Writable { key });
                 }
             }
+        }
+        if stops {
+            self.bequeath();
         }
     }
 }
@@ -286,7 +348,9 @@ impl Tls {
     }
 
     fn read(&mut self, session: &mut Session, stream: &mut Stream, room: &mut [u8]) -> io::Result<usize> {
+        let before = session.buffered_bytes();
         let result = session.read(stream, room, &mut self.scratch);
+        self.account(before, session.buffered_bytes())?;
         if session.has_more() {
             self.readable.insert(session.key);
         }
@@ -296,7 +360,22 @@ impl Tls {
         result
     }
 
+    fn write(&mut self, session: &mut Session, stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
+        let before = session.buffered_bytes();
+        let result = session.write(stream, bytes, &mut self.scratch);
+        self.account(before, session.buffered_bytes())?;
+        result
+    }
+
+    /// Notes what a session has and had. Whoever needs more when there is too much already is ended.
+    fn account(&mut self, before: usize, after: usize) -> io::Result<()> {
+        self.buffered = self.buffered - before + after;
+        let is_refused = after > before && self.buffered > TLS_BUFFER_BYTES;
+        if is_refused { Err(ErrorKind::OutOfMemory.into()) } else { Ok(()) }
+    }
+
     fn forget(&mut self, session: &Session) {
+        self.buffered -= session.buffered_bytes();
         self.readable.remove(&session.key);
         self.stalled.remove(&session.key);
     }
@@ -361,7 +440,7 @@ impl Net for MioNet {
 
     fn write(&mut self, MioSocket { stream, tls }: &mut MioSocket, bytes: &[u8]) -> io::Result<usize> {
         match (tls, &mut self.tls) {
-            (Some(session), Some(tls)) => session.write(stream, bytes, &mut tls.scratch),
+            (Some(session), Some(tls)) => tls.write(session, stream, bytes),
             _ => stream.write(bytes),
         }
     }
@@ -395,9 +474,9 @@ impl Net for MioNet {
     }
 }
 
-fn entrance_token(i: usize) -> Token {
-    Token(usize::MAX - i)
-}
+/// Bytes that all TLS sessions together may take for what is incomplete: half records, and what a client does not read.
+/// Enough for a thousand at once that are in the middle of a record.
+pub(crate) const TLS_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 
 /// Below every entrance and above every key of a connection.
 const WAKER: Token = Token(usize::MAX / 2);
@@ -521,6 +600,39 @@ mod tests {
         net.wait(Some(until), &mut Vec::new()).unwrap();
         assert!(net.now() >= until);
         net.wait(Some(Time(0)), &mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
+        let theirs = std::net::TcpListener::bind(LOOPBACK).unwrap();
+        let address = theirs.local_addr().unwrap();
+        let mut net = MioNet::inherit(vec![theirs.try_clone().unwrap()]).unwrap();
+        net.bind_admin(LOOPBACK).unwrap();
+        let admin = net.local_addresses(Door::Admin).unwrap()[0];
+        let _first = std::net::TcpStream::connect(address).unwrap();
+        wait_for(&mut net, |event| *event == Ready::Acceptable);
+        assert_eq!(net.accept().unwrap().door, Door::Public);
+
+        net.stop_handle().stop().unwrap();
+        wait_for(&mut net, |event| *event == Ready::Stop);
+        // It can connect, since the kernel still listens; but it is not for us.
+        let second = std::net::TcpStream::connect(address).unwrap();
+        let _third = std::net::TcpStream::connect(admin).unwrap();
+        wait_for(&mut net, |event| *event == Ready::Acceptable);
+        assert_eq!(net.accept().unwrap().door, Door::Admin);
+        assert_eq!(net.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        theirs.set_nonblocking(false).unwrap();
+        assert_eq!(theirs.accept().unwrap().1, second.local_addr().unwrap(), "it waits for our successor");
+        assert_eq!(MioNet::inherit(Vec::new()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn waking_the_loop_does_not_stop_it() {
+        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
+        net.stop_handle().wake().unwrap();
+        let mut ready = Vec::new();
+        net.wait(None, &mut ready).unwrap();
+        assert_eq!(ready, []);
     }
 
     #[test]

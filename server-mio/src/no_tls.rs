@@ -55,4 +55,8 @@ impl Session {
     pub(crate) fn is_stalled(&self) -> bool {
         match self.never {}
     }
+
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        match self.never {}
+    }
 }

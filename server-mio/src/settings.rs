@@ -4,6 +4,7 @@
 //! [`effective`] and [`markdown_table`] all come from it.
 
 mod error;
+mod file;
 mod given;
 mod memory;
 mod render;
@@ -43,12 +44,7 @@ impl Settings {
         memory: Option<u64>,
     ) -> Result<Command, SettingsError> {
         let (action, flags) = given::command_line(arguments)?;
-        let settings = || {
-            let given = Given::new(environment, flags)?;
-            let settings = Settings::read(&given, memory)?;
-            settings.check_together(&given)?;
-            Ok((Box::new(settings), given))
-        };
+        let settings = || Settings::of(environment, flags, memory);
         match action {
             Action::Help => Ok(Command::Help),
             Action::Version => Ok(Command::Version),
@@ -62,6 +58,32 @@ impl Settings {
             }
             Action::Serve => settings().map(|(settings, _)| Command::Serve(settings)),
         }
+    }
+
+    /// Reads the same once more, for a server that runs: what can have changed is the file that
+    /// `CONFIG_FILE` names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::from`].
+    pub fn again(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        arguments: impl IntoIterator<Item = OsString>,
+        memory: Option<u64>,
+    ) -> Result<Settings, SettingsError> {
+        let (_, flags) = given::command_line(arguments)?;
+        Settings::of(environment, flags, memory).map(|(settings, _)| *settings)
+    }
+
+    fn of(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: Vec<given::Flag>,
+        memory: Option<u64>,
+    ) -> Result<(Box<Settings>, Given), SettingsError> {
+        let given = Given::new(environment, flags)?;
+        let settings = Settings::read(&given, memory)?;
+        settings.check_together(&given)?;
+        Ok((Box::new(settings), given))
     }
 
     /// The settings of the core; what is no setting has the core's own default.
@@ -78,6 +100,14 @@ impl Settings {
             peer_timeout_ms: self.peer_timeout,
             message_rate_per_second: self.message_rate,
             message_burst: self.message_burst,
+            byte_rate_per_second: self.byte_rate,
+            byte_burst: self.byte_burst,
+            fan_out_bytes: self.max_fan_out,
+            acquaintances: self.max_acquaintances,
+            networks: self.max_networks,
+            network_name_bytes: self.max_network_name,
+            announced_data_bytes: self.max_announced_data,
+            nesting_levels: self.max_json_depth,
             message_ttl_ms: self.message_ttl,
             mailbox_messages: self.mailbox_messages,
             mailbox_bytes: self.mailbox_bytes,
@@ -119,6 +149,10 @@ impl Settings {
         if self.max_queue_size < one_message {
             let rule = format!("MAX_QUEUE_SIZE must be {one_message} at least, to hold one message");
             return conflict("MAX_QUEUE_SIZE", "MAX_MESSAGE_SIZE", rule);
+        }
+        if self.byte_rate > 0 && (self.byte_burst as usize) < self.max_message_size {
+            let rule = "BYTE_BURST must be MAX_MESSAGE_SIZE at least, or no such message passes".to_owned();
+            return conflict("BYTE_BURST", "MAX_MESSAGE_SIZE", rule);
         }
         if self.memory_budget < self.max_queue_size {
             let rule = "MEMORY_BUDGET must be MAX_QUEUE_SIZE at least".to_owned();

@@ -1,6 +1,8 @@
 //! Counters, from nothing but the events of the core.
 
-use peerpigeon_core::{CloseReason, Departure, ErrorCode, Event, Gone, MailEnd, Occasion, Signal, Verb};
+use peerpigeon_core::{
+    CloseReason, Departure, ErrorCode, Event, Gone, Limit, MailEnd, Occasion, Signal, Verb,
+};
 
 /// How often each thing has happened since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub struct Tally {
     introduced: [u64; OCCASIONS.len()],
     mail_ended: [u64; MAIL_ENDS.len()],
     shelf_ended: [u64; MAIL_ENDS.len()],
+    limited: [u64; Limit::ALL.len()],
 }
 
 impl Tally {
@@ -54,6 +57,7 @@ impl Tally {
             Event::Held { why, .. } => self.held[*why as usize] += 1,
             Event::Refused { code, .. } => self.refused[*code as usize] += 1,
             Event::Handled { verb, .. } => self.handled[*verb as usize] += 1,
+            Event::Limited { limit, .. } => self.limited[*limit as usize] += 1,
             Event::Swept { .. } => self.swept += 1,
             Event::Gone { cause: Departure::Closed(why), .. } => self.closed[*why as usize] += 1,
             Event::Gone { cause: Departure::Lost(how), .. } => self.lost[*how as usize] += 1,
@@ -150,6 +154,11 @@ impl Tally {
         named(MAIL_ENDS, mail_end_name, &self.shelf_ended)
     }
 
+    /// Limits that were met, by the setting.
+    pub fn limited(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        named(Limit::ALL, limit_name, &self.limited)
+    }
+
     /// Ends of mails, by how.
     pub fn mail_ended(&self) -> impl Iterator<Item = (&'static str, u64)> {
         named(MAIL_ENDS, mail_end_name, &self.mail_ended)
@@ -162,6 +171,20 @@ fn named<K, const N: usize>(
     counts: &[u64; N],
 ) -> impl Iterator<Item = (&'static str, u64)> {
     keys.into_iter().map(name).zip(counts.iter().copied())
+}
+
+fn limit_name(limit: Limit) -> &'static str {
+    match limit {
+        Limit::MessageRate => "MESSAGE_RATE",
+        Limit::ByteRate => "BYTE_RATE",
+        Limit::JsonDepth => "MAX_JSON_DEPTH",
+        Limit::AnnouncedData => "MAX_ANNOUNCED_DATA",
+        Limit::NetworkName => "MAX_NETWORK_NAME",
+        Limit::Networks => "MAX_NETWORKS",
+        Limit::FanOut => "MAX_FAN_OUT",
+        Limit::Acquaintances => "MAX_ACQUAINTANCES",
+        Limit::Mailbox => "MAILBOX_BYTES",
+    }
 }
 
 fn gone_name(gone: Gone) -> &'static str {
@@ -215,6 +238,7 @@ mod tests {
         for (i, why) in CloseReason::ALL.into_iter().enumerate() {
             assert_eq!(why as usize, i);
         }
+        assert!(Limit::ALL.into_iter().enumerate().all(|(i, limit)| limit as usize == i));
         assert!(LOST.into_iter().enumerate().all(|(i, gone)| gone as usize == i));
         assert!(OCCASIONS.into_iter().enumerate().all(|(i, occasion)| occasion as usize == i));
         assert!(MAIL_ENDS.into_iter().enumerate().all(|(i, end)| end as usize == i));

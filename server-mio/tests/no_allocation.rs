@@ -56,7 +56,12 @@ impl Bench {
         let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
         let address = net.local_addresses(Door::Public).unwrap()[0];
         // Nothing but what the clients send may happen meanwhile.
-        let limits = Limits { message_rate_per_second: 0, ping_interval_ms: 0, ..Limits::default() };
+        let limits = Limits {
+            message_rate_per_second: 0,
+            byte_rate_per_second: 0,
+            ping_interval_ms: 0,
+            ..Limits::default()
+        };
         // A time stamp of today: one that gained a digit meanwhile would lengthen the messages.
         let server = Server::new(net, Config::new(limits), Box::new(OpenGate), UnixMillis(1_700_000_000_000));
         Bench { server, address, read: vec![0; 1024 * 1024] }

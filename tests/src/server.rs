@@ -1,7 +1,8 @@
 //! The server under test, as a process.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -60,6 +61,22 @@ impl Server {
         Server::launch(in_shell(prelude, settings))
     }
 
+    /// As [`Server::with`], on a listener that it is handed over as by a service manager (`LISTEN_FDS`). The
+    /// listener stays open here.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn on(listener: &TcpListener, settings: &[(&str, &str)]) -> Server {
+        let listener = OwnedFd::from(listener.try_clone().expect("a descriptor more"));
+        // The third descriptor, and the process id that only the process itself knows before it runs.
+        let prelude = "exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1";
+        let mut command = in_shell(prelude, settings);
+        command.stdin(listener);
+        Server::launch(command)
+    }
+
     /// As [`Server::with`], writing its log to `file`, so that nothing of it is seen here.
     ///
     /// # Panics
@@ -69,7 +86,7 @@ impl Server {
     pub fn logging_to(file: &str, settings: &[(&str, &str)]) -> Server {
         let start = Instant::now();
         // It cannot say which port it has found.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("a bound socket");
         drop(free);
         let mut command = in_shell(&format!("exec 2>{file}"), settings);
@@ -151,6 +168,16 @@ impl Server {
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
+    }
+
+    /// Waits until its log has a line with this text; gives the first one.
+    ///
+    /// # Panics
+    ///
+    /// When there is none within [`PATIENCE`].
+    #[must_use]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.log.wait_for(text).unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log.text()))
     }
 
     /// Its process id.

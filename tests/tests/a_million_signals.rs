@@ -69,7 +69,7 @@ impl Senders {
 
 #[test]
 fn none_is_lost_misrouted_or_out_of_order() {
-    let server = Server::with(&[("MESSAGE_RATE", "0"), ("MAX_CONNECTIONS", "2000")]);
+    let server = Server::with(&[("MESSAGE_RATE", "0"), ("BYTE_RATE", "0"), ("MAX_CONNECTIONS", "2000")]);
     let mut crowd = Crowd::new();
     crowd.connect(&server, PEERS);
     for member in 0..PEERS {

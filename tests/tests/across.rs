@@ -109,7 +109,7 @@ fn offer_answer_and_candidate_go_in_all_nine_directions() {
 fn ten_thousand_mailboxes_at_their_caps_stay_within_the_computed_memory() {
     const PEERS: usize = 10_000;
     const TOTAL_BYTES: u64 = 16 * 1024 * 1024;
-    let server = Server::with(&[("MESSAGE_RATE", "0"), ("MAX_CONNECTIONS", "20000")]);
+    let server = Server::with(&[("MESSAGE_RATE", "0"), ("BYTE_RATE", "0"), ("MAX_CONNECTIONS", "20000")]);
     let mut sender = Peer::announced(&server, &id::of('f'), NETWORK);
     let before = server.resident_bytes();
     // Each comes, is lost, and leaves a mailbox behind.

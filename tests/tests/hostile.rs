@@ -7,7 +7,7 @@ use peerpigeon_tests::{Healthy, Peer, Received, Server, http, id, wait_until};
 
 /// Runs `abuse` while twenty peers signal each other, and asserts afterwards that nothing was left behind.
 fn while_others_signal(abuse: impl FnOnce(&Server)) {
-    let server = Server::with(&[("MESSAGE_RATE", "0")]);
+    let server = Server::with(&[("MESSAGE_RATE", "0"), ("BYTE_RATE", "0")]);
     let healthy = Healthy::start(&server, 20);
     abuse(&server);
     wait_until("the abuser's connections are gone", || server.gauge("/health", "connections") == 20);
@@ -37,7 +37,7 @@ fn odd_requests_are_answered_and_the_process_lives() {
             ("GET / HTTP/1.1\r\nHost: \r\n\r\n", &[200, 400]),
             ("GET http://example.org/health HTTP/1.1\r\nHost: example.org\r\n\r\n", &[200, 400, 404]),
             ("GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", &[400, 404]),
-            ("GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n", &[200, 400, 404]),
+            ("GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n", &[400]),
             // Exactly one Host is needed (RFC 9112 section 3.2).
             ("GET / HTTP/1.1\r\n\r\n", &[400]),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", &[400]),
@@ -204,8 +204,9 @@ fn messages_that_mean_nothing_get_an_error_each_and_the_connection_stays() {
                 "invalid-message",
             ),
             (&format!(r#"{{"type":"{}"}}"#, "x".repeat(100_000)), "unknown-type"),
-            (&"[".repeat(100_000), "invalid-json"),
-            (&"{\"a\":".repeat(100_000), "invalid-json"),
+            (&"[".repeat(100), "invalid-json"),
+            (&"[".repeat(100_000), "invalid-message"),
+            (&"{\"a\":".repeat(100_000), "invalid-message"),
         ] {
             peer.send(text);
             let error = peer.expect("error");

@@ -131,8 +131,12 @@ fn one_address_gets_no_more_connections_than_its_share() {
 
 #[test]
 fn a_peer_that_does_not_read_is_closed_and_its_sender_and_the_others_go_on() {
-    let server =
-        Server::with(&[("MESSAGE_RATE", "0"), ("MAX_MESSAGE_SIZE", "100000"), ("MAX_QUEUE_SIZE", "200000")]);
+    let server = Server::with(&[
+        ("MESSAGE_RATE", "0"),
+        ("BYTE_RATE", "0"),
+        ("MAX_MESSAGE_SIZE", "100000"),
+        ("MAX_QUEUE_SIZE", "200000"),
+    ]);
     let healthy = Healthy::start(&server, 20);
     let mut sender = Peer::announced(&server, &id::of('a'), "net");
     let mut sleeping = Peer::announced(&server, &id::of('b'), "net");

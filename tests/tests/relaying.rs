@@ -134,7 +134,7 @@ fn a_message_over_the_largest_size_ends_its_sender_alone() {
 #[test]
 fn ten_thousand_candidates_sent_at_once_arrive_in_order() {
     const CANDIDATES: usize = 10_000;
-    let server = Server::with(&[("MESSAGE_RATE", "0")]);
+    let server = Server::with(&[("MESSAGE_RATE", "0"), ("BYTE_RATE", "0")]);
     let mut crowd = Crowd::new();
     crowd.connect(&server, 2);
     let to = crowd.id(1).to_owned();

@@ -18,6 +18,10 @@ impl Switchboard {
         if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
+        let networks = self.limits.networks;
+        if self.networks.find(&request.network).is_none() && self.networks.len() >= networks as usize {
+            return Err(Refusal::TooManyNetworks { networks });
+        }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;
         let k = request.max_peers.max(self.limits.introductions);
         let network = self.join(slot, &request.network);
@@ -33,13 +37,12 @@ impl Switchboard {
         self.arm_reintroduction(slot);
         self.deliver_mail(slot, network);
         // Two messages each: what one announce costs others is charged to whoever sent it.
-        self.peers[slot].pace.charge(2 * introduced, self.now, &self.limits);
+        self.peers[slot].pace.charge(2 * introduced, 0, self.now, &self.limits);
         Ok(())
     }
 
     fn join(&mut self, slot: u32, name: &str) -> NetKey {
-        if let Some(announcement) = self.peers[slot].announcement() {
-            let network = announcement.network;
+        if let Some(network) = self.peers[slot].network() {
             if self.networks.name(network) == name {
                 return network;
             }
@@ -52,14 +55,16 @@ impl Switchboard {
         let id = *self.peers[slot].spelling.id();
         self.networks.change_members(network, |members| members.insert(id, slot));
         self.announced += 1;
-        self.peers[slot].standing = Standing::Announced(Box::new(Announcement {
+        self.peers[slot].standing = Standing::Announced(
             network,
-            acquaintances: Vec::new(),
-            data: Box::default(),
-            reintroduce_due: None,
-            k: 0,
-            links: Links::default(),
-        }));
+            Box::new(Announcement {
+                acquaintances: Vec::new(),
+                data: Box::default(),
+                reintroduce_due: None,
+                k: 0,
+                links: Links::default(),
+            }),
+        );
         network
     }
 
@@ -89,7 +94,7 @@ fn announced_data(raw: Option<&str>, max_bytes: u32) -> Result<Box<str>, Refusal
         return Err(Refusal::DataTooLarge { bytes: max_bytes });
     }
     let mut members = String::new();
-    wire::each_member(raw, |key, value| {
+    wire::each_member(raw, u32::MAX, |key, value| {
         if wire::read_string(key).as_deref() != Some("peerId") {
             members.extend([",", key, ":", value]);
         }

@@ -62,11 +62,15 @@ impl Switchboard {
             Target::Acquaintances => {
                 let acquaintances = self.peers[slot].announcement().map(|own| own.acquaintances.clone());
                 let acquaintances = acquaintances.unwrap_or_default();
+                let bytes = request.data.map_or(0, str::len).saturating_mul(acquaintances.len());
+                if bytes > self.limits.fan_out_bytes as usize {
+                    return Err(Refusal::FanOutTooLarge { bytes: self.limits.fan_out_bytes });
+                }
                 for &to in &acquaintances {
                     self.observe_accepted(&message);
                     self.relay(to, &message);
                 }
-                self.peers[slot].pace.charge(acquaintances.len(), self.now, &self.limits);
+                self.peers[slot].pace.charge(acquaintances.len(), bytes, self.now, &self.limits);
                 Ok(Outcome::Done)
             }
         }
@@ -112,16 +116,16 @@ impl Switchboard {
     }
 
     fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
-        let is_known = self.mailboxes.known_in(target.id(), self.now).map(Reach::Network) == Some(reach);
+        let is_known = || self.mailboxes.known_in(target.id(), self.now).map(Reach::Network) == Some(reach);
+        let has_mail = || self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         let Some(slot) = self.peers.by_id(target.id()) else {
-            return Ok(if is_known { Whereabouts::Away } else { Whereabouts::Unknown });
+            return Ok(if is_known() { Whereabouts::Away } else { Whereabouts::Unknown });
         };
-        let has_mail = self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         match (&self.peers[slot].standing, self.reach(slot)) {
             // It is back but has not announced itself yet.
-            (Standing::Fresh, _) if is_known => Ok(Whereabouts::Away),
+            (Standing::Fresh, _) if is_known() => Ok(Whereabouts::Away),
             // What comes now must not overtake what waits.
-            (Standing::Fresh, its) if its == reach && has_mail => Ok(Whereabouts::Away),
+            (Standing::Fresh, its) if its == reach && has_mail() => Ok(Whereabouts::Away),
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
             _ => Err(Refusal::TargetInOtherNetwork),
@@ -142,7 +146,7 @@ impl Switchboard {
             Standing::Fresh if !self.grant(self.peers[slot].conn).allows_network(GLOBAL) => Reach::Nowhere,
             Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),
             Standing::Departed => Reach::Nowhere,
-            Standing::Announced(announcement) => Reach::Network(announcement.network),
+            Standing::Announced(network, _) => Reach::Network(*network),
         }
     }
 

@@ -6,31 +6,32 @@
 use alloc::string::String;
 
 use super::fields::Fields;
-use super::{Decoded, Message, Recipient, Refusal, Request, Stamp, Target, id_member, put};
+use super::{
+    Decoded, Message, Recipient, Refusal, Request, Stamp, Target, id_member, put, timestamp_and_end,
+};
 use crate::{Limits, Spelling};
 
 /// Links that a peer is taken to want when it does not say (what the guide documents).
 const DEFAULT_MAX_PEERS: u8 = 10;
 
 /// The sender of what comes from the server itself.
-const SYSTEM: &str = "system";
+const FROM_SYSTEM: &str = ",\"fromPeerId\":\"system\"";
 
-pub(super) fn decode(text: &str, network_name_bytes: u32) -> Decoded<'_> {
-    match Fields::read(text) {
-        Ok(fields) => Decoded {
-            request: interpret(&fields, network_name_bytes),
-            offending_type: fields.offending_type(),
-        },
+pub(super) fn decode<'a>(text: &'a str, limits: &Limits) -> Decoded<'a> {
+    match Fields::read(text, limits.nesting_levels) {
+        Ok(fields) => {
+            Decoded { request: interpret(&fields, limits), offending_type: fields.offending_type() }
+        }
         Err(refusal) => Decoded { request: Err(refusal), offending_type: None },
     }
 }
 
-fn interpret<'a>(fields: &Fields<'a>, network_name_bytes: u32) -> Result<Request<'a>, Refusal> {
+fn interpret<'a>(fields: &Fields<'a>, limits: &Limits) -> Result<Request<'a>, Refusal> {
     Ok(Request {
         kind: fields.kind()?,
         data: fields.data,
         target: fields.target()?.map_or(Target::Missing, Target::Peer),
-        network: fields.network(network_name_bytes)?,
+        network: fields.network(limits.network_name_bytes)?,
         max_peers: max_peers(fields.max_peers()),
         claimed: None,
     })
@@ -113,19 +114,20 @@ fn start(out: &mut String, kind: &str) {
 
 fn departure(out: &mut String, peer: Spelling, reason: &str, timestamp: u64) {
     id_member(out, ",\"data\":{\"peerId\":\"", peer);
-    put(out, format_args!(",\"reason\":\"{reason}\",\"timestamp\":{timestamp}}}"));
+    put(out, format_args!(",\"reason\":\"{reason}\""));
+    timestamp_and_end(out, timestamp);
 }
 
 /// The members that every message ends with; `from` is the server where it is `None`.
 fn finish(out: &mut String, from: Option<Spelling>, to: &Recipient<'_>, timestamp: u64) {
     match from {
         Some(from) => id_member(out, ",\"fromPeerId\":\"", from),
-        None => put(out, format_args!(",\"fromPeerId\":\"{SYSTEM}\"")),
+        None => out.push_str(FROM_SYSTEM),
     }
     id_member(out, ",\"targetPeerId\":\"", to.spelling);
     out.push_str(",\"networkName\":");
     out.push_str(to.network);
-    put(out, format_args!(",\"timestamp\":{timestamp}}}"));
+    timestamp_and_end(out, timestamp);
 }
 
 #[cfg(test)]
@@ -136,7 +138,7 @@ mod tests {
     use alloc::borrow::Cow;
 
     fn request(text: &str) -> Result<Request<'_>, Refusal> {
-        decode(text, 16).request
+        decode(text, &Limits { network_name_bytes: 16, ..Limits::default() }).request
     }
 
     #[test]

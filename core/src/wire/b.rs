@@ -8,6 +8,7 @@ use alloc::string::String;
 use super::fields::Fields;
 use super::{
     Decoded, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp, Target, id_member, put,
+    timestamp_and_end,
 };
 use crate::{Limits, Spelling, Verb};
 
@@ -15,14 +16,14 @@ use crate::{Limits, Spelling, Verb};
 const DEFAULT_MAX_PEERS: u8 = 10;
 
 /// The sender of what comes from the server itself.
-const SYSTEM: &str = "system";
+const FROM_SYSTEM: &str = ",\"fromPeerId\":\"system\"";
 
-pub(super) fn decode(text: &str, network_name_bytes: u32) -> Decoded<'_> {
-    let request = Fields::read(text).and_then(|fields| interpret(&fields, network_name_bytes));
+pub(super) fn decode<'a>(text: &'a str, limits: &Limits) -> Decoded<'a> {
+    let request = Fields::read(text, limits.nesting_levels).and_then(|fields| interpret(&fields, limits));
     Decoded { request, offending_type: None }
 }
 
-fn interpret<'a>(fields: &Fields<'a>, network_name_bytes: u32) -> Result<Request<'a>, Refusal> {
+fn interpret<'a>(fields: &Fields<'a>, limits: &Limits) -> Result<Request<'a>, Refusal> {
     let kind = if fields.kind == Some("\"register\"") { Kind::Register } else { fields.kind()? };
     let data = fields.data.filter(|data| *data != "null");
     if data.map_or(matches!(kind, Kind::Signal(_)), |data| !data.starts_with('{')) {
@@ -36,7 +37,7 @@ fn interpret<'a>(fields: &Fields<'a>, network_name_bytes: u32) -> Result<Request
             (Kind::Signal(_), Target::Missing) => Target::Acquaintances,
             (Kind::Register | Kind::Signal(_) | Kind::Verb(_), target) => target,
         },
-        network: fields.network(network_name_bytes)?,
+        network: fields.network(limits.network_name_bytes)?,
         max_peers: max_peers(fields)?,
         claimed: fields.peer()?,
     })
@@ -90,7 +91,7 @@ pub(super) fn write(out: &mut String, to: &Recipient<'_>, message: Message<'_>, 
             if outcome == Outcome::Queued {
                 out.push_str(",\"queued\":true");
             }
-            put(out, format_args!(",\"timestamp\":{}}}", stamp.timestamp));
+            timestamp_and_end(out, stamp.timestamp);
         }
         Message::Error { refusal, id, offending_type: _ } => {
             put(out, format_args!("{{\"success\":false,\"error\":\"{refusal}\""));
@@ -112,20 +113,21 @@ impl Delivery {
         message_id(out, "{\"messageId\":\"", self.stamp, id);
         match from {
             Some(from) => id_member(out, ",\"fromPeerId\":\"", from),
-            None => put(out, format_args!(",\"fromPeerId\":\"{SYSTEM}\"")),
+            None => out.push_str(FROM_SYSTEM),
         }
         id_member(out, ",\"targetPeerId\":\"", self.to);
         put(out, format_args!(",\"type\":\"{kind}\",\"data\":"));
     }
 
     fn finish(&self, out: &mut String) {
-        put(out, format_args!(",\"timestamp\":{}}}", self.stamp.timestamp));
+        timestamp_and_end(out, self.stamp.timestamp);
     }
 }
 
 fn departure(out: &mut String, peer: Spelling, reason: &str, stamp: Stamp) {
     id_member(out, "{\"peerId\":\"", peer);
-    put(out, format_args!(",\"reason\":\"{reason}\",\"timestamp\":{}}}", stamp.timestamp));
+    put(out, format_args!(",\"reason\":\"{reason}\""));
+    timestamp_and_end(out, stamp.timestamp);
 }
 
 /// Boot time and number: no two processes of one server, and no two messages of one process, share it.
@@ -152,15 +154,15 @@ mod tests {
             (r#"{"type":"announce","targetPeerId":"7"}"#, Refusal::TargetNotAnId),
             (r#"{"type":"nope"}"#, Refusal::UnknownType),
         ] {
-            assert_eq!(decode(text, 16).request, Err(refusal), "{text}");
+            assert_eq!(decode(text, &Limits::default()).request, Err(refusal), "{text}");
         }
     }
 
     #[test]
     fn a_signal_without_a_target_is_for_all_acquaintances() {
-        let request = decode(r#"{"type":"offer","data":{}}"#, 16).request.unwrap();
+        let request = decode(r#"{"type":"offer","data":{}}"#, &Limits::default()).request.unwrap();
         assert_eq!((request.target, request.max_peers), (Target::Acquaintances, 10));
-        let request = decode(r#"{"type":"cleanup","maxPeers":50}"#, 16).request.unwrap();
+        let request = decode(r#"{"type":"cleanup","maxPeers":50}"#, &Limits::default()).request.unwrap();
         assert_eq!((request.target, request.max_peers), (Target::Missing, 50));
     }
 }

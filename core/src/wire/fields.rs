@@ -2,9 +2,9 @@
 
 use alloc::borrow::Cow;
 
-use super::json::{self, NotAnObject};
+use super::json;
 use super::{Kind, Refusal};
-use crate::networks::GLOBAL;
+use crate::networks::{GLOBAL, GLOBAL_JSON};
 use crate::{Signal, Spelling, Verb};
 
 /// A longer `type` is not repeated in the error about it.
@@ -22,26 +22,35 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn read(text: &'a str) -> Result<Fields<'a>, Refusal> {
+    pub(super) fn read(text: &'a str, nesting_levels: u32) -> Result<Fields<'a>, Refusal> {
         let mut fields = Fields::default();
-        let object = json::each_member(text, |key, value| {
-            let Some(key) = json::read_string(key) else { return };
-            let field = match &*key {
-                "type" => &mut fields.kind,
-                "data" => &mut fields.data,
-                "peerId" => &mut fields.peer,
-                "targetPeerId" => &mut fields.target,
-                "networkName" => &mut fields.network,
-                "maxPeers" => &mut fields.max_peers,
-                _ => return,
-            };
-            *field = Some(value);
+        let object = json::each_member(text, nesting_levels, |key, value| {
+            if let Some(field) = fields.field(key) {
+                *field = Some(value);
+            } else if key.contains('\\')
+                && let Some(name) = json::read_string(key)
+                && let Some(field) = fields.field(&json::json_string(&name))
+            {
+                *field = Some(value);
+            }
         });
         match object {
             Ok(()) => Ok(fields),
-            Err(NotAnObject::NotJson) => Err(Refusal::NotJson),
-            Err(NotAnObject::OtherJson) => Err(Refusal::NotAnObject),
+            Err(reason) => Err(reason.into()),
         }
+    }
+
+    /// The field of a key with its quotes.
+    fn field(&mut self, key: &str) -> Option<&mut Option<&'a str>> {
+        Some(match key {
+            r#""type""# => &mut self.kind,
+            r#""data""# => &mut self.data,
+            r#""peerId""# => &mut self.peer,
+            r#""targetPeerId""# => &mut self.target,
+            r#""networkName""# => &mut self.network,
+            r#""maxPeers""# => &mut self.max_peers,
+            _ => return None,
+        })
     }
 
     /// The `type`, if it is a string that is short enough to be repeated in an error.
@@ -69,7 +78,7 @@ impl<'a> Fields<'a> {
     /// The default when missing, `null` or empty.
     pub(super) fn network(&self, max_bytes: u32) -> Result<Cow<'a, str>, Refusal> {
         match self.network {
-            None | Some("null" | "\"\"") => Ok(Cow::Borrowed(GLOBAL)),
+            None | Some("null" | "\"\"" | GLOBAL_JSON) => Ok(Cow::Borrowed(GLOBAL)),
             Some(raw) => {
                 let name = json::read_string(raw).ok_or(Refusal::NetworkNotAString)?;
                 if name.len() > max_bytes as usize {
@@ -98,6 +107,11 @@ fn peer_id(raw: Option<&str>, refusal: Refusal) -> Result<Option<Spelling>, Refu
     match raw {
         None | Some("null" | "\"\"") => Ok(None),
         Some(raw) => {
+            let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            if let Some(spelling) = inner.and_then(Spelling::parse) {
+                return Ok(Some(spelling));
+            }
+            // Digits may be escaped, too.
             let text = json::read_string(raw).ok_or(refusal)?;
             Spelling::parse(&text).map(Some).ok_or(refusal)
         }

@@ -2,30 +2,51 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use core::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use super::Refusal;
+use super::scan::Scanner;
 
 /// Why a text is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAnObject {
     NotJson,
     OtherJson,
+    /// Objects and arrays lie in each other deeper than this allows.
+    TooDeep {
+        levels: u32,
+    },
 }
 
-/// Calls `member` with the key and the value of each member of the object `text`, both as they came.
+/// Calls `member` with the key and the value of each member of the object `text`, both as they came, until the
+/// text turns out not to be JSON, or to be nested deeper than `nesting_levels`.
 pub(crate) fn each_member<'a>(
     text: &'a str,
-    member: impl FnMut(&'a str, &'a str),
+    nesting_levels: u32,
+    mut member: impl FnMut(&'a str, &'a str),
 ) -> Result<(), NotAnObject> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let object = deserializer.deserialize_map(Members { member }).and_then(|()| deserializer.end());
-    object.map_err(|error| {
-        // The deserializer stops at an array or a number before it has seen whether the rest is JSON.
-        let is_json = error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok();
-        if is_json { NotAnObject::OtherJson } else { NotAnObject::NotJson }
-    })
+    let mut scanner = Scanner::new(text, nesting_levels);
+    if scanner.peek() != Some(b'{') {
+        scanner.value()?;
+        scanner.end()?;
+        return Err(NotAnObject::OtherJson);
+    }
+    scanner.open_object()?;
+    if scanner.peek() == Some(b'}') {
+        scanner.take(b'}')?;
+        return scanner.end();
+    }
+    loop {
+        let key = scanner.string()?;
+        scanner.take(b':')?;
+        let value = scanner.value()?;
+        // Ranges of the scanner begin and end at ASCII characters.
+        member(text.get(key).unwrap_or_default(), text.get(value).unwrap_or_default());
+        if scanner.peek() != Some(b',') {
+            scanner.take(b'}')?;
+            return scanner.end();
+        }
+        scanner.take(b',')?;
+    }
 }
 
 /// What a raw JSON string says; `None` when it is not a string, or holds half of a surrogate pair.
@@ -44,22 +65,13 @@ pub(crate) fn json_string(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-struct Members<F> {
-    member: F,
-}
-
-impl<'de, F: FnMut(&'de str, &'de str)> Visitor<'de> for Members<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            (self.member)(key.get(), value.get());
+impl From<NotAnObject> for Refusal {
+    fn from(reason: NotAnObject) -> Refusal {
+        match reason {
+            NotAnObject::NotJson => Refusal::NotJson,
+            NotAnObject::OtherJson => Refusal::NotAnObject,
+            NotAnObject::TooDeep { levels } => Refusal::TooDeep { levels },
         }
-        Ok(())
     }
 }
 
@@ -70,7 +82,7 @@ mod tests {
 
     fn members(text: &str) -> Result<Vec<(&str, &str)>, NotAnObject> {
         let mut members = Vec::new();
-        each_member(text, |key, value| members.push((key, value))).map(|()| members)
+        each_member(text, u32::MAX, |key, value| members.push((key, value))).map(|()| members)
     }
 
     #[test]
@@ -106,6 +118,19 @@ mod tests {
         ] {
             assert_eq!(members(text), Err(NotAnObject::NotJson), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused_at_the_level_that_is_one_too_many() {
+        let nested = |levels: usize| {
+            alloc::format!("{{\"data\":{}1{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1))
+        };
+        let read = |text: &str| each_member(text, 5, |_, _| {});
+        assert_eq!(read(&nested(5)), Ok(()));
+        assert_eq!(read(r#"{"a":[[[[]]],[{"b":[]}],"[[[["],"b":[[[{}]]]}"#), Ok(()));
+        assert_eq!(read(&nested(6)), Err(NotAnObject::TooDeep { levels: 5 }));
+        assert_eq!(read("[[[[[["), Err(NotAnObject::TooDeep { levels: 5 }));
+        assert_eq!(read("[[[[[]]]]]"), Err(NotAnObject::OtherJson));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod fields;
 mod json;
 pub(crate) mod post;
 mod refusal;
+mod scan;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -17,7 +18,7 @@ pub(crate) use json::{each_member, json_string, read_string};
 pub(crate) use refusal::Refusal;
 
 use crate::networks::GLOBAL_JSON;
-use crate::{Signal, Spelling, UnixMillis, Verb};
+use crate::{Limits, Signal, Spelling, UnixMillis, Verb};
 
 /// One of the formats; fixed per connection at its upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,10 +149,10 @@ pub(crate) enum Outcome {
 }
 
 impl Dialect {
-    pub(crate) fn decode<'a>(self, text: &'a str, network_name_bytes: u32) -> Decoded<'a> {
+    pub(crate) fn decode<'a>(self, text: &'a str, limits: &Limits) -> Decoded<'a> {
         match self {
-            Dialect::A => a::decode(text, network_name_bytes),
-            Dialect::B => b::decode(text, network_name_bytes),
+            Dialect::A => a::decode(text, limits),
+            Dialect::B => b::decode(text, limits),
         }
     }
 
@@ -178,6 +179,13 @@ fn id_member(out: &mut String, before: &str, spelling: Spelling) {
     // Hex digits are UTF-8.
     out.push_str(core::str::from_utf8(&spelling.digits()).unwrap_or_default());
     out.push('"');
+}
+
+/// Appends the last member of an object, and the end of it.
+fn timestamp_and_end(out: &mut String, timestamp: u64) {
+    out.push_str(",\"timestamp\":");
+    out.push_str(itoa::Buffer::new().format(timestamp));
+    out.push('}');
 }
 
 fn put(out: &mut String, what: core::fmt::Arguments<'_>) {

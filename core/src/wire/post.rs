@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use serde_json::value::RawValue;
 
-use super::json::{self, NotAnObject};
-use super::{Refusal, put};
+use super::json;
+use super::{Refusal, timestamp_and_end};
 use crate::Limits;
 
 /// What was posted.
@@ -19,14 +19,13 @@ pub(crate) enum Body<'a> {
 /// An object with `messages` is a batch of at most [`Limits::BATCH_MESSAGES`].
 pub(crate) fn read(body: &str) -> Result<Body<'_>, Refusal> {
     let mut messages = None;
-    let object = json::each_member(body, |key, value| {
+    let object = json::each_member(body, u32::MAX, |key, value| {
         if json::read_string(key).as_deref() == Some("messages") {
             messages = Some(value);
         }
     });
     match (object, messages) {
-        (Err(NotAnObject::NotJson), _) => Err(Refusal::NotJson),
-        (Err(NotAnObject::OtherJson), _) => Err(Refusal::NotAnObject),
+        (Err(reason), _) => Err(reason.into()),
         (Ok(()), None) => Ok(Body::One),
         (Ok(()), Some(messages)) => match serde_json::from_str::<Vec<&RawValue>>(messages) {
             Ok(batch) if batch.len() <= Limits::BATCH_MESSAGES => Ok(Body::Batch(batch)),
@@ -41,10 +40,12 @@ pub(crate) fn status(refusal: Refusal) -> u16 {
         Refusal::PeerNotGranted | Refusal::NetworkNotGranted => 403,
         Refusal::TargetNotConnected => 404,
         Refusal::ConnectedElsewhere => 409,
-        Refusal::RateLimited { .. } => 429,
-        Refusal::NoPlace | Refusal::MailboxFull => 503,
+        Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => 429,
+        Refusal::NoPlace | Refusal::MailboxFull | Refusal::TooManyNetworks { .. } => 503,
         Refusal::NotJson
         | Refusal::NotAnObject
+        | Refusal::TooDeep { .. }
+        | Refusal::FanOutTooLarge { .. }
         | Refusal::BatchWrong
         | Refusal::TypeNotAString
         | Refusal::DataNotAnObject
@@ -79,5 +80,6 @@ pub(crate) fn push(out: &mut String, text: &str) {
 }
 
 pub(crate) fn finish(out: &mut String, timestamp: u64) {
-    put(out, format_args!("],\"timestamp\":{timestamp}}}"));
+    out.push(']');
+    timestamp_and_end(out, timestamp);
 }

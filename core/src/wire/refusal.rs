@@ -2,12 +2,13 @@
 
 use core::fmt;
 
-use crate::{ErrorCode, Limits};
+use crate::{ErrorCode, Limit, Limits};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     NotJson,
     NotAnObject,
+    TooDeep { levels: u32 },
     BatchWrong,
     ConnectedElsewhere,
     NoPlace,
@@ -23,6 +24,8 @@ pub(crate) enum Refusal {
     TargetIsSender,
     NetworkNotAString,
     NetworkTooLong { bytes: u32 },
+    TooManyNetworks { networks: u32 },
+    FanOutTooLarge { bytes: u32 },
     UnknownType,
     MissingTarget,
     TargetNotConnected,
@@ -33,6 +36,7 @@ pub(crate) enum Refusal {
     PeerNotGranted,
     NetworkNotGranted,
     RateLimited { per_second: u32, burst: u32 },
+    BytesLimited { per_second: u32, burst: u32 },
 }
 
 impl Refusal {
@@ -40,6 +44,9 @@ impl Refusal {
         match self {
             Refusal::NotJson => ErrorCode::InvalidJson,
             Refusal::NotAnObject
+            | Refusal::TooDeep { .. }
+            | Refusal::TooManyNetworks { .. }
+            | Refusal::FanOutTooLarge { .. }
             | Refusal::BatchWrong
             | Refusal::ConnectedElsewhere
             | Refusal::NoPlace
@@ -61,8 +68,45 @@ impl Refusal {
             Refusal::MessageForOtherNetwork | Refusal::TargetInOtherNetwork => ErrorCode::OtherNetwork,
             Refusal::NotAnnounced => ErrorCode::NotAnnounced,
             Refusal::PeerNotGranted | Refusal::NetworkNotGranted => ErrorCode::Forbidden,
-            Refusal::RateLimited { .. } => ErrorCode::RateLimited,
+            Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => ErrorCode::RateLimited,
         }
+    }
+
+    /// The limit that the message has met, if that is why.
+    pub(crate) fn limit(self) -> Option<Limit> {
+        Some(match self {
+            Refusal::TooDeep { .. } => Limit::JsonDepth,
+            Refusal::DataTooLarge { .. } => Limit::AnnouncedData,
+            Refusal::NetworkTooLong { .. } => Limit::NetworkName,
+            Refusal::TooManyNetworks { .. } => Limit::Networks,
+            Refusal::FanOutTooLarge { .. } => Limit::FanOut,
+            Refusal::RateLimited { .. } => Limit::MessageRate,
+            Refusal::BytesLimited { .. } => Limit::ByteRate,
+            Refusal::MailboxFull => Limit::Mailbox,
+            Refusal::NotJson
+            | Refusal::NotAnObject
+            | Refusal::BatchWrong
+            | Refusal::ConnectedElsewhere
+            | Refusal::NoPlace
+            | Refusal::TypeNotAString
+            | Refusal::DataNotAnObject
+            | Refusal::DataRequired
+            | Refusal::PeerNotAnId
+            | Refusal::PeerNotTheSender
+            | Refusal::NotRegistered
+            | Refusal::MaxPeersOutOfRange
+            | Refusal::TargetNotAnId
+            | Refusal::TargetIsSender
+            | Refusal::NetworkNotAString
+            | Refusal::UnknownType
+            | Refusal::MissingTarget
+            | Refusal::TargetNotConnected
+            | Refusal::MessageForOtherNetwork
+            | Refusal::TargetInOtherNetwork
+            | Refusal::NotAnnounced
+            | Refusal::PeerNotGranted
+            | Refusal::NetworkNotGranted => return None,
+        })
     }
 }
 
@@ -72,6 +116,9 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NotJson => write!(f, "The message is not valid JSON"),
             Refusal::NotAnObject => write!(f, "The message must be a JSON object"),
+            Refusal::TooDeep { levels } => {
+                write!(f, "The message must not be nested deeper than {levels} levels")
+            }
             Refusal::BatchWrong => {
                 write!(f, "messages must be an array of at most {} messages", Limits::BATCH_MESSAGES)
             }
@@ -91,6 +138,12 @@ impl fmt::Display for Refusal {
             Refusal::TargetIsSender => write!(f, "targetPeerId must not be the sender itself"),
             Refusal::NetworkNotAString => write!(f, "networkName must be a string or null"),
             Refusal::NetworkTooLong { bytes } => write!(f, "networkName must not exceed {bytes} bytes"),
+            Refusal::TooManyNetworks { networks } => {
+                write!(f, "There are {networks} networks, the most there may be; name one that exists")
+            }
+            Refusal::FanOutTooLarge { bytes } => {
+                write!(f, "A message to all acquaintances must not become more than {bytes} bytes")
+            }
             Refusal::UnknownType => write!(f, "Unknown message type"),
             Refusal::MissingTarget => write!(f, "targetPeerId is required"),
             Refusal::TargetNotConnected => write!(f, "Target peer is not connected"),
@@ -102,6 +155,9 @@ impl fmt::Display for Refusal {
             Refusal::NetworkNotGranted => write!(f, "The token does not allow this network"),
             Refusal::RateLimited { per_second, burst } => {
                 write!(f, "More than {per_second} messages per second (bursts up to {burst}); slow down")
+            }
+            Refusal::BytesLimited { per_second, burst } => {
+                write!(f, "More than {per_second} bytes per second (bursts up to {burst}); slow down")
             }
         }
     }
@@ -118,6 +174,7 @@ mod tests {
         for refusal in [
             Refusal::NotJson,
             Refusal::NotAnObject,
+            Refusal::TooDeep { levels: 1 },
             Refusal::BatchWrong,
             Refusal::ConnectedElsewhere,
             Refusal::NoPlace,
@@ -143,6 +200,10 @@ mod tests {
             Refusal::PeerNotGranted,
             Refusal::NetworkNotGranted,
             Refusal::RateLimited { per_second: 1, burst: 2 },
+            Refusal::BytesLimited { per_second: 1, burst: 2 },
+            Refusal::TooDeep { levels: 1 },
+            Refusal::TooManyNetworks { networks: 1 },
+            Refusal::FanOutTooLarge { bytes: 1 },
         ] {
             assert_eq!(json_string(&refusal.to_string()), format!("\"{refusal}\""));
         }

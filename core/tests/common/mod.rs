@@ -24,7 +24,7 @@ pub struct Board {
 impl Board {
     pub fn new(limits: Limits) -> Board {
         Board {
-            board: Switchboard::new(limits, UnixMillis(BOOT)),
+            board: Switchboard::new(limits, UnixMillis(BOOT), 0),
             now: Time(0),
             raw: Vec::new(),
             replies: Vec::new(),

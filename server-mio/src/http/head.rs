@@ -3,8 +3,9 @@
 use crate::http::request::{Method, Request, fields, list};
 use crate::http::{Refusal, Status};
 use httparse::Header;
+use std::net::Ipv6Addr;
 
-/// Bytes of a head, with the empty line that ends it; more is 431.
+/// Bytes of a head, with the empty line that ends it, where nothing else is set.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// Bytes of a request target; more is 414.
@@ -19,7 +20,7 @@ pub const MAX_BODY_BYTES: u64 = 64 * 1024;
 /// Reads one head at the start of `bytes`: the request and the length of the head, or `None` when it is not whole.
 ///
 /// `seen` is how much of `bytes` was there at the last attempt: what comes byte by byte is not parsed again
-/// for every byte.
+/// for every byte. A head of more than `max_head_bytes` is 431.
 ///
 /// # Errors
 ///
@@ -28,16 +29,17 @@ pub fn parse<'b>(
     bytes: &'b [u8],
     seen: usize,
     headers: &'b mut [Header<'b>; MAX_HEADERS],
+    max_head_bytes: usize,
 ) -> Result<Option<(Request<'b>, usize)>, Refusal> {
     let end = end_of_head(bytes, seen);
     refuse_bare_newlines(&bytes[..end.unwrap_or(bytes.len())], seen)?;
     if end.is_none() && seen > 0 {
-        return incomplete(bytes);
+        return incomplete(bytes, max_head_bytes);
     }
     let mut parsed = httparse::Request::new(headers);
     let head_bytes = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(head_bytes)) => head_bytes,
-        Ok(httparse::Status::Partial) => return incomplete(bytes),
+        Ok(httparse::Status::Partial) => return incomplete(bytes, max_head_bytes),
         Err(httparse::Error::TooManyHeaders) => {
             return Err(refusal(Status::HeadersTooLarge, "More than 64 header fields"));
         }
@@ -48,7 +50,7 @@ pub fn parse<'b>(
         }
         Err(_) => return Err(bad("Malformed request line")),
     };
-    if head_bytes > MAX_HEAD_BYTES {
+    if head_bytes > max_head_bytes {
         return Err(HEAD_TOO_LONG);
     }
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
@@ -59,11 +61,11 @@ pub fn parse<'b>(
 }
 
 /// Judges the parts that came so far of a head that is not whole.
-fn incomplete<T>(bytes: &[u8]) -> Result<Option<T>, Refusal> {
+fn incomplete<T>(bytes: &[u8], max_head_bytes: usize) -> Result<Option<T>, Refusal> {
     if over_target(bytes) {
         return Err(TARGET_TOO_LONG);
     }
-    if bytes.len() > MAX_HEAD_BYTES {
+    if bytes.len() > max_head_bytes {
         return Err(HEAD_TOO_LONG);
     }
     Ok(None)
@@ -149,7 +151,7 @@ fn path_and_query<'b>(method: &str, target: &'b str) -> Result<&'b str, Refusal>
         return Err(bad("Request target has a scheme other than http, https, ws, wss"));
     }
     let authority = rest.find(['/', '?']).unwrap_or(rest.len());
-    if authority == 0 || !rest[..authority].bytes().all(is_authority) {
+    if authority == 0 || !is_host_and_port(&rest.as_bytes()[..authority]) {
         return Err(bad("Request target has a malformed authority"));
     }
     Ok(match &rest[authority..] {
@@ -167,16 +169,25 @@ fn check_host(headers: &[Header<'_>], is_1_1: bool) -> Result<(), Refusal> {
     if hosts.next().is_some() {
         return Err(bad("More than one Host"));
     }
-    if !host.iter().copied().all(is_authority) {
-        return Err(bad("Host holds a character that no host has"));
+    if !is_host_and_port(host) {
+        return Err(bad("Host is malformed"));
     }
     Ok(())
 }
 
-/// The characters of `uri-host [ ":" port ]` (RFC 3986 section 3.2), without looking at their order: the server
-/// does nothing with a host.
-fn is_authority(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+/// `uri-host [ ":" port ]` (RFC 3986 sections 3.2.2 and 3.2.3); both may be empty.
+fn is_host_and_port(authority: &[u8]) -> bool {
+    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+    if let [b'[', rest @ ..] = authority {
+        let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+        let address = std::str::from_utf8(&rest[..end]).unwrap_or_default();
+        return address.parse::<Ipv6Addr>().is_ok()
+            && matches!(&rest[end + 1..], [] | [b':', ..])
+            && is_port(rest[end + 1..].get(1..).unwrap_or_default());
+    }
+    let colon = authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len());
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+    authority[..colon].iter().all(is_of_name) && is_port(authority.get(colon + 1..).unwrap_or_default())
 }
 
 /// RFC 9112 section 6: how long the body is. Whatever could be read in two ways is refused.
@@ -217,7 +228,8 @@ fn refuse_codings<'b>(codings: impl Iterator<Item = &'b [u8]>) -> Refusal {
     }
 }
 
-const HEAD_TOO_LONG: Refusal = refusal(Status::HeadersTooLarge, "Request head is longer than 16384 bytes");
+const HEAD_TOO_LONG: Refusal =
+    refusal(Status::HeadersTooLarge, "Request head is longer than allowed (MAX_HEADER_SIZE)");
 const TARGET_TOO_LONG: Refusal = refusal(Status::UriTooLong, "Request target is longer than 8192 bytes");
 
 const fn refusal(status: Status, text: &'static str) -> Refusal {

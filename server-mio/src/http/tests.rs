@@ -19,7 +19,7 @@ struct Read {
 
 fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let parsed = http::parse(bytes, seen, &mut headers)?;
+    let parsed = http::parse(bytes, seen, &mut headers, MAX_HEAD_BYTES)?;
     Ok(parsed.map(|(request, head_bytes)| Read {
         method: request.method,
         target: request.target.to_owned(),
@@ -154,6 +154,15 @@ fn what_can_be_read_in_two_ways_is_refused() {
         ("a strange scheme", b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("a scheme without a host", b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("an authority with a user's blank", b"GET http://a\"b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("an IPv6 address without its end", b"GET http://[::1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("no IPv6 address in brackets", b"GET http://[::g]/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("something behind the brackets", b"GET http://[::1]80/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("brackets in a name", b"GET http://a[b]/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("two ports", b"GET http://a:1:2/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("a port in letters", b"GET http://a:b/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("a host that is an IPv6 address without its end", b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
+        ("a host that is an IPv6 address without brackets", b"GET / HTTP/1.1\r\nHost: ::1\r\n\r\n"),
+        ("a host with a port in letters", b"GET / HTTP/1.1\r\nHost: a:http\r\n\r\n"),
         ("a line feed alone", b"GET / HTTP/1.1\nHost: a\r\n\r\n"),
         ("line feeds alone everywhere", b"GET / HTTP/1.1\nHost: a\n\n"),
         ("a carriage return alone", b"GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n"),
@@ -242,7 +251,9 @@ const HANDSHAKE: &str = "GET /?peerId=1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocke
 /// The status of the refusal, or whether it makes a WebSocket.
 fn classify(head: &str) -> Result<bool, Status> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let Ok(Some((request, _))) = http::parse(head.as_bytes(), 0, &mut headers) else { panic!("{head}") };
+    let Ok(Some((request, _))) = http::parse(head.as_bytes(), 0, &mut headers, MAX_HEAD_BYTES) else {
+        panic!("{head}")
+    };
     match http::classify(&request) {
         Ok(Upgrade::No) => Ok(false),
         Ok(Upgrade::WebSocket { .. }) => Ok(true),

@@ -129,13 +129,13 @@ fn names_loopback(request: &Request<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{MAX_HEADERS, parse};
+    use crate::http::{MAX_HEAD_BYTES, MAX_HEADERS, parse};
 
     /// Judges `GET /x`, with these headers, from `remote`.
     fn judge(rules: &PageRules, shown: Shown, door: Door, remote: &str, headers: &str) -> u16 {
         let head = format!("GET /x HTTP/1.1\r\n{headers}\r\n");
         let mut room = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let (request, _) = parse(head.as_bytes(), 0, &mut room).unwrap().unwrap();
+        let (request, _) = parse(head.as_bytes(), 0, &mut room, MAX_HEAD_BYTES).unwrap().unwrap();
         let visitor = Visitor::of(door, remote.parse().ok(), &request);
         rules.judge(shown, visitor, &request).map_or_else(|refusal| refusal.status.code(), |()| 200)
     }

@@ -52,6 +52,7 @@ impl<N: Net> Server<N> {
         if self.connections.handshakes() > self.config.max_handshakes
             && let Some(oldest) = self.connections.oldest_handshake()
         {
+            self.meter.crowded_out += 1;
             log::debug!("{oldest:?} ended: more than {} handshakes", self.config.max_handshakes);
             self.connections.doom(oldest);
         }

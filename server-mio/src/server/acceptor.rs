@@ -20,6 +20,12 @@ impl Acceptor {
         Acceptor { max_sockets, is_pending: false, is_full: false, paused_until: None }
     }
 
+    /// From now on there may be so many; so many are `open`.
+    pub(crate) fn set_max_sockets(&mut self, max_sockets: usize, open: usize) {
+        self.max_sockets = max_sockets;
+        self.note_closed(open);
+    }
+
     /// The system says that somebody waits.
     pub(crate) fn note_pending(&mut self) {
         self.is_pending = true;
@@ -84,6 +90,17 @@ mod tests {
         assert!(!acceptor.may_accept(Time(0), 9));
         acceptor.note_closed(9);
         assert!(acceptor.may_accept(Time(0), 9));
+    }
+
+    #[test]
+    fn a_higher_limit_lets_it_accept_again_and_a_lower_one_stops_it() {
+        let mut acceptor = Acceptor::new(10);
+        acceptor.note_pending();
+        assert!(!acceptor.may_accept(Time(0), 10));
+        acceptor.set_max_sockets(20, 10);
+        assert!(acceptor.may_accept(Time(0), 10));
+        acceptor.set_max_sockets(5, 10);
+        assert!(!acceptor.may_accept(Time(0), 10));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Connections<S> {
     pub(super) parting: usize,
     /// To be read.
     pub(crate) ready: Vec<ConnId>,
+    /// Bytes that were queued since everything was flushed.
+    pub(super) unflushed_bytes: usize,
     /// To be flushed.
     pub(super) dirty: Vec<ConnId>,
     /// To be closed.
@@ -50,12 +52,18 @@ impl<S> Connections<S> {
             sent: Frames::default(),
             parting: 0,
             ready: Vec::new(),
+            unflushed_bytes: 0,
             dirty: Vec::new(),
             doomed: Vec::new(),
             overflowed: Vec::new(),
             handshakes: BTreeSet::new(),
             endings: BTreeSet::new(),
         }
+    }
+
+    /// From now on queues may hold so much.
+    pub(crate) fn set_max_queue_bytes(&mut self, max_queue_bytes: usize) {
+        self.max_queue_bytes = max_queue_bytes;
     }
 
     /// All sockets.
@@ -149,6 +157,11 @@ impl<S> Connections<S> {
         self.handshakes.first().map(|(_, id)| *id)
     }
 
+    /// The deadline of the one in [`Phase::Http`] that has come, or was answered, last.
+    pub(crate) fn newest_handshake(&self) -> Option<Time> {
+        self.handshakes.last().map(|(deadline, _)| *deadline)
+    }
+
     /// When something here is due at the latest.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let first = |set: &BTreeSet<(Time, ConnId)>| set.first().map(|(deadline, _)| *deadline);
@@ -199,6 +212,7 @@ impl<S> Connections<S> {
             connection.queue.give_buffer(self.pool.take());
         }
         write(connection.queue.room(bytes_at_most));
+        self.unflushed_bytes += bytes_at_most;
         self.owned_bytes = self.owned_bytes - before + connection.queue.capacity();
         if !connection.marks.is_dirty && !connection.marks.is_blocked {
             connection.marks.is_dirty = true;

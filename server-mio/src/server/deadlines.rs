@@ -10,7 +10,7 @@ impl<N: Net> Server<N> {
     /// When the next turn must begin at the latest.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let core = self.switchboard.poll_timeout().map(|(when, _)| when);
-        [core, self.connections.deadline(), self.acceptor.deadline(), self.drained_by]
+        [core, self.connections.deadline(), self.acceptor.deadline(), self.drain_deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -32,6 +32,7 @@ impl<N: Net> Server<N> {
 
     /// Half a request is answered with 408 (RFC 9110 section 15.5.9); a silent connection is just ended.
     fn end_handshake(&mut self, id: ConnId) {
+        self.meter.late += 1;
         let has_begun = self.connections.get_mut(id).is_some_and(|connection| match &connection.phase {
             Phase::Http(state) => !state.stash.is_empty() || state.body_bytes > 0,
             Phase::Open { .. } | Phase::Closing { .. } | Phase::Lingering => false,

@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 impl<S> Connections<S> {
     /// Writes once to every connection that got something in this turn.
     pub(crate) fn flush_all<N: Net<Socket = S>>(&mut self, net: &mut N) {
+        self.unflushed_bytes = 0;
         while let Some(id) = self.dirty.pop() {
             self.flush(net, id);
         }

@@ -25,10 +25,12 @@ use crate::meter::Meter;
 use crate::net::{Net, Ready};
 use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
+use crate::server::drain::Draining;
 use crate::server::exchange::Exchange;
+pub(crate) use crate::server::pool::MAX_POOL_BYTES;
 use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
-use peerpigeon_core::{Census, ConnId, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -51,8 +53,8 @@ pub struct Server<N: Net> {
     exchanges: BTreeMap<ConnId, Exchange>,
     /// What the core has answered to them, with its status, while other outputs are worked on.
     replies: Vec<(ConnId, u16, String)>,
-    /// When the process must have ended; `None` until it is asked to.
-    drained_by: Option<Time>,
+    /// `None` until the process is asked to end.
+    draining: Option<Draining>,
     /// What every read goes into; taken out while one is worked on.
     input: Vec<u8>,
     events: Vec<Ready>,
@@ -64,7 +66,7 @@ impl<N: Net> Server<N> {
     /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
     pub fn new(net: N, config: Config, gate: Box<dyn Gate>, boot: UnixMillis) -> Server<N> {
         Server {
-            switchboard: Switchboard::new(config.limits.clone(), boot),
+            switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
             tally: Tally::default(),
             meter: Meter::default(),
             connections: Connections::new(config.max_queue_bytes),
@@ -73,7 +75,7 @@ impl<N: Net> Server<N> {
             boot,
             exchanges: BTreeMap::new(),
             replies: Vec::new(),
-            drained_by: None,
+            draining: None,
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
             reading: Vec::new(),
@@ -114,6 +116,21 @@ impl<N: Net> Server<N> {
         self.close_ended();
         self.meter.turns.note(self.net.micros() - start, 1);
         Ok(())
+    }
+
+    /// Goes on with other settings. Limits of the core other than [`peerpigeon_core::LiveLimits`] stay as they are.
+    pub fn reconfigure(&mut self, config: Config, gate: Box<dyn Gate>) {
+        self.connections.set_max_queue_bytes(config.max_queue_bytes);
+        self.acceptor.set_max_sockets(config.max_sockets.min(MAX_SLOTS), self.connections.len());
+        let limits = config.limits.live();
+        self.config = Config { limits: self.config.limits.clone().with(limits), ..config };
+        self.gate = gate;
+        self.feed(Input::Adjust { limits });
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// Sockets that are open, WebSockets or not.
@@ -185,5 +202,8 @@ impl<N: Net> Server<N> {
     }
 }
 
+/// Bytes of one connection, its socket and what it owns aside.
+pub(crate) const CONNECTION_BYTES: usize = size_of::<connection::Connection<()>>();
+
 /// Bytes read from one connection in one turn at most.
-const INPUT_BYTES: usize = 64 * 1024;
+pub(crate) const INPUT_BYTES: usize = 64 * 1024;

@@ -19,6 +19,7 @@ impl<N: Net> Server<N> {
             }
             // An output may not be answered while others wait, so this comes after the last one.
             let Some(conn) = self.connections.overflowed.pop() else { break };
+            self.meter.full_queues += 1;
             self.switchboard.handle(self.now, Input::QueueFull { conn });
         }
     }
@@ -66,7 +67,10 @@ impl<S> crate::server::connections::Connections<S> {
     /// The core closes a connection: the close frame goes behind what is queued.
     fn close(&mut self, conn: ConnId, why: CloseReason, deadline: peerpigeon_core::Time) {
         let Some(connection) = self.get_mut(conn) else { return };
-        connection.marks.is_known = false;
+        if !std::mem::take(&mut connection.marks.is_known) {
+            // The loop ends it already, and the core has not got as far as to hear that.
+            return;
+        }
         self.queue_close(conn, Some(why.code().into()), why.text());
         self.advance(conn, Phase::Closing { decoder: Default::default() }, deadline);
     }
@@ -92,6 +96,7 @@ fn log_event(event: &Event) {
         | Event::ShelfEnded { .. }
         | Event::MailEnded { .. }
         | Event::Refused { .. }
+        | Event::Limited { .. }
         | Event::Handled { .. } => {}
     }
 }

@@ -16,12 +16,17 @@ pub(super) enum Received {
 }
 
 impl<N: Net> Server<N> {
-    /// Reads once from every connection that has something.
+    /// Reads once from every connection that has something. What this gives others to read is written at the end of the
+    /// turn, or earlier where it is so much that it would only lie around.
     pub(super) fn read_ready(&mut self) {
         std::mem::swap(&mut self.reading, &mut self.connections.ready);
         let mut room = std::mem::take(&mut self.input);
         for i in 0..self.reading.len() {
             self.read_one(self.reading[i], &mut room);
+            if self.connections.unflushed_bytes > MAX_UNFLUSHED_BYTES {
+                self.connections.flush_all(&mut self.net);
+            }
+            self.keep_to_budget();
         }
         self.reading.clear();
         self.input = room;
@@ -68,3 +73,7 @@ impl<N: Net> Server<N> {
         }
     }
 }
+
+/// Output that may gather in one turn: enough for one write per receiver in all but the largest turns, and little enough
+/// that a burst (thousands who announce at once) leaves no large hole in the heap.
+const MAX_UNFLUSHED_BYTES: usize = 2 * 1024 * 1024;

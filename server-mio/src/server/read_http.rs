@@ -2,8 +2,8 @@
 
 use crate::gate::Purpose;
 use crate::http::{
-    self, Answer, Frame, MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, Method, Refusal, Request, Status,
-    Upgrade, Visitor, Vitals,
+    self, Answer, Frame, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request, Status, Upgrade, Visitor,
+    Vitals,
 };
 use crate::net::{Door, Net};
 use crate::origins::AllowOrigin;
@@ -49,7 +49,7 @@ impl<N: Net> Server<N> {
         let received = if std::mem::take(&mut state.has_backlog) {
             Received::Bytes { count: 0, more: true }
         } else {
-            self.receive(id, &mut room[kept..=MAX_HEAD_BYTES])
+            self.receive(id, &mut room[kept..=self.config.max_head_bytes])
         };
         match received {
             Received::Bytes { count, more } => {
@@ -83,7 +83,7 @@ impl<N: Net> Server<N> {
                 }
             }
             let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            let next = match http::parse(&input[at..], state.seen, &mut headers) {
+            let next = match http::parse(&input[at..], state.seen, &mut headers, self.config.max_head_bytes) {
                 Ok(None) => {
                     state.seen = input.len() - at;
                     break;
@@ -137,6 +137,7 @@ impl<N: Net> Server<N> {
         let grant = match verdict {
             Ok(grant) => grant,
             Err(refusal) => {
+                self.meter.over_http_rate += u64::from(refusal.status == Status::TooManyRequests);
                 self.refuse(id, refusal, Some(request));
                 return Next::Nothing;
             }
@@ -235,7 +236,7 @@ impl<N: Net> Server<N> {
             max_connections: self.config.limits.connections,
             resident_bytes: self.net.resident_bytes(),
             process: self.net.process(),
-            is_draining: self.drained_by.is_some(),
+            is_draining: self.is_draining(),
         }
     }
 }

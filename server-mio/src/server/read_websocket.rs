@@ -31,7 +31,10 @@ impl<N: Net> Server<N> {
         let mut at = 0;
         while self.is_hearing(id) {
             match decoder.next(input, &mut at, self.config.max_message_bytes) {
-                Ok(Some(found)) => self.hear(id, found),
+                Ok(Some(found)) => {
+                    self.hear(id, found);
+                    self.keep_to_budget();
+                }
                 Ok(None) => break,
                 Err(violation) => {
                     self.refuse_frame(id, violation);
@@ -95,8 +98,9 @@ impl<N: Net> Server<N> {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         if matches!(connection.phase, Phase::Open { .. }) {
             let cause = if violation == Violation::TooBig { Gone::TooBig } else { Gone::ProtocolError };
-            self.connections.queue_close(conn, Some(violation.close_code()), violation.text());
+            // Deadlines that are due fire first, and what they bring may not follow the close frame.
             self.tell_gone(conn, cause);
+            self.connections.queue_close(conn, Some(violation.close_code()), violation.text());
         }
         let deadline = self.now + self.config.closing_timeout_ms;
         self.connections.advance(conn, Phase::Lingering, deadline);

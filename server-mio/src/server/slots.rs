@@ -24,6 +24,10 @@ impl<S> Slots<S> {
 
     /// Takes in what `make` builds for a new id.
     pub(crate) fn insert(&mut self, make: impl FnOnce(ConnId) -> Connection<S>) -> &mut Connection<S> {
+        if self.slab.len() == self.slab.capacity() {
+            // In steps instead of doubling: nearly all of what an idle connection costs here is its place.
+            self.slab.reserve_exact((self.slab.len() / 8).max(16));
+        }
         let entry = self.slab.vacant_entry();
         assert!(entry.key() < MAX_SLOTS, "the acceptor keeps to the number of slots");
         self.serial += 1;

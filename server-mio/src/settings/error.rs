@@ -39,6 +39,13 @@ pub enum SettingsError {
         /// What must hold.
         rule: String,
     },
+    /// The file that `CONFIG_FILE` names.
+    File {
+        /// Its path, and the line.
+        place: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// A variable `PEERPIGEON_…` that is no setting.
     UnknownVariable {
         /// Which.
@@ -100,6 +107,7 @@ impl fmt::Display for SettingsError {
                 write!(f, "{given}: goes with {missing}, which is not set")
             }
             SettingsError::Conflict { first, second, rule } => write!(f, "{first} with {second}: {rule}"),
+            SettingsError::File { place, detail } => write!(f, "{}: {detail}", Plain(place)),
             SettingsError::UnknownVariable { name, nearest } => {
                 write!(f, "{}: there is no such setting", Plain(name))?;
                 suggestion(f, nearest.as_deref())

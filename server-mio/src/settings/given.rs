@@ -1,10 +1,13 @@
 //! What the environment and the command line say.
 
+use super::file::{self, Entry};
 use super::token_order::{self, TokenOrder};
 use super::{ROWS, Row, Settings, SettingsError};
 use core::fmt;
 use lexopt::{Arg, Parser};
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,19 +40,25 @@ pub(super) enum Action {
 /// Where a value comes from; what comes later wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
+    /// In this line of the file.
+    File(usize),
     Variable,
     OwnVariable,
     Flag,
 }
 
 /// The values that are given, each with the spelling of its setting that won.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Given(Vec<(&'static str, Source, OsString)>);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    values: Vec<(&'static str, Source, OsString)>,
+    /// The file that some of them are from.
+    file: String,
+}
 
 /// Its values may be secrets.
 impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, source, _)| (name, source))).finish()
+        f.debug_list().entries(self.values.iter().map(|(name, source, _)| (name, source))).finish()
     }
 }
 
@@ -58,7 +67,7 @@ impl Given {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         flags: Vec<Flag>,
     ) -> Result<Given, SettingsError> {
-        let mut given = Given(Vec::new());
+        let mut given = Given::default();
         for (name, value) in environment {
             let Some(name) = name.to_str() else { continue };
             if let Some((row, source)) = variable(name, &value)? {
@@ -68,7 +77,33 @@ impl Given {
         for (row, value) in flags {
             given.insert(row, Source::Flag, value);
         }
+        if let Some(file) = given.text(CONFIG_FILE).map(PathBuf::from) {
+            given.read_file(&file)?;
+        }
         Ok(given)
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), SettingsError> {
+        self.file = path.to_string_lossy().into_owned();
+        let wrong = |line: Option<usize>, detail: String| {
+            let line = line.map_or(String::new(), |line| format!(":{line}"));
+            SettingsError::File { place: format!("{}{line}", path.to_string_lossy()), detail }
+        };
+        let bytes = fs::read(path).map_err(|error| wrong(None, error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong(None, "it is not UTF-8".to_owned()))?;
+        let entries = file::parse(&text).map_err(|(line, detail)| wrong(Some(line), detail.to_owned()))?;
+        for Entry { line, name, value } in entries {
+            let plain = name.strip_prefix(PREFIX).unwrap_or(&name);
+            // It is ours alone, so what is no setting is a mistake.
+            let Some((row, _)) = variable(&format!("{PREFIX}{plain}"), OsStr::new(""))
+                .map_err(|error| wrong(Some(line), error.to_string()))?
+                .filter(|(row, _)| row.name != CONFIG_FILE)
+            else {
+                return Err(wrong(Some(line), format!("{name} cannot be set in this file")));
+            };
+            self.insert(row, Source::File(line), value.into());
+        }
+        Ok(())
     }
 
     /// The value of the setting of this name, if one is given.
@@ -82,18 +117,19 @@ impl Given {
             Some(Source::Variable) | None => name.to_owned(),
             Some(Source::OwnVariable) => format!("{PREFIX}{name}"),
             Some(Source::Flag) => flag_of(name),
+            Some(Source::File(line)) => format!("{}:{line}: {name}", self.file),
         }
     }
 
     fn find(&self, name: &str) -> Option<&(&'static str, Source, OsString)> {
-        self.0.iter().find(|(given, _, _)| *given == name)
+        self.values.iter().find(|(given, _, _)| *given == name)
     }
 
     fn insert(&mut self, row: &'static Row, source: Source, value: OsString) {
-        match self.0.iter_mut().find(|(name, _, _)| *name == row.name) {
+        match self.values.iter_mut().find(|(name, _, _)| *name == row.name) {
             Some(there) if there.1 > source => {}
             Some(there) => *there = (row.name, source, value),
-            None => self.0.push((row.name, source, value)),
+            None => self.values.push((row.name, source, value)),
         }
     }
 }
@@ -214,6 +250,8 @@ fn nearest(name: &str, candidates: impl Iterator<Item = String>) -> Option<Strin
 const PREFIX: &str = "PEERPIGEON_";
 
 const CHECK: &str = "CHECK";
+
+const CONFIG_FILE: &str = "CONFIG_FILE";
 
 /// The subcommand.
 const TOKEN: &str = "token";

@@ -3,6 +3,7 @@
 use super::given::{Given, flag_of};
 use super::token_order::{self, OrderFlag};
 use super::{Group, Kind, ROWS, Row, Settings};
+use crate::worst_case::WorstCase;
 use core::fmt::Write as _;
 
 /// What `--help` shows; no line is longer than 100 characters.
@@ -31,7 +32,7 @@ pub fn help() -> String {
     text.replace(NO_BREAK, " ")
 }
 
-/// What `--check` shows: each setting, its value, and where that comes from.
+/// What `--check` shows: each setting, its value, and where that comes from; and the memory that they allow.
 #[must_use]
 pub fn effective(settings: &Settings, given: &Given) -> String {
     let values: Vec<String> = ROWS.iter().map(|row| format!("{}={}", row.name, row.show(settings))).collect();
@@ -44,6 +45,7 @@ pub fn effective(settings: &Settings, given: &Given) -> String {
         };
         line(&mut text, format_args!("{value:width$}  # {source}"));
     }
+    line(&mut text, format_args!("{}", WorstCase::of(settings).to_string().trim_end()));
     text
 }
 
@@ -73,6 +75,7 @@ fn in_a_sentence(row: &Row) -> String {
         | Kind::Host
         | Kind::Mode
         | Kind::Endpoint
+        | Kind::Path
         | Kind::Addresses
         | Kind::Origins
         | Kind::Tokens => Ok(()),

@@ -27,6 +27,8 @@ pub struct Row {
     /// What it does, in a sentence.
     pub help: &'static str,
     show: fn(&Settings) -> String,
+    is_same: fn(&Settings, &Settings) -> bool,
+    copy: fn(&Settings, &mut Settings),
 }
 
 impl Row {
@@ -34,6 +36,17 @@ impl Row {
     #[must_use]
     pub fn show(&self, settings: &Settings) -> String {
         (self.show)(settings)
+    }
+
+    /// Whether it has the same value in both, secret or not.
+    #[must_use]
+    pub fn is_same(&self, one: &Settings, other: &Settings) -> bool {
+        (self.is_same)(one, other)
+    }
+
+    /// Gives it the same value in the second as in the first.
+    pub fn copy(&self, from: &Settings, to: &mut Settings) {
+        (self.copy)(from, to);
     }
 }
 
@@ -114,6 +127,8 @@ macro_rules! settings {
             kind: $kind,
             help: $help,
             show: |settings| settings.$field.show(),
+            is_same: |one, other| one.$field == other.$field,
+            copy: |from, to| to.$field = from.$field.clone(),
         },)*];
 
         impl Settings {
@@ -181,9 +196,21 @@ settings! { |memory|
         "Addresses without limits per address; a proxy on the same host would share one.";
     Connections: "HANDSHAKE_TIMEOUT" handshake_timeout: u64 = "10000", Kind::millis(10, 600_000),
         "How long a client may take for its request.";
+    Connections: "MAX_HANDSHAKES" max_handshakes: usize = "1024", Kind::number(1, 1_000_000),
+        "Sockets at once that are no WebSockets (yet); one more ends the one that has been silent for longest.";
+    Connections: "MAX_HEADER_SIZE" max_header_size: usize = "16384", Kind::bytes(KIB, 32 * KIB),
+        "Size of the head of a request.";
 
     Peers: "INTRODUCTIONS" introductions: u8 = "16", Kind::number(1, 50),
         "Peers that a newcomer is introduced to at least; in smaller networks everybody.";
+    Peers: "MAX_ACQUAINTANCES" max_acquaintances: u32 = "256", Kind::number(50, 10_000),
+        "Peers that one peer can have been introduced to; one that has as many is passed over.";
+    Peers: "MAX_NETWORKS" max_networks: u32 = "4000", Kind::number(1, 10_000_000),
+        "Networks at once, those included that only a mailbox remembers.";
+    Peers: "MAX_NETWORK_NAME" max_network_name: u32 = "128", Kind::bytes(16, 64 * KIB),
+        "Length of the name of a network.";
+    Peers: "MAX_ANNOUNCED_DATA" max_announced_data: u32 = "4096", Kind::bytes(64, MIB),
+        "What a peer may announce of itself.";
     Peers: "REINTRODUCE_INTERVAL" reintroduce_interval: u64 = "240000", Kind::millis(100, DAY).or_zero("never"),
         "How often each peer is introduced again; clients forget peers that they never dialled after 5 minutes.";
     Peers: "DUPLICATE_PEER" duplicate_peer: DuplicatePeer = "challenge",
@@ -208,6 +235,16 @@ settings! { |memory|
         "Messages per second from one peer.";
     Messages: "MESSAGE_BURST" message_burst: u32 = "2000", Kind::number(1, 1_000_000),
         "Messages that a peer may send at once before `MESSAGE_RATE` counts.";
+    Messages: "MAX_JSON_DEPTH" max_json_depth: u32 = "128", Kind::number(8, 1_000_000),
+        "How deep objects and arrays may lie in each other in a message, which is itself the first level.";
+
+    Messages: "BYTE_RATE" byte_rate: u32 = "1048576", Kind::bytes(KIB, GIB).or_zero("no limit"),
+        "Bytes of messages per second from one peer.";
+    Messages: "BYTE_BURST" byte_burst: u32 = "MAX_MESSAGE_SIZE + 4194304"
+        => max_message_size + 4_194_304, Kind::bytes(KIB, GIB),
+        "Bytes of messages that a peer may send at once before `BYTE_RATE` counts.";
+    Messages: "MAX_FAN_OUT" max_fan_out: u32 = "1048576", Kind::bytes(KIB, GIB),
+        "What one message may become that goes to all acquaintances of its sender.";
 
     Mailbox: "MESSAGE_TTL" message_ttl: u64 = "300000", Kind::millis(10, DAY).or_zero("no mailbox"),
         "How long a message waits for a peer.";
@@ -218,6 +255,8 @@ settings! { |memory|
     Mailbox: "MAILBOX_TOTAL_BYTES" mailbox_total_bytes: u64 = "16777216", Kind::bytes(KIB, 1_024 * GIB),
         "Size of all that is kept.";
 
+    Process: "CONFIG_FILE" config_file: Option<PathBuf> = "", Kind::Path,
+        "File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.";
     Process: "CLEANUP_INTERVAL" cleanup_interval: u64 = "60000", Kind::millis(10, DAY),
         "How often expired state is swept.";
     Process: "SHUTDOWN_TIMEOUT" shutdown_timeout: u64 = "8000", Kind::millis(1, 600_000).or_zero("at once"),

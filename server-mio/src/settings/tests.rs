@@ -83,7 +83,15 @@ fn each_setting_of_the_core_reaches_it() {
         ("PONG_TIMEOUT", "700", Limits { pong_timeout_ms: 700, ..default.clone() }),
         ("PEER_TIMEOUT", "70000", Limits { peer_timeout_ms: 70_000, ..default.clone() }),
         ("MESSAGE_RATE", "7", Limits { message_rate_per_second: 7, ..default.clone() }),
+        ("MAX_JSON_DEPTH", "8", Limits { nesting_levels: 8, ..default.clone() }),
         ("MESSAGE_BURST", "7", Limits { message_burst: 7, ..default.clone() }),
+        ("BYTE_RATE", "7000", Limits { byte_rate_per_second: 7_000, ..default.clone() }),
+        ("BYTE_BURST", "7000000", Limits { byte_burst: 7_000_000, ..default.clone() }),
+        ("MAX_FAN_OUT", "7000", Limits { fan_out_bytes: 7_000, ..default.clone() }),
+        ("MAX_ACQUAINTANCES", "70", Limits { acquaintances: 70, ..default.clone() }),
+        ("MAX_NETWORKS", "7", Limits { networks: 7, ..default.clone() }),
+        ("MAX_NETWORK_NAME", "70", Limits { network_name_bytes: 70, ..default.clone() }),
+        ("MAX_ANNOUNCED_DATA", "70", Limits { announced_data_bytes: 70, ..default.clone() }),
         ("MESSAGE_TTL", "700", Limits { message_ttl_ms: 700, ..default.clone() }),
         ("MAILBOX_MESSAGES", "7", Limits { mailbox_messages: 7, ..default.clone() }),
         ("MAILBOX_BYTES", "7000", Limits { mailbox_bytes: 7_000, ..default.clone() }),
@@ -100,6 +108,7 @@ fn two_values(row: &Row) -> [String; 2] {
         // What must fit with other settings.
         ("MAX_QUEUE_SIZE", _) => ("3000000", "4000000"),
         ("MEMORY_BUDGET", _) => ("30000000", "40000000"),
+        ("BYTE_BURST", _) => ("2000000", "3000000"),
         ("MAX_MESSAGE_SIZE", _) => ("2000", "3000"),
         ("PING_INTERVAL", _) => ("5000", "6000"),
         ("PEER_TIMEOUT", _) => ("70000", "80000"),
@@ -118,6 +127,7 @@ fn two_values(row: &Row) -> [String; 2] {
         (_, Kind::Mode) => ("600", "0"),
         (_, Kind::Host) => ("0.0.0.0", "::1"),
         (_, Kind::Endpoint) => ("127.0.0.1:9464", "[::1]:0"),
+        (_, Kind::Path) => ("/dev/null", "/dev/../dev/null"),
         (_, Kind::Addresses) => ("10.0.0.0/8", "192.0.2.1,2001:db8::/32"),
         (_, Kind::Origins) => ("https://a.example", "https://*.b.example,null"),
         (_, Kind::Tokens) => ("first", "second"),
@@ -244,7 +254,9 @@ fn help_and_version_work_whatever_else_is_wrong() {
 fn check_shows_each_setting_in_force_and_where_it_comes_from() {
     let environment = [("MAX_CONNECTIONS", "5"), ("PEERPIGEON_HOST", "::"), ("AUTH_TOKEN", "s3cret")];
     let text = checked(&environment, &["--port=0"]);
-    assert_eq!(text.lines().count(), ROWS.len());
+    let (settings, memory) = text.split_at(text.find("# memory at worst: ").unwrap());
+    assert!(memory.lines().count() > 10 && memory.lines().all(|line| line.starts_with("# ")), "{memory}");
+    assert_eq!(settings.lines().count(), ROWS.len());
     for (row, line) in ROWS.iter().zip(text.lines()) {
         assert!(line.starts_with(&format!("{}=", row.name)), "{line}");
     }

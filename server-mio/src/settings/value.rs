@@ -35,6 +35,8 @@ pub enum Kind {
     Mode,
     /// A [`SocketAddr`].
     Endpoint,
+    /// A path.
+    Path,
     /// An [`AddressList`].
     Addresses,
     /// An [`Origins`].
@@ -98,6 +100,7 @@ impl Kind {
             Kind::Host => "ADDRESS",
             Kind::Mode => "OCTAL",
             Kind::Endpoint => "ADDRESS:PORT",
+            Kind::Path => "FILE",
             Kind::Addresses | Kind::Origins => "LIST",
             Kind::Tokens => "TOKEN",
             Kind::Secret => "SECRET",
@@ -129,6 +132,7 @@ impl fmt::Display for Kind {
             ),
             Kind::Mode => f.write_str("an octal number from 0 to 777, as of chmod"),
             Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
+            Kind::Path => f.write_str("the path of a file"),
             Kind::Addresses => {
                 f.write_str("a comma list of addresses and networks such as 10.0.0.0/8,::1, or none")
             }

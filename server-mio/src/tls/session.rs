@@ -149,7 +149,6 @@ impl Session {
     }
 
     /// Bytes of memory that it owns beside itself, as far as they depend on the client.
-    #[cfg(test)]
     pub(crate) fn buffered_bytes(&self) -> usize {
         self.partial.capacity() + self.unread.capacity() + self.unsent.capacity()
     }

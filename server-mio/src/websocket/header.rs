@@ -1,8 +1,6 @@
 //! One frame header, checked as far as its own bytes allow.
 
 use crate::websocket::Violation;
-use std::io::Cursor;
-use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// Bytes of the longest header of a masked frame.
@@ -47,20 +45,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let Some(&second) = bytes.get(1) else { return Ok(None) };
     check_second(kind, second)?;
     check_length(second, bytes)?;
-    let mut cursor = Cursor::new(bytes);
-    // The one error of `parse` on a slice is an unknown opcode, which has been refused already.
-    let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Violation::UnknownOpcode)?;
-    let Some((FrameHeader { is_final, mask: Some(mask), .. }, payload_bytes)) = parsed else {
-        return Ok(None);
+    let (payload_bytes, rest) = match (second & 0x7f, &bytes[2..]) {
+        (126, [a, b, rest @ ..]) => (u64::from(u16::from_be_bytes([*a, *b])), rest),
+        (127, [a, b, c, d, e, f, g, h, rest @ ..]) => {
+            (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), rest)
+        }
+        (126 | 127, _) => return Ok(None),
+        (short, rest) => (u64::from(short), rest),
     };
-    let header_bytes = if second & 0x7f == 126 {
-        8
-    } else if second & 0x7f == 127 {
-        14
-    } else {
-        6
-    };
-    Ok(Some(Header { kind, is_final, mask, payload_bytes, header_bytes }))
+    let Some(mask) = rest.first_chunk::<4>() else { return Ok(None) };
+    let header_bytes = bytes.len() - rest.len() + mask.len();
+    Ok(Some(Header { kind, is_final: first & 0x80 != 0, mask: *mask, payload_bytes, header_bytes }))
 }
 
 fn check_first(first: u8) -> Result<Kind, Violation> {

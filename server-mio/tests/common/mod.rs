@@ -111,9 +111,9 @@ pub fn next(socket: &mut WebSocket<impl std::io::Read + std::io::Write>) -> Stri
 
 /// Sends a request and reads all that comes until the end.
 pub fn exchange(mut stream: impl std::io::Read + std::io::Write, request: &str) -> String {
-    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    // A reset behind the answer is as good an end as any.
+    // Who is refused before it has sent all sees a reset; behind the answer that is as good an end as any.
+    let _ = stream.write_all(request.as_bytes());
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }

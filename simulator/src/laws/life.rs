@@ -143,6 +143,7 @@ impl Law for Life {
             | Event::ShelfEnded { .. }
             | Event::Refused { .. }
             | Event::Handled { .. }
+            | Event::Limited { .. }
             | Event::Swept { .. } => {}
         }
         Ok(())

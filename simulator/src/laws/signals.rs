@@ -55,6 +55,7 @@ impl Law for Signals {
             | Event::Handled { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }
+            | Event::Limited { .. }
             | Event::Swept { .. } => {}
         }
         Ok(())

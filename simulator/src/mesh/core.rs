@@ -24,7 +24,7 @@ impl Core {
     pub(super) fn new(peers: u32) -> Core {
         let limits = Limits { connections: peers.saturating_mul(2), ..Limits::default() };
         Core {
-            board: Switchboard::new(limits, UnixMillis(1_700_000_000_000)),
+            board: Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0),
             notices: Vec::new(),
             pinged: Vec::new(),
             text: String::new(),

@@ -88,7 +88,7 @@ impl Model {
     fn begin(&mut self, scene: Scene<'_>) {
         let Some((conn, text)) = scene.ledger.texts.front() else { return };
         if self.current.is_none() {
-            let limited = self.paces.get_mut(conn).map(|pace| pace.look(scene.now, &self.limits));
+            let limited = self.paces.get_mut(conn).map(|pace| pace.look(text.len(), scene.now, &self.limits));
             let outcomes = self.outcomes(scene, *conn, text);
             let broadcast = outcomes.contains(&Outcome::Broadcast);
             let audience = || scene.ledger.peer_at(*conn).map(|peer| self.rounds.acquaintances(peer));
@@ -113,7 +113,7 @@ impl Model {
         pace.charge(2);
         // Its next message may have come with this one.
         if let Some(current) = self.current.as_mut().filter(|current| current.conn == conn) {
-            current.limited = pace.look(scene.now, &self.limits);
+            current.limited = pace.look(current.text.len(), scene.now, &self.limits);
         }
     }
 
@@ -131,7 +131,9 @@ impl Model {
             current.limited
         );
         if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
-            pace.spend(current.caused);
+            let times =
+                1 + current.audience.as_ref().map_or(0, |_| usize::try_from(current.caused).unwrap_or(0));
+            pace.spend(current.text.len() * times, current.caused);
         }
         Ok(current)
     }
@@ -433,7 +435,7 @@ impl Law for Model {
                     self.frames.shelves.ended(conn, end)?;
                 }
             }
-            Event::Held { .. } | Event::Swept { .. } => {}
+            Event::Held { .. } | Event::Limited { .. } | Event::Swept { .. } => {}
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Model {
     pub(super) fn outcomes(&self, scene: Scene<'_>, conn: ConnId, text: &str) -> Vec<Outcome> {
         let message = match Said::read(text) {
             Said::NotJson => return vec![Outcome::Refuse(ErrorCode::InvalidJson)],
-            Said::NotObject => return vec![Outcome::Refuse(ErrorCode::InvalidMessage)],
+            Said::NotObject | Said::TooDeep => return vec![Outcome::Refuse(ErrorCode::InvalidMessage)],
             Said::Message(message) => message,
         };
         if !message.value("type").is_string() {

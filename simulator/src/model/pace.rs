@@ -1,11 +1,12 @@
-//! The rate limit, slow and obvious: a bucket of messages that fills with time.
+//! The rate limits, slow and obvious: buckets of messages and of bytes that fill with time.
 
 use peerpigeon_core::{Limits, Time};
 
-/// Thousandths of a message: a rate of one per second adds one each ms.
+/// Thousandths of a message or a byte: a rate of one per second adds one each ms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     left: u64,
+    bytes_left: u64,
     at: Time,
 }
 
@@ -14,27 +15,40 @@ const DOUBT: u64 = 1_000;
 
 impl Pace {
     pub(crate) fn new(now: Time, limits: &Limits) -> Pace {
-        Pace { left: u64::from(limits.message_burst) * 1_000, at: now }
+        Pace {
+            left: u64::from(limits.message_burst) * 1_000,
+            bytes_left: u64::from(limits.byte_burst) * 1_000,
+            at: now,
+        }
     }
 
     fn refill(&mut self, now: Time, limits: &Limits) {
-        let more = now.since(self.at).saturating_mul(limits.message_rate_per_second.into());
-        self.left = self.left.saturating_add(more).min(u64::from(limits.message_burst) * 1_000);
+        let elapsed = now.since(self.at);
+        let fill = |left: u64, rate: u32, burst: u32| {
+            left.saturating_add(elapsed.saturating_mul(rate.into())).min(u64::from(burst) * 1_000)
+        };
+        self.left = fill(self.left, limits.message_rate_per_second, limits.message_burst);
+        self.bytes_left = fill(self.bytes_left, limits.byte_rate_per_second, limits.byte_burst);
         self.at = now;
     }
 
-    /// Whether a message may be refused now, and whether it may pass.
-    pub(crate) fn look(&mut self, now: Time, limits: &Limits) -> (bool, bool) {
-        if limits.message_rate_per_second == 0 {
-            return (false, true);
-        }
+    /// Whether a message of so many bytes may be refused now, and whether it may pass.
+    pub(crate) fn look(&mut self, bytes: usize, now: Time, limits: &Limits) -> (bool, bool) {
         self.refill(now, limits);
-        (self.left < 1_000 + DOUBT, self.left + DOUBT >= 1_000)
+        let bytes = bytes as u64 * 1_000;
+        // Within another message of this size both are right.
+        let refused = limits.byte_rate_per_second > 0 && self.bytes_left < 2 * bytes;
+        let passes = limits.byte_rate_per_second == 0 || 2 * self.bytes_left >= bytes;
+        if limits.message_rate_per_second == 0 {
+            return (refused, passes);
+        }
+        (refused || self.left < 1_000 + DOUBT, passes && self.left + DOUBT >= 1_000)
     }
 
     /// A message passed, and made the server send so many others: an announce counts with its introductions.
-    pub(crate) fn spend(&mut self, caused: u64) {
+    pub(crate) fn spend(&mut self, bytes: usize, caused: u64) {
         self.charge(1 + caused);
+        self.bytes_left = self.bytes_left.saturating_sub(bytes as u64 * 1_000);
     }
 
     /// So many messages more.

@@ -288,6 +288,7 @@ impl Ledger {
             | Event::MailEnded { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }
+            | Event::Limited { .. }
             | Event::Swept { .. } => {}
         }
     }
@@ -329,7 +330,7 @@ impl Ledger {
         let said = self.texts.front().map(|(_, text)| text.as_str()).map(Said::read);
         let name = match said {
             Some(Said::Message(message)) => Message::network(&message).unwrap_or_default(),
-            Some(Said::NotJson | Said::NotObject) | None => String::new(),
+            Some(Said::NotJson | Said::NotObject | Said::TooDeep) | None => String::new(),
         };
         let entry = self.networks.entry(network);
         entry.or_insert_with(|| Network { name, members: BTreeSet::new() }).members.insert(peer);
@@ -371,7 +372,7 @@ impl Party {
 
 /// The messages of a batch; `None` where the body is no batch.
 pub(crate) fn posted_texts(body: &str) -> Option<Vec<&str>> {
-    let Said::Message(message) = Said::read(body) else { return None };
+    let message: Message<'_> = serde_json::from_str(body).ok()?;
     let texts: Vec<&RawValue> = serde_json::from_str(message.raw("messages")?).ok()?;
     Some(texts.into_iter().map(RawValue::get).collect())
 }

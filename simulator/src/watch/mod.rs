@@ -82,7 +82,7 @@ impl Watch {
     pub(crate) fn new(limits: &Limits, boot: UnixMillis, care: Care) -> Watch {
         let laws = laws::all(limits, boot, care.choices);
         let limits = limits.clone();
-        let fresh = Box::new(move || Switchboard::new(limits.clone(), boot));
+        let fresh = Box::new(move || Switchboard::new(limits.clone(), boot, 0));
         Watch {
             board: fresh(),
             ledger: Ledger::default(),

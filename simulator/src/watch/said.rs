@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use peerpigeon_core::{Signal, Spelling, Verb};
+use peerpigeon_core::{Limits, Signal, Spelling, Verb};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -13,6 +13,8 @@ use serde_json::value::RawValue;
 pub(crate) enum Said<'a> {
     NotJson,
     NotObject,
+    /// Nested deeper than [`Limits::nesting_levels`] allows by default; no scenario sets another limit.
+    TooDeep,
     Message(Message<'a>),
 }
 
@@ -31,6 +33,9 @@ impl<'a> Said<'a> {
     pub(crate) fn read(text: &'a str) -> Said<'a> {
         if serde_json::from_str::<&RawValue>(text).is_err() {
             return Said::NotJson;
+        }
+        if nesting(text) > Limits::default().nesting_levels {
+            return Said::TooDeep;
         }
         serde_json::from_str(text).map_or(Said::NotObject, Said::Message)
     }
@@ -118,6 +123,25 @@ impl<'de> Deserialize<'de> for Message<'de> {
         }
         from.deserialize_map(Fields)
     }
+}
+
+/// How deep objects and arrays lie in each other in a JSON text.
+fn nesting(text: &str) -> u32 {
+    let (mut open, mut most, mut in_string, mut escaped) = (0, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                open += 1;
+                most = most.max(open);
+            }
+            b'}' | b']' if !in_string => open -= 1,
+            _ => {}
+        }
+    }
+    most
 }
 
 #[cfg(test)]

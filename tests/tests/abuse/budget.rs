@@ -36,6 +36,7 @@ fn an_attack_that_fills_everything_stays_below_what_the_settings_allow() {
         ("MAILBOX_BYTES", (64 * 1024).to_string()),
         ("MAILBOX_TOTAL_BYTES", MAIL.to_string()),
         ("MESSAGE_RATE", "0".to_owned()),
+        ("BYTE_RATE", "0".to_owned()),
         ("REINTRODUCE_INTERVAL", "0".to_owned()),
     ];
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -6,6 +6,7 @@ use crate::http::exposition::{Exposition, Label, labelled, seconds};
 use crate::http::pages::Vitals;
 use crate::http::{Answer, Status};
 use crate::meter::FrameKind;
+use peerpigeon_core::CloseReason;
 use std::borrow::Cow;
 use std::env::consts;
 
@@ -18,6 +19,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
     messages(&mut to, vitals);
     frames(&mut to, vitals);
     kept(&mut to, vitals);
+    limits(&mut to, vitals);
     memory(&mut to, vitals);
     time(&mut to, vitals);
     Answer {
@@ -181,6 +183,36 @@ fn kept(to: &mut Exposition, vitals: &Vitals<'_>) {
         "peerpigeon_inbox_messages_ended_total",
         "Messages that left their inbox, by how.",
         labelled("end", tally.shelf_ended()),
+    );
+}
+
+/// Every limit of the table in `docs/OPERATIONS.md`.
+fn limits(to: &mut Exposition, vitals: &Vitals<'_>) {
+    let (tally, meter) = (vitals.tally, vitals.meter);
+    let closed = |wanted: CloseReason| -> u64 {
+        tally.closes().filter(|(why, _)| *why == wanted).map(|(_, count)| count).sum()
+    };
+    let answered = |wanted: Status| -> u64 {
+        meter.answers().filter(|(status, _)| *status == wanted).map(|(_, count)| count).sum()
+    };
+    let too_big = answered(Status::ContentTooLarge)
+        + tally.lost().filter(|(how, _)| *how == "too-big").map(|(_, count)| count).sum::<u64>();
+    let of_the_loop = [
+        ("MAX_CONNECTIONS", closed(CloseReason::MaximumConnections)),
+        ("MAX_CONNECTIONS_PER_IP", closed(CloseReason::TooManyFromAddress)),
+        ("CONNECTION_RATE_PER_IP", meter.turned_away),
+        ("MAX_HANDSHAKES", meter.crowded_out),
+        ("HANDSHAKE_TIMEOUT", meter.late),
+        ("MAX_HEADER_SIZE", answered(Status::HeadersTooLarge)),
+        ("HTTP_RATE", meter.over_http_rate),
+        ("MAX_MESSAGE_SIZE", too_big),
+        ("MAX_QUEUE_SIZE", meter.full_queues),
+        ("MEMORY_BUDGET", meter.shed),
+    ];
+    to.counters(
+        "peerpigeon_limit_reached_total",
+        "How often each limit was met, by the setting that it is.",
+        labelled("setting", of_the_loop.into_iter().chain(tally.limited())),
     );
 }
 

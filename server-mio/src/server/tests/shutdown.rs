@@ -36,6 +36,29 @@ fn everybody_is_told_and_the_loop_ends_when_they_have_answered() {
 }
 
 #[test]
+fn a_request_that_is_under_way_when_the_end_begins_is_answered() {
+    let mut bench = Bench::new();
+    let (idle, late) = (bench.connect(), bench.connect());
+    bench.ask(idle, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.pass(1_000);
+    let _ = bench.connect();
+    let early = bench.connect();
+    bench.settle();
+    bench.world.borrow_mut().stop();
+    bench.turn();
+    assert!(!bench.server.is_over());
+    bench.pass(100);
+    bench.send(early, handshake(ID_A).as_bytes());
+    bench.settle();
+    let text = bench.take_text(early);
+    assert!(text.starts_with("HTTP/1.1 101 ") && text.contains("Server shutting down"), "{text}");
+    bench.send(early, &client_frame(8, b"\x03\xe9"));
+    bench.run();
+    assert_eq!(bench.world.borrow().now, Time(1_250), "not for longer, and not for those who are just idle");
+    assert!(bench.take_text(late).is_empty());
+}
+
+#[test]
 fn a_client_that_does_not_answer_holds_nobody_up_for_longer_than_the_timeout() {
     let mut bench = Bench::new();
     let (a, b) = bench.open_two();
@@ -66,10 +89,11 @@ fn a_server_without_peers_ends_at_once_whoever_keeps_a_page_open() {
     let mut bench = Bench::new();
     let client = bench.connect();
     bench.ask(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.pass(1_000);
     bench.world.borrow_mut().stop();
     bench.world.borrow_mut().stop();
     bench.run();
-    assert_eq!(bench.world.borrow().now, Time(0));
+    assert_eq!(bench.world.borrow().now, Time(1_000));
 }
 
 #[test]

@@ -281,3 +281,31 @@ fn an_idle_connection_owns_no_buffer() {
     bench.pass(10_000);
     assert_eq!(bench.server.buffered_bytes(), 0);
 }
+
+/// A client whose deadline has passed, and whose last frame comes in the turn that notices that.
+fn last_words_with_a_deadline(
+    limits: impl FnOnce(&mut peerpigeon_core::Limits),
+    frame: &[u8],
+) -> Vec<(u8, Vec<u8>)> {
+    let mut bench = Bench::with(|config| limits(&mut config.limits));
+    let client = bench.open(ID_A);
+    let late = bench.world.borrow().now + 900;
+    bench.world.borrow_mut().now = late;
+    bench.send(client, frame);
+    bench.settle();
+    bench.take_frames(client)
+}
+
+#[test]
+fn a_close_frame_is_the_last_one_even_when_a_deadline_is_due() {
+    let orphan = [0x09, 0x80, 1, 2, 3, 4];
+    let closing = client_frame(8, &1000_u16.to_be_bytes());
+    for (frame, code) in [(&orphan[..], 1002), (&closing, 1000)] {
+        let frames = last_words_with_a_deadline(|limits| limits.ping_interval_ms = 500, frame);
+        let close = close_of(&frames).map(|(code, _)| code);
+        assert_eq!(close, Some(code), "pinged in the same turn: {frames:?}");
+        let frames = last_words_with_a_deadline(|limits| limits.peer_timeout_ms = 500, frame);
+        let opcodes: Vec<u8> = frames.iter().map(|(opcode, _)| *opcode).collect();
+        assert_eq!(opcodes, [8], "given up in the same turn: {frames:?}");
+    }
+}

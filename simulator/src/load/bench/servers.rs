@@ -50,7 +50,8 @@ impl Contestant {
             Contestant::Ours => {
                 command.arg(&options.server);
                 // Without the limits that are there to stop what a load generator does.
-                command.envs([("MESSAGE_RATE", "0"), ("MAX_CONNECTIONS", "100000"), ("LOG_LEVEL", "error")]);
+                command.envs([("MESSAGE_RATE", "0"), ("BYTE_RATE", "0")]);
+                command.envs([("MAX_CONNECTIONS", "100000"), ("LOG_LEVEL", "error")]);
             }
             Contestant::Limit => {
                 command.arg(std::env::current_exe()?).args(["limit-relay", "--port", &port.to_string()]);
