@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use peerpigeon_simulator::scenario::Scenario;
-use peerpigeon_simulator::{Report, Violation, diagram, mesh, run, shrink, sweep};
+use peerpigeon_simulator::{Report, Violation, diagram, load, mesh, run, shrink, sweep};
 
 use args::{Args, What};
 
@@ -52,6 +52,7 @@ fn main() -> ExitCode {
 fn subcommand() -> Option<ExitCode> {
     let mut words = env::args_os().skip(1);
     match words.next()?.to_str()? {
+        "load" => Some(load::main(words)),
         "mesh" => Some(mesh::main(words)),
         _ => None,
     }
