@@ -12,6 +12,7 @@
 
 pub mod client;
 mod diagram;
+mod html;
 mod laws;
 pub mod load;
 pub mod mesh;
@@ -27,6 +28,7 @@ pub mod transcript;
 mod watch;
 mod world;
 
+pub use html::html;
 pub use run::{Place, Report, Violation, diagram, run};
 pub use shrink::shrink;
 pub use sweep::{Failure, sweep};

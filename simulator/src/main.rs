@@ -2,14 +2,14 @@
 
 mod args;
 
-use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
+use std::{env, fs};
 
 use peerpigeon_simulator::scenario::Scenario;
-use peerpigeon_simulator::{Report, Violation, diagram, load, mesh, run, shrink, sweep};
+use peerpigeon_simulator::{Report, Violation, diagram, html, load, mesh, run, shrink, sweep};
 
 use args::{Args, What};
 
@@ -64,7 +64,7 @@ fn one(scenario: &Scenario, args: &Args, again: &str) -> ExitCode {
     match run(scenario) {
         Ok(report) => {
             let seconds = begin.elapsed().as_secs_f64();
-            if let Err(error) = save(scenario, args) {
+            if let Err(error) = save(scenario, args).and_then(|()| draw_page(scenario, args, again)) {
                 return print(&format!("{error}\n"));
             }
             print(&format!("{}\n", told(&report, seconds)))
@@ -103,7 +103,8 @@ fn many(seeds: std::ops::Range<u64>, args: &Args) -> ExitCode {
             }
         },
     );
-    for failure in &failures {
+    // From the last to the first, whose page then is the one that stays.
+    for failure in failures.iter().rev() {
         let scenario = draw(failure.seed, args);
         blame(&scenario, &failure.violation, args, &again(failure.seed, args));
     }
@@ -113,6 +114,9 @@ fn many(seeds: std::ops::Range<u64>, args: &Args) -> ExitCode {
 /// Says what is wrong, what happened before, how to see it again, and what remains of it when made small.
 fn blame(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
     let last = diagram(scenario, args.lines);
+    if let Err(error) = draw_page(scenario, args, again) {
+        let _ = writeln!(io::stderr(), "simulate: {error}");
+    }
     let mut text = format!("\n{violation}\nseed: {}\nagain: {again}\n\n{last}", scenario.seed);
     if let Some((small, violation)) = shrink(scenario, SHRINKING) {
         let picture = diagram(&small, args.lines);
@@ -134,6 +138,12 @@ fn draw(seed: u64, args: &Args) -> Scenario {
 fn again(seed: u64, args: &Args) -> String {
     let peers = args.peers.map_or_else(String::new, |peers| format!(" --peers {peers}"));
     format!("simulate --seed {seed}{peers}")
+}
+
+fn draw_page(scenario: &Scenario, args: &Args, again: &str) -> Result<(), String> {
+    let Some(path) = &args.html else { return Ok(()) };
+    let page = html(scenario, again, args.lines);
+    fs::write(path, page).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 fn save(scenario: &Scenario, args: &Args) -> Result<(), String> {

@@ -245,7 +245,9 @@ impl<'a> World<'a> {
                 self.sockets.remove(&conn);
             }
         }
-        self.peak = peak(&self.peak, &self.watch.census());
+        let census = self.watch.census();
+        self.peak = peak(&self.peak, &census);
+        self.record.gauges(self.now, census);
         Ok(())
     }
 
