@@ -11,6 +11,7 @@ use core::mem;
 use crate::inboxes::Inbox;
 use crate::pace::Pace;
 use crate::peers::{Peer, Standing, Watch};
+use crate::timers::Due;
 use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
@@ -272,7 +273,7 @@ impl Switchboard {
             conn,
             address,
             heard: self.now,
-            liveness_due: None,
+            liveness_due: Due::default(),
             pace: Pace::default(),
             standing: Standing::Fresh,
             spelling,

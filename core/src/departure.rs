@@ -54,7 +54,7 @@ impl Switchboard {
         self.leave(slot, cause);
         self.close_inbox(slot);
         let peer = self.peers.remove(slot);
-        if let Some(due) = peer.liveness_due {
+        if let Some(due) = peer.liveness_due.time() {
             self.timers.disarm(due, TimerKind::Liveness, peer.conn);
         }
         if let Some(address) = peer.address
@@ -78,7 +78,7 @@ impl Switchboard {
             return;
         };
         let (conn, spelling) = (self.peers[slot].conn, self.peers[slot].spelling);
-        if let Some(due) = announcement.reintroduce_due {
+        if let Some(due) = announcement.reintroduce_due.time() {
             self.timers.disarm(due, TimerKind::Reintroduce, conn);
         }
         self.end_links(slot, network, &announcement.links);

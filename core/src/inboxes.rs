@@ -11,7 +11,7 @@ use alloc::string::String;
 use crate::admission::Newcomer;
 use crate::mailboxes::unexpired;
 use crate::pace::Verdict;
-use crate::peers::Peer;
+use crate::peers::{Peer, Watch};
 use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
 use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time, TimerKind};
@@ -270,7 +270,7 @@ impl Switchboard {
     fn answer_poll(&mut self, slot: u32) {
         let Some(Waiting { conn, .. }) = self.stop_waiting(slot) else { return };
         let peer = &mut self.peers[slot];
-        peer.heard = self.now;
+        (peer.heard, peer.watch) = (self.now, Watch::Quiet);
         let ttl = self.limits.message_ttl_ms;
         let mut reply = post::start();
         if let Some(inbox) = &peer.inbox {

@@ -5,7 +5,7 @@
 
 use crate::choice::Choice;
 use crate::peers::Standing;
-use crate::timers::spread;
+use crate::timers::{Due, spread};
 use crate::wire::Message;
 use crate::{Event, Limit, Occasion, Switchboard, TimerKind};
 
@@ -42,7 +42,7 @@ impl Switchboard {
     /// A deadline armed by [`Switchboard::arm_reintroduction`] has fired.
     pub(crate) fn reintroduce(&mut self, slot: u32) {
         if let Some(announcement) = self.peers[slot].announcement_mut() {
-            announcement.reintroduce_due = None;
+            announcement.reintroduce_due = Due::default();
             if self.outbox.is_crowded() {
                 return self.reintroduce_soon(slot);
             }
@@ -68,7 +68,8 @@ impl Switchboard {
         let conn = self.peers[slot].conn;
         let due = self.now + millis;
         if let Some(announcement) = self.peers[slot].announcement_mut() {
-            if let Some(before) = announcement.reintroduce_due.replace(due) {
+            let before = core::mem::replace(&mut announcement.reintroduce_due, Due::at(Some(due)));
+            if let Some(before) = before.time() {
                 self.timers.disarm(before, TimerKind::Reintroduce, conn);
             }
             self.timers.arm(due, TimerKind::Reintroduce, conn);

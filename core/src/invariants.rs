@@ -90,14 +90,14 @@ impl Switchboard {
     /// Returns how many deadlines belong to the peer.
     fn check_peer(&self, slot: u32, peer: &Peer) -> usize {
         let mut timers = self.check_inbox(slot, peer);
-        if let Some(due) = peer.liveness_due {
+        if let Some(due) = peer.liveness_due.time() {
             assert!(self.timers.is_armed(due, TimerKind::Liveness, peer.conn));
             timers += 1;
         } else {
             assert!(self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms == 0);
         }
         let Some(announcement) = peer.announcement() else { return timers };
-        if let Some(due) = announcement.reintroduce_due {
+        if let Some(due) = announcement.reintroduce_due.time() {
             assert!(self.timers.is_armed(due, TimerKind::Reintroduce, peer.conn));
             timers += 1;
         } else {

@@ -5,7 +5,7 @@
 
 use crate::admission::LATE_MS;
 use crate::peers::Watch;
-use crate::timers::spread;
+use crate::timers::{Due, spread};
 use crate::{CloseReason, Switchboard, Time, TimerKind};
 
 /// Silence that ends a peer without a connection where no `PEER_TIMEOUT` is set.
@@ -23,7 +23,7 @@ impl Switchboard {
     /// A deadline armed by this module has fired.
     pub(crate) fn look_for_life(&mut self, slot: u32, due: Time) {
         let peer = &mut self.peers[slot];
-        peer.liveness_due = None;
+        peer.liveness_due = Due::default();
         if self.outbox.is_crowded() {
             return self.look_again(slot, Some(self.now + 1));
         }
@@ -62,8 +62,8 @@ impl Switchboard {
 
     fn look_again(&mut self, slot: u32, due: Option<Time>) {
         let peer = &mut self.peers[slot];
-        debug_assert_eq!(peer.liveness_due, None);
-        peer.liveness_due = due;
+        debug_assert_eq!(peer.liveness_due, Due::default());
+        peer.liveness_due = Due::at(due);
         if let Some(due) = due {
             self.timers.arm(due, TimerKind::Liveness, peer.conn);
         }

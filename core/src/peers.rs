@@ -11,6 +11,7 @@ use crate::index::{Hashing, Index};
 use crate::links::Links;
 use crate::networks::NetKey;
 use crate::pace::Pace;
+use crate::timers::Due;
 use crate::wire::Dialect;
 use crate::{AddressKey, ConnId, PeerId, Spelling, Time};
 
@@ -21,7 +22,7 @@ pub(crate) struct Peer {
     pub(crate) conn: ConnId,
     pub(crate) address: Option<AddressKey>,
     pub(crate) heard: Time,
-    pub(crate) liveness_due: Option<Time>,
+    pub(crate) liveness_due: Due,
     pub(crate) pace: Pace,
     pub(crate) standing: Standing,
     pub(crate) spelling: Spelling,
@@ -50,7 +51,7 @@ pub(crate) struct Announcement {
     pub(crate) acquaintances: Vec<u32>,
     /// Members of the announced `data` but `peerId`, each with a comma before it.
     pub(crate) data: Box<str>,
-    pub(crate) reintroduce_due: Option<Time>,
+    pub(crate) reintroduce_due: Due,
     /// How many peers it is introduced to.
     pub(crate) k: u8,
     pub(crate) links: Links,
@@ -65,7 +66,8 @@ impl Announcement {
         if let Err(place) = self.acquaintances.binary_search(&other) {
             if self.acquaintances.len() == self.acquaintances.capacity() {
                 // In steps instead of doubling: this list is most of what an announced peer costs.
-                self.acquaintances.reserve_exact(usize::from(self.k).max(8));
+                let step = if self.acquaintances.is_empty() { usize::from(self.k) } else { 8 };
+                self.acquaintances.reserve_exact(step.max(8));
             }
             self.acquaintances.insert(place, other);
         }

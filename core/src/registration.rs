@@ -1,6 +1,6 @@
 //! Connections of dialect B that have not told yet who they are: nothing is routed for them.
 
-use crate::admission::Newcomer;
+use crate::admission::{LATE_MS, Newcomer};
 use crate::pace::{Pace, Verdict};
 use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
 use crate::{AddressKey, CloseReason, ConnId, Limits, Spelling, Switchboard, Time, TimerKind};
@@ -60,8 +60,14 @@ impl Switchboard {
     }
 
     /// The time to register is over.
-    pub(crate) fn registration_ends(&mut self, conn: ConnId) {
-        if let Some(unregistered) = self.unregistered.get(&conn) {
+    pub(crate) fn registration_ends(&mut self, conn: ConnId, due: Time) {
+        if let Some(unregistered) = self.unregistered.get_mut(&conn) {
+            if self.now.since(due) > LATE_MS {
+                // What it said meanwhile has not been read yet.
+                unregistered.due = self.now + LATE_MS;
+                self.timers.arm(unregistered.due, TimerKind::Register, conn);
+                return;
+            }
             // The deadline has fired, and releasing disarms one: arm it again for that moment.
             self.timers.arm(unregistered.due, TimerKind::Register, conn);
             self.turn_away_waiting(conn, CloseReason::InactiveTimeout);

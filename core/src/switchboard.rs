@@ -148,7 +148,7 @@ impl Switchboard {
 
     fn fire(&mut self, due: Time, kind: TimerKind, conn: ConnId) {
         match (kind, self.peers.by_conn(conn)) {
-            (TimerKind::Register, _) => self.registration_ends(conn),
+            (TimerKind::Register, _) => self.registration_ends(conn, due),
             (TimerKind::Hold, _) => self.hold_ends(conn, due),
             (TimerKind::Liveness, Some(slot)) => self.look_for_life(slot, due),
             (TimerKind::Reintroduce, Some(slot)) => self.reintroduce(slot),

@@ -1,6 +1,7 @@
 //! The table of deadlines: at most one per connection and kind, fired in the order of their times.
 
 use alloc::collections::BTreeSet;
+use core::num::NonZero;
 
 use crate::{ConnId, Time};
 
@@ -23,12 +24,63 @@ pub enum TimerKind {
     Drain,
 }
 
+impl TimerKind {
+    /// All of them, in the order of their numbers.
+    const ALL: [TimerKind; 7] = [
+        TimerKind::Register,
+        TimerKind::Hold,
+        TimerKind::Liveness,
+        TimerKind::Reintroduce,
+        TimerKind::Poll,
+        TimerKind::Sweep,
+        TimerKind::Drain,
+    ];
+}
+
+/// When a deadline is armed for, if it is, in eight bytes. None lies at [`Time`] 0: each is later than the moment at which
+/// it is armed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Due(Option<NonZero<u64>>);
+
+impl Due {
+    pub(crate) fn at(time: Option<Time>) -> Due {
+        Due(time.and_then(|time| NonZero::new(time.0)))
+    }
+
+    pub(crate) fn time(self) -> Option<Time> {
+        self.0.map(|time| Time(time.get()))
+    }
+}
+
 /// Stands for the connection of a deadline that belongs to none.
 pub(crate) const NO_CONN: ConnId = ConnId(u64::MAX);
 
 /// Whoever arms a deadline keeps its time, to disarm it by.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BTreeSet<(Time, TimerKind, ConnId)>);
+pub(crate) struct Timers(BTreeSet<(Key, ConnId)>);
+
+/// A time with the kind in its lowest bits: every peer has two of these, so eight bytes each count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(u64);
+
+impl Key {
+    fn new(when: Time, kind: TimerKind) -> Key {
+        Key(when.0.min(Self::LATEST) << Self::KIND_BITS | kind as u64)
+    }
+
+    fn when(self) -> Time {
+        Time(self.0 >> Self::KIND_BITS)
+    }
+
+    fn kind(self) -> TimerKind {
+        TimerKind::ALL[(self.0 & ((1 << Self::KIND_BITS) - 1)) as usize]
+    }
+
+    const KIND_BITS: u32 = 3;
+
+    /// In 73 million years.
+    const LATEST: u64 = u64::MAX >> Self::KIND_BITS;
+}
 
 impl Timers {
     pub(crate) fn len(&self) -> usize {
@@ -36,27 +88,31 @@ impl Timers {
     }
 
     pub(crate) fn next(&self) -> Option<(Time, TimerKind)> {
-        self.0.first().map(|(when, kind, _)| (*when, *kind))
+        self.0.first().map(|(key, _)| (key.when(), key.kind()))
     }
 
     pub(crate) fn is_armed(&self, when: Time, kind: TimerKind, conn: ConnId) -> bool {
-        self.0.contains(&(when, kind, conn))
+        self.0.contains(&(Key::new(when, kind), conn))
     }
 
     pub(crate) fn arm(&mut self, when: Time, kind: TimerKind, conn: ConnId) {
-        let new = self.0.insert((when, kind, conn));
+        let new = self.0.insert((Key::new(when, kind), conn));
         debug_assert!(new, "{kind:?} of {conn:?} is armed already");
     }
 
     pub(crate) fn disarm(&mut self, when: Time, kind: TimerKind, conn: ConnId) {
-        let was = self.0.remove(&(when, kind, conn));
+        let was = self.0.remove(&(Key::new(when, kind), conn));
         debug_assert!(was, "{kind:?} of {conn:?} was not armed");
     }
 
     /// Takes the earliest deadline that is due.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<(Time, TimerKind, ConnId)> {
-        let (when, _, _) = self.0.first()?;
-        if *when <= now { self.0.pop_first() } else { None }
+        let (key, conn) = *self.0.first()?;
+        if key.when() > now {
+            return None;
+        }
+        self.0.pop_first();
+        Some((key.when(), key.kind(), conn))
     }
 }
 
@@ -84,6 +140,19 @@ mod tests {
         assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Hold, ConnId(3))));
         assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Reintroduce, ConnId(2))));
         assert_eq!(timers.pop_due(Time(29)), None);
+    }
+
+    #[test]
+    fn a_deadline_keeps_its_time_and_kind() {
+        for (number, kind) in TimerKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+            let mut timers = Timers::default();
+            timers.arm(Time(123), kind, NO_CONN);
+            assert_eq!(timers.pop_due(Time(123)), Some((Time(123), kind, NO_CONN)));
+            timers.arm(Time(u64::MAX), kind, NO_CONN);
+            assert!(timers.is_armed(Time(u64::MAX), kind, NO_CONN));
+            assert_eq!(timers.pop_due(Time(1 << 60)), None);
+        }
     }
 
     #[test]

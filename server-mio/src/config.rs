@@ -43,7 +43,8 @@ impl Config {
     #[must_use]
     pub fn new(limits: Limits) -> Config {
         let max_message_bytes = 1024 * 1024;
-        let max_handshakes = 1024;
+        // A crowd that comes back, as after a restart, shakes hands all at once: nobody in it may be cut off.
+        let max_handshakes = (limits.connections as usize).max(1024);
         Config {
             max_message_bytes,
             max_queue_bytes: max_message_bytes + 1024 * 1024,
@@ -93,5 +94,19 @@ impl From<&Settings> for Config {
 impl Default for Config {
     fn default() -> Config {
         Config::new(Limits::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_there_is_room_for_may_come_at_once() {
+        for connections in [1, 1_024, 50_000] {
+            let config = Config::new(Limits { connections, ..Limits::default() });
+            assert!(config.max_handshakes >= connections as usize);
+            assert!(config.max_sockets > config.max_handshakes + connections as usize);
+        }
     }
 }

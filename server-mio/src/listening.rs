@@ -1,7 +1,7 @@
 //! Taking addresses to listen on.
 
 #[cfg(unix)]
-use crate::stream::UnixSocket;
+use crate::stream::{SocketFile, UnixSocket};
 use mio::net::TcpListener;
 #[cfg(unix)]
 use mio::net::UnixListener;
@@ -87,7 +87,8 @@ pub(crate) fn on_unix(path: &Path, mode: u32) -> io::Result<UnixSocket> {
     socket.listen(BACKLOG)?;
     let file = fs::symlink_metadata(path).map_err(named)?;
     let listener = UnixListener::from_std(OwnedFd::from(socket).into());
-    Ok(UnixSocket { listener, path: path.to_owned(), file: (file.dev(), file.ino()) })
+    let file = SocketFile { path: path.to_owned(), number: (file.dev(), file.ino()) };
+    Ok(UnixSocket { listener, file: Some(file) })
 }
 
 /// Removes a socket that nobody listens on any more; whatever else is there stays.

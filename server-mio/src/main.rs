@@ -6,9 +6,10 @@
 use core::fmt::Display;
 use peerpigeon_server::settings::{self, Command, Host, Settings, SettingsError, Switch, TokenOrder};
 use peerpigeon_server::signals::{self, Wish};
-use peerpigeon_server::systemd::{self, Notifier};
+use peerpigeon_server::systemd::{HandedOver, Notifier};
 use peerpigeon_server::{
-    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, WorstCase, calendar, container, logging,
+    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, WorstCase, calendar, container, healthcheck,
+    logging,
 };
 use std::env;
 use std::error::Error;
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
         Ok(Command::Version) => show(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Check(settings, given)) => show(&settings::effective(&settings, &given)),
         Ok(Command::Token(settings, order)) => show(&token(&settings, &order)),
+        Ok(Command::Healthcheck(settings)) => match healthcheck::ask(&settings) {
+            Ok(()) => show("healthy\n"),
+            Err(error) => fail(&error, FAILED),
+        },
         Ok(Command::Serve(settings)) => match serve(*settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, FAILED),
@@ -35,13 +40,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
+fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     logging::start(settings.log_level, settings.log_format)?;
+    let handed_over = HandedOver::from_environment()?;
     if let Some(warning) = container::loopback_warning(&settings.host, container::detect()) {
         log::warn!("{warning}");
     }
     let manager = Notifier::new(|name| env::var_os(name))?;
-    let net = open(&settings)?;
+    // What is handed over counts, whatever the settings say.
+    let admin = handed_over.admin.first().map(TcpListener::local_addr).transpose()?;
+    settings.admin_listen = admin.or(settings.admin_listen);
+    let net = open(&settings, handed_over)?;
     let handle = net.stop_handle();
     if let Some(interval) = manager.watchdog() {
         keep_waking(handle.clone(), interval / 2)?;
@@ -51,7 +60,7 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let guard = Box::new(Guard::new(&settings));
     let config = Config { hash_key: RandomState::new().hash_one(0), ..Config::from(&settings) };
     let mut server = Server::new(net, config, guard, calendar::now());
-    let mut overseer = Overseer::new(settings, read_again, manager);
+    let mut overseer = Overseer::new(settings, move || read_again(admin), manager);
     let reload = overseer.reload_flag();
     signals::listen(FAILED.into(), move |wish| {
         let told = match wish {
@@ -70,41 +79,36 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The network as the settings want it; says where it listens.
-fn open(settings: &Settings) -> Result<MioNet, Box<dyn Error>> {
-    let handed_over = systemd::listeners()?;
-    let origin = if handed_over.is_empty() { "" } else { ", handed over by the service manager" };
-    let mut net = listen(settings, handed_over)?;
+/// The network as the settings want it, on the sockets that were handed over where there are any; says where it
+/// listens.
+fn open(settings: &Settings, HandedOver { public, admin }: HandedOver) -> Result<MioNet, Box<dyn Error>> {
+    let origin = |is_handed_over| if is_handed_over { ", handed over by the service manager" } else { "" };
+    let (public_origin, admin_origin) = (origin(!public.is_empty()), origin(!admin.is_empty()));
+    let mut net = if public.is_empty() { listen(settings)? } else { MioNet::inherit(public)? };
     if settings.proxy_protocol == Switch::On {
         net.expect_proxies(settings.trusted_proxies.clone(), settings.handshake_timeout);
     }
-    if let Some(address) = settings.admin_listen {
-        net.bind_admin(address)?;
+    match settings.admin_listen {
+        Some(address) if admin.is_empty() => net.bind_admin(address)?,
+        _ => admin.into_iter().try_for_each(|listener| net.inherit_admin(listener))?,
     }
-    let certificate = settings.certificate()?;
-    let scheme = if certificate.is_some() { "https" } else { "http" };
-    if let Some(certificate) = certificate {
+    if let Some(certificate) = settings.certificate()? {
         net.secure(certificate, settings.cleanup_interval);
     }
-    for address in net.local_addresses(Door::Public)? {
-        log::info!("listening on {scheme}://{address}{origin}");
+    for url in net.urls(Door::Public)? {
+        log::info!("listening on {url}{public_origin}");
     }
-    for address in net.local_addresses(Door::Admin)? {
-        log::info!("for operators: http://{address}");
+    for url in net.urls(Door::Admin)? {
+        log::info!("for operators: {url}{admin_origin}");
     }
     Ok(net)
 }
 
-/// On the sockets that the service manager hands over, or else where the settings say.
-fn listen(settings: &Settings, handed_over: Vec<TcpListener>) -> io::Result<MioNet> {
-    if !handed_over.is_empty() {
-        return MioNet::inherit(handed_over);
-    }
+/// Where the settings say.
+fn listen(settings: &Settings) -> io::Result<MioNet> {
     #[cfg(unix)]
     if let Host::Unix(path) = &settings.host {
-        let net = MioNet::bind_unix(path, settings.socket_mode.0)?;
-        log::info!("listening on unix:{}", path.display());
-        return Ok(net);
+        return MioNet::bind_unix(path, settings.socket_mode.0);
     }
     let addresses = settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port));
     MioNet::bind(&addresses.collect::<Vec<_>>())
@@ -124,8 +128,12 @@ fn keep_waking(handle: StopHandle, interval: Duration) -> io::Result<()> {
     Ok(())
 }
 
-fn read_again() -> Result<Settings, SettingsError> {
-    Settings::again(env::vars_os(), env::args_os().skip(1), settings::memory_of_this_machine())
+/// As at the start, where operators were given `admin`.
+fn read_again(admin: Option<SocketAddr>) -> Result<Settings, SettingsError> {
+    let mut settings =
+        Settings::again(env::vars_os(), env::args_os().skip(1), settings::memory_of_this_machine())?;
+    settings.admin_listen = admin.or(settings.admin_listen);
+    Ok(settings)
 }
 
 /// One line.

@@ -5,10 +5,9 @@ use crate::arrivals::Arrivals;
 use crate::listening;
 use crate::net::{Accepted, Door, Net, Process, Ready};
 use crate::proc_files;
-use crate::stream::{Listener, Stream};
+use crate::stream::{Inherited, Listener, Stream};
 use crate::tls::{Certificate, Scratch, Session};
 use mio::event::Source as _;
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
 use std::collections::BTreeSet;
@@ -157,16 +156,24 @@ impl MioNet {
     /// # Errors
     ///
     /// When the system cannot watch them; [`ErrorKind::InvalidInput`] when there is none.
-    pub fn inherit(listeners: Vec<std::net::TcpListener>) -> io::Result<MioNet> {
+    pub fn inherit(listeners: Vec<Inherited>) -> io::Result<MioNet> {
         let mut net = MioNet::new()?;
         if listeners.is_empty() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "no socket to listen on"));
         }
         for listener in listeners {
-            listener.set_nonblocking(true)?;
-            net.add(Listener::Tcp(TcpListener::from_std(listener)), Door::Public, Origin::Inherited)?;
+            net.add(listener.into_listener()?, Door::Public, Origin::Inherited)?;
         }
         Ok(net)
+    }
+
+    /// As [`MioNet::bind_admin`], on a socket as for [`MioNet::inherit`].
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch it.
+    pub fn inherit_admin(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        self.add(Inherited::Tcp(listener).into_listener()?, Door::Admin, Origin::Inherited)
     }
 
     /// Listens on one more address, which is for operators only, and without TLS.
@@ -207,6 +214,17 @@ impl MioNet {
     pub fn local_addresses(&self, door: Door) -> io::Result<Vec<SocketAddr>> {
         let entrances = self.entrances.iter().filter(|entrance| entrance.door == door);
         entrances.filter_map(|entrance| entrance.listener.local_address()).collect()
+    }
+
+    /// Where it listens for everybody, or for operators, as `https://127.0.0.1:3000` or `unix:/run/socket`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MioNet::local_addresses`].
+    pub fn urls(&self, door: Door) -> io::Result<Vec<String>> {
+        let scheme = if self.tls.is_some() && door == Door::Public { "https" } else { "http" };
+        let entrances = self.entrances.iter().filter(|entrance| entrance.door == door);
+        entrances.map(|entrance| entrance.listener.url(scheme)).collect()
     }
 
     /// What ends the server.
@@ -606,7 +624,7 @@ mod tests {
     fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
         let theirs = std::net::TcpListener::bind(LOOPBACK).unwrap();
         let address = theirs.local_addr().unwrap();
-        let mut net = MioNet::inherit(vec![theirs.try_clone().unwrap()]).unwrap();
+        let mut net = MioNet::inherit(vec![Inherited::Tcp(theirs.try_clone().unwrap())]).unwrap();
         net.bind_admin(LOOPBACK).unwrap();
         let admin = net.local_addresses(Door::Admin).unwrap()[0];
         let _first = std::net::TcpStream::connect(address).unwrap();

@@ -1,6 +1,6 @@
 //! The system calls that the loop makes, and nothing else of the outside world.
 
-use peerpigeon_core::Time;
+use peerpigeon_core::{Input, Time};
 use std::io;
 use std::net::SocketAddr;
 
@@ -70,6 +70,9 @@ pub trait Net {
 
     /// Bytes of memory that the process takes; `None` where nobody can tell.
     fn resident_bytes(&self) -> Option<u64>;
+
+    /// Told of every input before the core gets it: so that a simulator can hold another core against it.
+    fn note_input(&mut self, _now: Time, _input: &Input<'_>) {}
 
     /// Microseconds since the start, never going back: for measuring, not for deciding.
     fn micros(&self) -> u64 {

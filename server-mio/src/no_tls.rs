@@ -8,6 +8,11 @@ use std::io;
 #[derive(Debug)]
 pub struct Certificate(Infallible);
 
+/// A certificate is refused with the settings.
+pub(crate) fn unverified<S>(_: S) -> io::Result<Stream> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[derive(Debug)]
 pub(crate) struct Scratch;
 

@@ -3,7 +3,7 @@
 use crate::settings::{ROWS, Settings};
 
 /// What is built once: these hold until the next start, whatever is read meanwhile.
-pub const AT_START: [&str; 20] = [
+pub const AT_START: [&str; 26] = [
     "PORT",
     "HOST",
     "SOCKET_MODE",
@@ -13,10 +13,16 @@ pub const AT_START: [&str; 20] = [
     "PROXY_PROTOCOL",
     "ADMIN_LISTEN",
     "HANDSHAKE_TIMEOUT",
+    "MAX_ACQUAINTANCES",
+    "MAX_NETWORKS",
+    "MAX_NETWORK_NAME",
+    "MAX_ANNOUNCED_DATA",
     "REINTRODUCE_INTERVAL",
     "PING_INTERVAL",
     "PONG_TIMEOUT",
     "PEER_TIMEOUT",
+    "MAX_JSON_DEPTH",
+    "MAX_FAN_OUT",
     "MESSAGE_TTL",
     "MAILBOX_MESSAGES",
     "MAILBOX_BYTES",
@@ -61,14 +67,18 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Command;
+    use crate::settings::{Command, Kind, SettingsError};
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let Command::Serve(settings) = Settings::from(environment, [], None)? else {
+            panic!("no subcommand")
+        };
+        Ok(*settings)
+    }
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
-        let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
-        match Settings::from(environment, [], None) {
-            Ok(Command::Serve(settings)) => *settings,
-            other => panic!("{other:?}"),
-        }
+        read(variables).unwrap()
     }
 
     #[test]
@@ -77,6 +87,23 @@ mod tests {
         let in_order: Vec<_> =
             ROWS.iter().map(|row| row.name).filter(|name| AT_START.contains(name)).collect();
         assert_eq!(in_order, AT_START);
+    }
+
+    #[test]
+    fn what_the_core_builds_on_waits_for_a_start_and_nothing_else_of_it_does() {
+        let before = settings(&[]).limits();
+        for row in ROWS {
+            let Kind::Number { least, most, .. } = row.kind else { continue };
+            let other = [least, most, most / 2, least + 1];
+            let changed = other.map(|value| read(&[(row.name, &value.to_string())]));
+            let Some(after) =
+                changed.into_iter().flatten().map(|s| s.limits()).find(|after| *after != before)
+            else {
+                continue;
+            };
+            let is_live = before.clone().with(after.live()) == after;
+            assert_eq!(is_live, !AT_START.contains(&row.name), "{}", row.name);
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Settings {
             Action::Help => Ok(Command::Help),
             Action::Version => Ok(Command::Version),
             Action::Check => settings().map(|(settings, given)| Command::Check(settings, given)),
+            Action::Healthcheck => settings().map(|(settings, _)| Command::Healthcheck(settings)),
             Action::Token(order) => {
                 let (settings, given) = settings()?;
                 if settings.auth_jwt_secret.is_none() {

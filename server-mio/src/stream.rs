@@ -18,14 +18,49 @@ pub(crate) enum Listener {
     Unix(UnixSocket),
 }
 
-/// A listening Unix socket, which is removed from its folder when nobody listens any more.
+/// A listening Unix socket.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct UnixSocket {
     pub(crate) listener: UnixListener,
+    /// Its file, where it is ours: it is removed from its folder when nobody listens any more.
+    #[expect(dead_code, reason = "only its end matters")]
+    pub(crate) file: Option<SocketFile>,
+}
+
+/// The file of a Unix socket.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(crate) struct SocketFile {
     pub(crate) path: PathBuf,
-    /// Device and number of the file: a successor may have put its own there.
-    pub(crate) file: (u64, u64),
+    /// Device and number: a successor may have put its own there.
+    pub(crate) number: (u64, u64),
+}
+
+/// A listener that somebody else has opened, and keeps open for our successor.
+#[derive(Debug)]
+pub enum Inherited {
+    /// Of an address.
+    Tcp(std::net::TcpListener),
+    /// Of a file.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Inherited {
+    pub(crate) fn into_listener(self) -> io::Result<Listener> {
+        match self {
+            Inherited::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Ok(Listener::Tcp(TcpListener::from_std(listener)))
+            }
+            #[cfg(unix)]
+            Inherited::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Ok(Listener::Unix(UnixSocket { listener: UnixListener::from_std(listener), file: None }))
+            }
+        }
+    }
 }
 
 /// One connection.
@@ -60,6 +95,21 @@ impl Listener {
         }
     }
 
+    /// Where it listens, for people.
+    pub(crate) fn url(&self, scheme: &str) -> io::Result<String> {
+        match self {
+            Listener::Tcp(listener) => Ok(format!("{scheme}://{}", listener.local_addr()?)),
+            #[cfg(unix)]
+            Listener::Unix(socket) => {
+                let address = socket.listener.local_addr()?;
+                Ok(format!(
+                    "unix:{}",
+                    address.as_pathname().map_or("(no path)".into(), |path| path.to_string_lossy())
+                ))
+            }
+        }
+    }
+
     pub(crate) fn source(&mut self) -> &mut dyn Source {
         match self {
             Listener::Tcp(listener) => listener,
@@ -70,10 +120,10 @@ impl Listener {
 }
 
 #[cfg(unix)]
-impl Drop for UnixSocket {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         let is_ours =
-            fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file);
+            fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.number);
         if is_ours {
             // What cannot be removed now is replaced by the next server.
             let _ = fs::remove_file(&self.path);

@@ -2,7 +2,9 @@
 //!
 //! `sd_listen_fds(3)` and `sd_notify(3)`; other managers speak the same. Without one all of it does nothing.
 
+use crate::stream::Inherited;
 use listenfd::ListenFd;
+use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
@@ -10,16 +12,41 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The listeners that were handed over (`LISTEN_FDS`); none where the manager has none for us.
-///
-/// To be called once, and before there are other threads: the variables are taken out of the environment.
-///
-/// # Errors
-///
-/// When something was handed over that is no TCP socket.
-pub fn listeners() -> io::Result<Vec<TcpListener>> {
-    let mut handed_over = ListenFd::from_env();
-    (0..handed_over.len()).filter_map(|i| handed_over.take_tcp_listener(i).transpose()).collect()
+/// The listeners that were handed over.
+#[derive(Debug, Default)]
+pub struct HandedOver {
+    /// For everybody.
+    pub public: Vec<Inherited>,
+    /// For operators: those with the name `admin`.
+    pub admin: Vec<TcpListener>,
+}
+
+impl HandedOver {
+    /// Those that the environment tells of: `LISTEN_FDS`, and their names in `LISTEN_FDNAMES`; none where the
+    /// manager has none for us.
+    ///
+    /// To be called once, and before there are other threads: variables are taken out of the environment.
+    ///
+    /// # Errors
+    ///
+    /// When something was handed over that is no stream socket, or for operators something else than TCP.
+    pub fn from_environment() -> io::Result<HandedOver> {
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut sockets = ListenFd::from_env();
+        let mut handed_over = HandedOver::default();
+        for i in 0..sockets.len() {
+            if names.next() == Some(ADMIN) {
+                handed_over.admin.extend(sockets.take_tcp_listener(i)?);
+                continue;
+            }
+            handed_over.public.extend(match sockets.take_unix_listener(i) {
+                Ok(listener) => listener.map(Inherited::Unix),
+                Err(_) => sockets.take_tcp_listener(i)?.map(Inherited::Tcp),
+            });
+        }
+        Ok(handed_over)
+    }
 }
 
 /// Tells the service manager how it is going.
@@ -98,6 +125,9 @@ fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
 fn abstract_address(_: &[u8]) -> io::Result<SocketAddr> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// `FileDescriptorName=` of a socket for operators.
+const ADMIN: &str = "admin";
 
 #[cfg(test)]
 mod tests {

@@ -4,9 +4,11 @@
 //! all connections share, so an idle connection owns no buffer of its own.
 
 mod certificate;
+mod client;
 mod session;
 #[cfg(test)]
 mod tests;
 
 pub use certificate::Certificate;
+pub(crate) use client::unverified;
 pub(crate) use session::{Scratch, Session};

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Running, exchange, next};
+use common::{Running, exchange, healthcheck, next};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -86,6 +86,45 @@ fn peers_signal_by_wss_and_pages_come_by_https() {
 
     let answer = exchange(secured.connect(), "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(r#""peers":2"#), "{answer}");
+}
+
+#[test]
+fn its_health_can_be_asked_for_by_its_own_program() {
+    let secured = Secured::new("health", &[]);
+    let port = secured.server.address().port().to_string();
+    let files = ["cert.pem", "key.pem"].map(|name| secured.folder.join(name).to_str().unwrap().to_owned());
+    let settings = [("PORT", port.as_str()), ("TLS_CERT", &files[0]), ("TLS_KEY", &files[1])];
+    assert_eq!(healthcheck(&settings), (Some(0), "healthy".to_owned()));
+    let (status, said) = healthcheck(&settings[..1]);
+    assert!(status == Some(1) && said.contains("not healthy: HTTP/1.1 400 "), "{said}");
+}
+
+#[test]
+fn a_hangup_has_the_certificate_read_again_and_a_bad_one_changes_nothing() {
+    // A day: nobody looks at the files before.
+    let secured = Secured::new("hangup", &[("CLEANUP_INTERVAL", "86400000")]);
+    let mut peer = secured.open(&"a".repeat(40));
+    let shown = || {
+        let mut stream = secured.connect();
+        let _ = stream.conn.complete_io(&mut stream.sock);
+        stream.conn.peer_certificates().map(|chain| chain[0].to_vec())
+    };
+    let before = shown().expect("the first one is trusted");
+    fs::write(secured.folder.join("cert.pem"), "no certificate").unwrap();
+    secured.server.signal("HUP");
+    secured.server.wait_for_log("the certificate stays the one that it was: TLS_CERT");
+    assert_eq!(shown().as_ref(), Some(&before));
+
+    let pair = KeyPair::generate().unwrap();
+    let next_one = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
+    fs::write(secured.folder.join("key.pem"), pair.serialize_pem()).unwrap();
+    fs::write(secured.folder.join("cert.pem"), next_one.pem()).unwrap();
+    assert_eq!(shown().as_ref(), Some(&before));
+    secured.server.signal("HUP");
+    secured.server.wait_for_log("the certificate has been read again");
+    assert_eq!(shown(), None, "the other one is not trusted by who knows only the first");
+    peer.send(r#"{"type":"ping"}"#.into()).unwrap();
+    assert!(next(&mut peer).starts_with(r#"{"type":"pong""#), "who is there stays");
 }
 
 #[test]

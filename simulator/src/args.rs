@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use lexopt::{Arg, Parser, ValueExt};
+use peerpigeon_simulator::scenario::Level;
 
 /// The text of `--help`.
 pub(crate) const HELP: &str = "\
@@ -15,6 +16,7 @@ simulate: runs the signaling server in virtual time and looks for what it does w
   --commit HASH     the 200 seeds that a commit's hash stands for
   --scenario FILE   the scenario in a JSON file
 
+  --level LEVEL     messages (default): straight into the core; bytes: through the whole server
   --peers N         a crowd of N peers instead of a drawn scenario
   --save FILE       write the scenario; when it breaks a law, the smallest one that does
   --html FILE       draw the run, or of several the first that breaks a law: diagram, mesh, curves
@@ -32,6 +34,7 @@ Exit status: 0 when every law held, 1 when one did not, 2 when the command makes
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) what: What,
+    pub(crate) level: Level,
     pub(crate) peers: Option<u32>,
     pub(crate) save: Option<PathBuf>,
     pub(crate) html: Option<PathBuf>,
@@ -58,13 +61,17 @@ impl Args {
     fn read(mut parser: Parser) -> Result<Option<Args>, String> {
         let threads = available_parallelism().map_or(1, usize::from);
         let (mut what, mut peers, mut save, mut html) = (None, None, None, None);
-        let (mut lines, mut runs) = (60, threads);
+        let (mut lines, mut runs, mut level) = (60, threads, Level::Messages);
         while let Some(arg) = parser.next().map_err(told)? {
             let asked = match arg {
                 Arg::Long("seed") => Some(What::Seeds(one(number(&mut parser, "--seed")?))),
                 Arg::Long("seeds") => Some(What::Seeds(range(&text(&mut parser)?)?)),
                 Arg::Long("commit") => Some(What::Seeds(commit(&text(&mut parser)?)?)),
                 Arg::Long("scenario") => Some(What::Scenario(parser.value().map_err(told)?.into())),
+                Arg::Long("level") => {
+                    level = level_of(&text(&mut parser)?)?;
+                    None
+                }
                 Arg::Long("peers") => {
                     peers = Some(number(&mut parser, "--peers")?);
                     None
@@ -98,7 +105,7 @@ impl Args {
         if peers.is_some_and(|peers| !(1..=most).contains(&peers)) {
             return Err(format!("--peers must be 1 to {most}"));
         }
-        Ok(Some(Args { what, peers, save, html, lines, threads: runs }))
+        Ok(Some(Args { what, level, peers, save, html, lines, threads: runs }))
     }
 }
 
@@ -113,6 +120,14 @@ fn text(parser: &mut Parser) -> Result<String, String> {
 fn number<T: std::str::FromStr>(parser: &mut Parser, name: &str) -> Result<T, String> {
     let text = text(parser)?;
     text.parse().map_err(|_| format!("{name} must be a whole number, not `{text}`"))
+}
+
+fn level_of(name: &str) -> Result<Level, String> {
+    match name {
+        "messages" => Ok(Level::Messages),
+        "bytes" => Ok(Level::Bytes),
+        _ => Err(format!("--level must be messages or bytes, not `{name}`")),
+    }
 }
 
 fn one(seed: u64) -> Range<u64> {
@@ -160,6 +175,7 @@ mod tests {
             ("--seed 1 --seeds 1..2", "only one"),
             ("--seed 1 --peers 0", "--peers must be"),
             ("--speed 1", "speed"),
+            ("--seed 1 --level atoms", "messages or bytes"),
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

@@ -12,6 +12,7 @@
 
 pub mod client;
 mod diagram;
+mod host;
 mod html;
 mod laws;
 pub mod load;

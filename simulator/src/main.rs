@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 use std::{env, fs};
 
-use peerpigeon_simulator::scenario::Scenario;
+use peerpigeon_simulator::scenario::{Level, Scenario};
 use peerpigeon_simulator::{Report, Violation, diagram, html, load, mesh, run, shrink, sweep};
 
 use args::{Args, What};
@@ -131,13 +131,15 @@ fn blame(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
 }
 
 fn draw(seed: u64, args: &Args) -> Scenario {
-    args.peers.map_or_else(|| Scenario::draw(seed), |peers| Scenario::crowd(seed, peers))
+    let level = args.level;
+    args.peers.map_or_else(|| Scenario::draw(seed, level), |peers| Scenario::crowd(seed, peers, level))
 }
 
 /// The command that runs this seed again.
 fn again(seed: u64, args: &Args) -> String {
     let peers = args.peers.map_or_else(String::new, |peers| format!(" --peers {peers}"));
-    format!("simulate --seed {seed}{peers}")
+    let level = if args.level == Level::Bytes { " --level bytes" } else { "" };
+    format!("simulate --seed {seed}{peers}{level}")
 }
 
 fn draw_page(scenario: &Scenario, args: &Args, again: &str) -> Result<(), String> {

@@ -1,9 +1,10 @@
 //! What happened in a run, for reports and diagrams. Kept only where asked for: a run that is found wanting is
 //! simply run again with the recorder on.
 
-use peerpigeon_core::{Census, Event, Input, Output, Time};
+use peerpigeon_core::{Census, ConnId, Event, Input, Output, Time};
 
 use crate::client::Frame;
+use crate::host::Upward;
 
 /// The recorder.
 #[derive(Debug, Default)]
@@ -81,6 +82,44 @@ impl Record {
             self.last = Some(census);
             self.note(at, || Happening::Gauges(census));
         }
+    }
+
+    /// A message reaches a page.
+    pub(crate) fn down(&mut self, at: Time, conn: ConnId, text: &str) {
+        self.note_down(at, conn, || brief(text));
+    }
+
+    /// Something else reaches a page.
+    pub(crate) fn note_down(&mut self, at: Time, conn: ConnId, what: impl FnOnce() -> String) {
+        self.note(at, || Happening::Down(conn.0, what()));
+    }
+
+    /// Something reaches the server's machine.
+    pub(crate) fn up(&mut self, at: Time, conn: ConnId, upward: &Upward) {
+        self.note(at, || {
+            let what = match upward {
+                Upward::Open { target, .. } => format!("opens {target}"),
+                Upward::Post { body, .. } => format!("POST {}", clip(body)),
+                Upward::Poll { target } => format!("GET {target}"),
+                Upward::Raw { bytes, .. } => format!("sends {}", clip(&String::from_utf8_lossy(bytes))),
+                Upward::Text(text) => clip(text),
+                Upward::Pong => "(pong)".to_owned(),
+                Upward::Gone(cause) => format!("ends: {cause:?}"),
+                Upward::Choke => "does not read".to_owned(),
+                Upward::Frame(flaw) => format!("frame: {flaw:?}"),
+                Upward::Stall(ms) => format!("stalls for {ms} ms"),
+                Upward::Cut => "is cut in the middle of a frame".to_owned(),
+                Upward::Lose { upward: true } => "is not heard any more".to_owned(),
+                Upward::Lose { upward: false } => "hears nothing any more".to_owned(),
+                Upward::Slow(rate) => format!("reads {rate} bytes per second"),
+            };
+            Happening::Up(conn.0, what)
+        });
+    }
+
+    /// Something happens within the server.
+    pub(crate) fn inside(&mut self, at: Time, what: impl FnOnce() -> String) {
+        self.note(at, || Happening::Inside(what()));
     }
 
     fn note(&mut self, at: Time, what: impl FnOnce() -> Happening) {

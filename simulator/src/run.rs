@@ -45,7 +45,7 @@ pub enum Place {
     Empty,
 }
 
-/// Runs a scenario at message level: messages go straight into the switchboard.
+/// Runs a scenario at its level.
 ///
 /// # Errors
 ///

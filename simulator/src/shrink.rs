@@ -8,7 +8,7 @@
 use peerpigeon_core::{DuplicatePeer, Limits};
 
 use crate::run::{Place, Violation, run};
-use crate::scenario::{Behaviour, IdPool, Knobs, Scenario, Shape, Step, Way};
+use crate::scenario::{Behaviour, ByteKnobs, IdPool, Knobs, Scenario, Shape, Step, Way};
 
 /// The smallest scenario found that breaks the same law as `scenario` does, with its violation; tries at most
 /// `most_runs` runs. `None` when `scenario` breaks none.
@@ -108,6 +108,13 @@ type Change = fn(&mut Knobs);
 const CHANGES: &[Change] = &[
     |knobs| knobs.limits = Limits::default(),
     |knobs| knobs.behaviour = Behaviour::Quiet,
+    |knobs| knobs.bytes = ByteKnobs::default(),
+    |knobs| (knobs.bytes.chop_percent, knobs.bytes.pause_ms) = (0, 0),
+    |knobs| knobs.bytes.oddity_percent = 0,
+    |knobs| knobs.bytes.send_buffer = ByteKnobs::default().send_buffer,
+    |knobs| knobs.bytes.max_message_bytes = ByteKnobs::default().max_message_bytes,
+    |knobs| knobs.bytes.max_queue_bytes = ByteKnobs::default().max_queue_bytes,
+    |knobs| knobs.bytes.memory_budget_bytes = ByteKnobs::default().memory_budget_bytes,
     |knobs| knobs.ids = IdPool::Sparse,
     |knobs| knobs.ways = vec![Way::A],
     |knobs| knobs.ways = vec![Way::B],
@@ -179,6 +186,13 @@ fn smaller(step: &Step) -> Vec<Step> {
         | Step::Malformed { .. }
         | Step::Stray { .. }
         | Step::Blackout { .. }
+        | Step::Stall { .. }
+        | Step::Cut { .. }
+        | Step::HalfOpen { .. }
+        | Step::Slow { .. }
+        | Step::Frame { .. }
+        | Step::Http { .. }
+        | Step::NoDescriptors { .. }
         | Step::Restore
         | Step::Restart
         | Step::EverybodyLeaves { .. } => Vec::new(),

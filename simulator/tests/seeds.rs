@@ -1,38 +1,54 @@
-//! Drawn scenarios hold every law.
+//! Drawn scenarios hold every law, at both levels, and give the same transcript again and again.
 
 use std::thread::available_parallelism;
 
-use peerpigeon_simulator::scenario::Scenario;
+use peerpigeon_simulator::scenario::{Level, Scenario};
 use peerpigeon_simulator::{diagram, run, sweep};
 
-/// The sweep of every test run. More of them: `simulate --seeds`.
-const SEEDS: u64 = 1_000;
+/// The sweeps of every test run. More of them: `simulate --seeds`.
+const MESSAGE_SEEDS: u64 = 1_000;
+const BYTE_SEEDS: u64 = 200;
 
-#[test]
-fn a_thousand_seeds_hold_every_law() {
+fn hold_every_law(seeds: u64, level: Level) {
     let threads = available_parallelism().map_or(1, usize::from);
-    let failures = sweep(0..SEEDS, threads, 1, |seed| run(&Scenario::draw(seed)), |_, _| {});
+    let failures = sweep(0..seeds, threads, 1, |seed| run(&Scenario::draw(seed, level)), |_, _| {});
     if let Some(failure) = failures.first() {
-        let last = diagram(&Scenario::draw(failure.seed), 60);
-        panic!("seed {}\n{}\n\n{last}\nagain: simulate --seed {0}", failure.seed, failure.violation);
+        let last = diagram(&Scenario::draw(failure.seed, level), 60);
+        let again = format!("simulate --seed {} --level {}", failure.seed, level.name());
+        panic!("seed {}\n{}\n\n{last}\nagain: {again}", failure.seed, failure.violation);
     }
 }
 
 #[test]
-fn the_same_scenario_gives_the_same_transcript_twice() {
-    for seed in 0..20 {
-        let scenario = Scenario::draw(seed);
-        let (first, second) = (run(&scenario).unwrap(), run(&scenario).unwrap());
-        assert_eq!(first, second, "seed {seed}");
+fn a_thousand_seeds_hold_every_law_with_messages() {
+    hold_every_law(MESSAGE_SEEDS, Level::Messages);
+}
+
+#[test]
+fn two_hundred_seeds_hold_every_law_with_bytes() {
+    hold_every_law(BYTE_SEEDS, Level::Bytes);
+}
+
+#[test]
+fn the_same_scenario_gives_the_same_transcript_twice_at_each_level() {
+    for (level, seeds) in [(Level::Messages, 20), (Level::Bytes, 8)] {
+        for seed in 0..seeds {
+            let scenario = Scenario::draw(seed, level);
+            let (first, second) = (run(&scenario).unwrap(), run(&scenario).unwrap());
+            assert_eq!(first, second, "seed {seed} at level {}", level.name());
+        }
     }
 }
 
-/// The same in debug and release, on every machine and after every update of every library. Whoever changes what the
-/// server says, or how scenarios are drawn, changes this number too, and says so.
+/// The same in debug and release, on every machine and after every update of every library: whatever builds this test
+/// finds these numbers. Whoever changes what the server says, or how scenarios are drawn, changes them too, and says so.
 #[test]
-fn the_transcript_of_seed_7_is_the_pinned_one() {
-    let report = run(&Scenario::draw(7)).unwrap();
-    assert_eq!(format!("{:016x}", report.transcript), PINNED);
+fn the_transcript_of_seed_7_is_the_pinned_one_at_each_level() {
+    for (level, pinned) in PINNED {
+        let report = run(&Scenario::draw(7, level)).unwrap();
+        assert_eq!(format!("{:016x}", report.transcript), pinned, "at level {}", level.name());
+    }
 }
 
-const PINNED: &str = "d1a87ac1da46c610";
+const PINNED: [(Level, &str); 2] =
+    [(Level::Messages, "cc0b5f63904656b5"), (Level::Bytes, "bde59b4573cfd818")];

@@ -61,6 +61,19 @@ impl Server {
         Server::launch(in_shell(prelude, settings))
     }
 
+    /// As [`Server::with`], of this program.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn of(program: &Path, settings: &[(&str, &str)]) -> Server {
+        raise_file_limit();
+        let mut command = Command::new(program);
+        configure(&mut command, settings);
+        Server::launch(command)
+    }
+
     /// As [`Server::with`], on a listener that it is handed over as by a service manager (`LISTEN_FDS`). The
     /// listener stays open here.
     ///
@@ -69,12 +82,20 @@ impl Server {
     /// As [`Server::start`].
     #[must_use]
     pub fn on(listener: &TcpListener, settings: &[(&str, &str)]) -> Server {
-        let listener = OwnedFd::from(listener.try_clone().expect("a descriptor more"));
-        // The third descriptor, and the process id that only the process itself knows before it runs.
-        let prelude = "exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1";
-        let mut command = in_shell(prelude, settings);
-        command.stdin(listener);
-        Server::launch(command)
+        let listener = listener.try_clone().expect("a descriptor more");
+        Server::launch(handed(Stdio::null(), listener.into(), "LISTEN_FDS=1", settings))
+    }
+
+    /// As [`Server::on`], on two sockets with names (`LISTEN_FDNAMES`).
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::start`].
+    #[must_use]
+    pub fn on_two(sockets: [OwnedFd; 2], names: [&str; 2], settings: &[(&str, &str)]) -> Server {
+        let [first, second] = sockets;
+        let variables = format!("LISTEN_FDS=2 LISTEN_FDNAMES={}", names.join(":"));
+        Server::launch(handed(second.into(), first, &variables, settings))
     }
 
     /// As [`Server::with`], writing its log to `file`, so that nothing of it is seen here.
@@ -301,6 +322,15 @@ fn in_shell(prelude: &str, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{prelude}; exec \"$0\"")]).arg(binary());
     configure(&mut command, settings);
+    command
+}
+
+/// The binary with two descriptors, third and fourth, and the process id that only the process itself knows before it
+/// runs.
+fn handed(fourth: Stdio, third: OwnedFd, variables: &str, settings: &[(&str, &str)]) -> Command {
+    let prelude = format!("exec 3<&0 4<&1 0</dev/null 1>&0; export LISTEN_PID=$$ {variables}");
+    let mut command = in_shell(&prelude, settings);
+    command.stdin(third).stdout(fourth);
     command
 }
 

@@ -27,6 +27,29 @@ pub fn tool(name: &str) -> Command {
     command
 }
 
+/// A program that must run as root: by `sudo` where we are somebody else.
+#[must_use]
+pub fn as_root(program: &str) -> Command {
+    if nix::unistd::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.args(["--non-interactive", program]);
+    command
+}
+
+/// A file that `scripts/package` makes.
+///
+/// # Panics
+///
+/// When it has not been run.
+#[must_use]
+pub fn packaged(name: &str) -> PathBuf {
+    let path = repository().join("target/package").join(name);
+    assert!(path.exists(), "no {}: run scripts/package first", path.display());
+    path
+}
+
 /// Runs a command that must succeed, and gives what it wrote to both outputs.
 ///
 /// # Panics

@@ -4,13 +4,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peerpigeon_tests::{Crowd, News, Peer, Received, Server, Signal, id, wait_until, websocket};
+use peerpigeon_tests::{Crowd, News, Peer, Received, Server, Signal, http, id, wait_until, websocket};
 
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -39,6 +39,36 @@ fn a_listener_can_be_handed_over() {
 }
 
 #[test]
+fn several_sockets_can_be_handed_over_and_the_one_named_admin_is_for_operators() {
+    let ipv6 = TcpListener::bind("[::1]:0").unwrap();
+    let path = std::env::temp_dir().join(format!("peerpigeon-handed-{}", std::process::id()));
+    let unix = UnixListener::bind(&path).unwrap();
+    let server = Server::on_two([ipv6.into(), unix.try_clone().unwrap().into()], ["web", "web"], &[]);
+    assert!(server.address().is_ipv6());
+    let _ = server.wait_for_log(&format!("listening on unix:{}, handed over", path.display()));
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.write_all(websocket::upgrade(&id::target(&id::of('a'))).as_bytes()).unwrap();
+    successor_answers(&mut client);
+    server.stop();
+    // It is not the server's to remove.
+    drop(UnixStream::connect(&path).unwrap());
+    std::fs::remove_file(path).unwrap();
+
+    let (public, admin) = (listener(), listener());
+    let address = admin.local_addr().unwrap();
+    let sockets = [admin.try_clone().unwrap().into(), public.try_clone().unwrap().into()];
+    // Not bound: it would not be possible.
+    let server = Server::on_two(sockets, ["admin", "web"], &[("ADMIN_LISTEN", "203.0.113.1:1")]);
+    assert_eq!((server.address(), server.admin_address()), (public.local_addr().unwrap(), address));
+    assert_eq!(http::get(address, "/metrics").status, 200);
+    assert_eq!(http::get(server.address(), "/metrics").status, 404);
+    server.signal(Signal::SIGHUP);
+    assert!(server.wait_for_log("settings read again").ends_with("changed: nothing"));
+    assert_eq!(http::get(server.address(), "/metrics").status, 404);
+    server.stop();
+}
+
+#[test]
 fn whoever_comes_during_the_goodbye_waits_for_the_successor() {
     let listener = listener();
     let mut server = Server::on(&listener, &[]);
@@ -51,12 +81,12 @@ fn whoever_comes_during_the_goodbye_waits_for_the_successor() {
     early.write_all(websocket::upgrade(&id::target(&id::of('b'))).as_bytes()).unwrap();
     assert!(server.wait().success());
     let successor = Server::on(&listener, &[]);
+    early.set_read_timeout(Some(BACK_WITHIN)).unwrap();
     successor_answers(&mut early);
     successor.wait_for_peers(0);
 }
 
-fn successor_answers(stream: &mut TcpStream) {
-    stream.set_read_timeout(Some(BACK_WITHIN)).unwrap();
+fn successor_answers(stream: &mut impl Read) {
     let mut room = [0; 12];
     stream.read_exact(&mut room).expect("an answer");
     assert_eq!(&room, b"HTTP/1.1 101");
@@ -151,6 +181,7 @@ fn a_restart_under_load_refuses_nobody() {
         .iter()
         .map(|member| {
             let mut stream = TcpStream::connect(address).expect("nobody is refused");
+            stream.set_read_timeout(Some(BACK_WITHIN)).unwrap();
             stream.write_all(websocket::upgrade(&id::target(crowd.id(*member))).as_bytes()).unwrap();
             stream
         })

@@ -8,6 +8,7 @@ use crate::links::Links;
 use crate::mailboxes::unexpired;
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
+use crate::timers::Due;
 use crate::wire::{self, Refusal, Request};
 use crate::{Departure, Event, MailEnd, Occasion, Switchboard};
 
@@ -60,7 +61,7 @@ impl Switchboard {
             Box::new(Announcement {
                 acquaintances: Vec::new(),
                 data: Box::default(),
-                reintroduce_due: None,
+                reintroduce_due: Due::default(),
                 k: 0,
                 links: Links::default(),
             }),

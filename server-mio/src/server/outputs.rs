@@ -11,7 +11,7 @@ use peerpigeon_core::{CloseReason, ConnId, Event, Gone, Input, Output};
 impl<N: Net> Server<N> {
     /// Hands one input to the core and does what comes out.
     pub(super) fn feed(&mut self, input: Input<'_>) {
-        self.switchboard.handle(self.now, input);
+        self.hand_over(input);
         loop {
             self.apply_outputs();
             while let Some((conn, status, text)) = self.replies.pop() {
@@ -20,8 +20,13 @@ impl<N: Net> Server<N> {
             // An output may not be answered while others wait, so this comes after the last one.
             let Some(conn) = self.connections.overflowed.pop() else { break };
             self.meter.full_queues += 1;
-            self.switchboard.handle(self.now, Input::QueueFull { conn });
+            self.hand_over(Input::QueueFull { conn });
         }
+    }
+
+    fn hand_over(&mut self, input: Input<'_>) {
+        self.net.note_input(self.now, &input);
+        self.switchboard.handle(self.now, input);
     }
 
     fn apply_outputs(&mut self) {

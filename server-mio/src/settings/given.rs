@@ -18,6 +18,8 @@ pub enum Command {
     Check(Box<Settings>, Given),
     /// Mint a token that says this, with these settings, which have a secret.
     Token(Box<Settings>, TokenOrder),
+    /// Find out whether the server with these settings is well.
+    Healthcheck(Box<Settings>),
     /// Show the help.
     Help,
     /// Show the version.
@@ -33,6 +35,7 @@ pub(super) enum Action {
     Serve,
     Token(TokenOrder),
     Check,
+    Healthcheck,
     Help,
     Version,
 }
@@ -159,6 +162,12 @@ pub(super) fn command_line(
                 action = Action::Token(TokenOrder::default());
                 continue;
             }
+            Ok(Some(Arg::Value(word)))
+                if word == HEALTHCHECK && action == Action::Serve && flags.is_empty() =>
+            {
+                action = Action::Healthcheck;
+                continue;
+            }
             Ok(Some(Arg::Value(argument))) => {
                 let argument = argument.to_string_lossy().into_owned();
                 return Err(SettingsError::UnexpectedArgument { argument });
@@ -253,5 +262,6 @@ const CHECK: &str = "CHECK";
 
 const CONFIG_FILE: &str = "CONFIG_FILE";
 
-/// The subcommand.
+/// The subcommands.
 const TOKEN: &str = "token";
+const HEALTHCHECK: &str = "healthcheck";

@@ -26,6 +26,8 @@ pub fn help() -> String {
         };
         entry(&mut text, &format!("token {} VALUE", flag.name()), &format!("{sentence} {flag}."));
     }
+    let sentence = "Ask the server that runs with these settings whether it is well: exit status 0 or 1.";
+    entry(&mut text, "healthcheck", sentence);
     entry(&mut text, "--check", "Look the settings over, show those in force, and exit.");
     entry(&mut text, "-h, --help", "Show this.");
     entry(&mut text, "-V, --version", "Show the version.");

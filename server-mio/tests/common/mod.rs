@@ -66,6 +66,11 @@ impl Running {
         assert!(self.child.wait().unwrap().success());
     }
 
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
     pub fn wait_for_log(&self, text: &str) {
         wait_until(&format!("{text:?} in the log"), || self.log().contains(text));
     }
@@ -85,6 +90,14 @@ impl Drop for Running {
             eprintln!("{}", self.log());
         }
     }
+}
+
+/// Exit status and first line of both outputs of the subcommand `healthcheck`.
+pub fn healthcheck(environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peerpigeon-server"));
+    let output = command.arg("healthcheck").env_clear().envs(environment.iter().copied()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap().lines().next().unwrap_or_default().to_owned())
 }
 
 pub fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {

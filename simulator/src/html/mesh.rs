@@ -47,6 +47,9 @@ fn pair(one: PeerId, two: PeerId) -> (PeerId, PeerId) {
 }
 
 pub(super) fn draw(lines: &[Line]) -> String {
+    if !lines.iter().any(|line| matches!(line.what, Happening::Told(_))) {
+        return "<p>At the level of bytes the server does not tell who met whom.</p>".to_owned();
+    }
     let (mut mesh, mut largest) = (Mesh::default(), Mesh::default());
     for line in lines {
         if let Happening::Told(event) = &line.what {

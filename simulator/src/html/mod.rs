@@ -91,11 +91,12 @@ svg text{fill:var(--ink);font:11px ui-monospace,monospace}svg .dim{fill:var(--di
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Level;
     use crate::watch::Breach;
     use peerpigeon_core::Time;
 
     fn drawn() -> String {
-        html(&Scenario::crowd(3, 6), "simulate --seed 3 --peers 6", 60)
+        html(&Scenario::crowd(3, 6, Level::Messages), "simulate --seed 3 --peers 6", 60)
     }
 
     #[test]

@@ -140,7 +140,8 @@ impl Admission {
             CloseReason::RateLimitExceeded => {
                 let bytes: usize = party.kept.iter().map(String::len).sum();
                 let much = party.kept.len() > self.limits.held_messages as usize
-                    || bytes > self.limits.held_bytes as usize;
+                    || bytes > self.limits.held_bytes as usize
+                    || party.controls > self.limits.held_messages;
                 self.told.contains_key(&conn) || (matches!(party.stage, Stage::Held(_)) && much)
             }
             CloseReason::MaximumConnections if party.stage == Stage::Unregistered => {

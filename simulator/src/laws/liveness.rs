@@ -12,11 +12,16 @@ pub(crate) struct Liveness {
     limits: Limits,
     /// Pings for silence, by connection; those of a challenge have their own deadline.
     pings: BTreeMap<ConnId, Time>,
+    /// When the time to register is over for those whom the server may not have heard in time.
+    extended: BTreeMap<ConnId, Time>,
 }
+
+/// A deadline that is noticed later than this ends nobody before the server has listened as long again.
+const LATE_MS: u64 = 1_000;
 
 impl Liveness {
     pub(crate) fn new(limits: Limits) -> Liveness {
-        Liveness { limits, pings: BTreeMap::new() }
+        Liveness { limits, pings: BTreeMap::new(), extended: BTreeMap::new() }
     }
 
     /// Silence that ends a peer without a connection: `PEER_TIMEOUT`, or five minutes where there is none.
@@ -56,6 +61,9 @@ impl Law for Liveness {
         if party.stage == Stage::Unregistered {
             let waited = scene.now.since(party.opened);
             demand!(waited >= self.limits.register_ms, "{conn:?} was given {waited} ms to register");
+            let due = party.opened + self.limits.register_ms;
+            let late = scene.now.since(self.extended.remove(&conn).unwrap_or(due));
+            demand!(late <= LATE_MS, "{conn:?} had {late} ms less to register than the server has slept");
             return Ok(());
         }
         let silence = scene.now.since(party.heard);
@@ -84,11 +92,21 @@ impl Law for Liveness {
     }
 
     fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
+        if scene.ledger.late == scene.now {
+            let new = scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Unregistered);
+            for (conn, party) in new {
+                let due = self.extended.entry(*conn).or_insert(party.opened + self.limits.register_ms);
+                if scene.now.since(*due) > LATE_MS {
+                    *due = scene.now + LATE_MS;
+                }
+            }
+        }
         if !rest.thorough {
             return Ok(());
         }
         let (interval, timeout) = (self.limits.ping_interval_ms, self.limits.peer_timeout_ms);
         self.pings.retain(|conn, _| scene.ledger.parties.contains_key(conn));
+        self.extended.retain(|conn, _| scene.ledger.parties.contains_key(conn));
         for (conn, party) in &scene.ledger.parties {
             let waited = scene.now.since(party.opened.max(scene.ledger.late));
             let late = party.stage == Stage::Unregistered && waited >= self.limits.register_ms;

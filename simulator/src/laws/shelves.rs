@@ -66,7 +66,7 @@ impl Law for Shelves {
         let delivered = self.delivered.entry(*me.id()).or_default();
         demand!(*delivered > 0, "{me} got a `{}` that was not told as delivered", frame.kind);
         *delivered -= 1;
-        let age = crate::world::BOOT.at(scene.now).saturating_sub(frame.timestamp);
+        let age = crate::host::BOOT.at(scene.now).saturating_sub(frame.timestamp);
         let ttl = self.limits.message_ttl_ms;
         demand!(
             ttl == 0 || age < ttl,

@@ -29,6 +29,9 @@ use outcome::Outcome;
 use pace::Pace;
 use rounds::Rounds;
 
+pub(crate) use choice::{choice, is_one_piece};
+pub(crate) use outcome::wanted;
+
 /// The protocol as a law.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -43,6 +46,8 @@ pub(crate) struct Model {
     current: Option<Current>,
     /// Who has just turned somebody away.
     rejecter: Option<ConnId>,
+    /// Who has sent a control frame that counts as a message, and whether it may be refused and may pass.
+    control: Option<(ConnId, (bool, bool))>,
 }
 
 #[derive(Debug)]
@@ -74,6 +79,7 @@ impl Model {
             frames: Frames::default(),
             current: None,
             rejecter: None,
+            control: None,
             limits,
         }
     }
@@ -194,6 +200,9 @@ impl Model {
         self.paces.remove(&conn);
         self.frames.shelves.gone(conn);
         let limited = cause == Departure::Closed(CloseReason::RateLimitExceeded);
+        if let Some((_, (may_refuse, _))) = self.control.take_if(|(who, _)| *who == conn) {
+            demand!(!limited || may_refuse, "{conn:?} was closed for its rate, which was allowed");
+        }
         if let Some(current) = self.current.take_if(|current| current.conn == conn) {
             let fits = !limited || current.limited.0;
             demand!(fits, "{conn:?} was closed for its rate, which was allowed");
@@ -305,6 +314,14 @@ impl Model {
     }
 
     fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) -> Verdict {
+        if let Some((_, (may_refuse, _))) = self.control.take_if(|(who, _)| *who == conn) {
+            demand!(
+                may_refuse && code == ErrorCode::RateLimited,
+                "a frame of {conn:?} was refused: {code:?}"
+            );
+            self.frames.refused(scene, conn, code, None, false);
+            return Ok(());
+        }
         let posted = scene.ledger.way_of(conn) == Way::Http && !is_virtual(conn);
         if let Some(current) = self.current.as_mut().filter(|_| posted) {
             // Not understood, so that nobody is charged for it.
@@ -345,6 +362,10 @@ impl Law for Model {
         {
             self.mailboxes.asked_for(*peer.id());
         }
+        self.control = scene.ledger.control.and_then(|conn| {
+            let pace = self.paces.get_mut(&conn)?;
+            Some((conn, pace.look(0, scene.now, &self.limits)))
+        });
         self.begin(scene);
         Ok(())
     }
@@ -369,7 +390,7 @@ impl Law for Model {
     }
 
     fn fetched(&mut self, _: Scene<'_>, me: Spelling, party: Option<ConnId>, frame: &Frame<'_>) -> Verdict {
-        let at = Time(frame.timestamp.saturating_sub(crate::world::BOOT.0));
+        let at = Time(frame.timestamp.saturating_sub(crate::host::BOOT.0));
         self.frames.shelves.fetched(*me.id(), party, at, Told::read(frame)?);
         Ok(())
     }
@@ -443,6 +464,12 @@ impl Law for Model {
     fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
         let silent = self.current.take().map(|current| current.text);
         demand!(silent.is_none(), "nothing came of {silent:?}");
+        if let Some((conn, (_, may_pass))) = self.control.take() {
+            demand!(may_pass, "{conn:?} sent one frame more than its rate allows");
+            if let Some(pace) = self.paces.get_mut(&conn) {
+                pace.spend(0, 0);
+            }
+        }
         self.rounds.round_ends()?;
         self.frames.settled(scene)?;
         self.mailboxes.settled()?;

@@ -5,18 +5,25 @@
 
 use peerpigeon_core::{DuplicatePeer, Limits, Signal};
 
-use super::{Behaviour, Ending, Flaw, IdPool, Knobs, Leaving, Scenario, Shape, Step, Way};
+use super::{
+    Behaviour, ByteKnobs, Ending, Flaw, FrameFlaw, IdPool, Knobs, Leaving, Level, Request, Scenario, Shape,
+    Step, Way,
+};
 use crate::random::Random;
 
 impl Scenario {
     /// The scenario that `seed` stands for.
     #[must_use]
-    pub fn draw(seed: u64) -> Scenario {
+    pub fn draw(seed: u64, level: Level) -> Scenario {
         let mut random = Random::new(seed);
         let mut knobs = draw_knobs(&mut random);
         // Of its own part of the seed, so that everything else is drawn as if there were one way only.
         knobs.ways = Random::part(seed, WAYS_PART).pick(&WAYS).to_vec();
-        let weights = swarm(&mut random);
+        let mut weights = swarm(&mut random);
+        match level {
+            Level::Messages => weights[BYTES_ONLY..].fill(0),
+            Level::Bytes => knobs.bytes = draw_bytes(&mut random),
+        }
         let count = random.between(20, 160);
         let mut steps = Vec::new();
         if random.chance(60) {
@@ -30,7 +37,7 @@ impl Scenario {
                 steps.push(draw_step(kind, &knobs, &mut random));
             }
         }
-        Scenario { note: String::new(), seed, knobs, steps }
+        Scenario { note: String::new(), level, seed, knobs, steps }
     }
 }
 
@@ -38,7 +45,7 @@ impl Scenario {
     /// `peers` peers in one network that come, live and die, lose their network by halves, and come back: what large
     /// runs are measured with.
     #[must_use]
-    pub fn crowd(seed: u64, peers: u32) -> Scenario {
+    pub fn crowd(seed: u64, peers: u32, level: Level) -> Scenario {
         let mut random = Random::new(seed);
         let limits = Limits {
             connections: peers.saturating_add(1),
@@ -56,6 +63,7 @@ impl Scenario {
             max_peers: Some(3),
             delay_ms: (5, 80),
             slots_per_address: 0,
+            bytes: ByteKnobs::default(),
             ways: vec![Way::A],
             limits,
         };
@@ -68,12 +76,16 @@ impl Scenario {
             Step::Restore,
             Step::Advance { ms: 60_000 },
         ];
-        Scenario { note: format!("{peers} peers"), seed, knobs, steps }
+        Scenario { note: format!("{peers} peers"), level, seed, knobs, steps }
     }
 }
 
 /// How often each kind is drawn where it is not switched off, in the order of [`draw_step`].
-const WEIGHTS: [u32; 25] = [12, 8, 30, 5, 4, 3, 4, 3, 5, 6, 5, 5, 5, 4, 2, 14, 2, 1, 1, 1, 3, 1, 1, 2, 1];
+const WEIGHTS: [u32; 32] =
+    [12, 8, 30, 5, 4, 3, 4, 3, 5, 6, 5, 5, 5, 4, 2, 14, 2, 1, 1, 1, 3, 1, 1, 2, 1, 4, 4, 2, 2, 5, 4, 1];
+
+/// The first kind that only bytes can suffer.
+const BYTES_ONLY: usize = 25;
 
 fn swarm(random: &mut Random) -> [u32; WEIGHTS.len()] {
     let mut weights = WEIGHTS;
@@ -104,6 +116,7 @@ fn draw_knobs(random: &mut Random) -> Knobs {
         max_peers: *random.pick(&[None, Some(1), Some(3), Some(10), Some(50), Some(255)]),
         delay_ms: (low, high),
         slots_per_address: *random.pick(&[0, 0, 0, 1, 4]),
+        bytes: ByteKnobs::default(),
         ways: vec![Way::A],
         limits: draw_limits(random),
     }
@@ -151,6 +164,25 @@ fn draw_limits(random: &mut Random) -> Limits {
     }
 }
 
+fn draw_bytes(random: &mut Random) -> ByteKnobs {
+    let usual = ByteKnobs::default();
+    let mut pick = |choices: [usize; 4]| *random.pick(&choices);
+    let send_buffer = pick([500, 3_000, usual.send_buffer, usual.send_buffer]);
+    let max_message_bytes = pick([4_096, 80_000, usual.max_message_bytes, usual.max_message_bytes]);
+    let max_queue_bytes = pick([1_000, 20_000, usual.max_queue_bytes, usual.max_queue_bytes]);
+    let budget = usual.memory_budget_bytes;
+    let memory_budget_bytes = pick([300_000, budget, budget, budget]);
+    ByteKnobs {
+        chop_percent: *random.pick(&[0, 5, 30, 60]),
+        pause_ms: *random.pick(&[0, 5, 200]),
+        oddity_percent: *random.pick(&[0, 5, 30]),
+        send_buffer,
+        max_message_bytes,
+        max_queue_bytes,
+        memory_budget_bytes,
+    }
+}
+
 /// Mostly moments, sometimes long enough for each of the server's deadlines.
 fn draw_pause(random: &mut Random) -> u64 {
     match random.below(20) {
@@ -191,7 +223,14 @@ fn draw_step(kind: usize, knobs: &Knobs, random: &mut Random) -> Step {
         23 => {
             Step::EverybodyLeaves { how: *random.pick(&[Leaving::Unload, Leaving::Vanish, Leaving::Reset]) }
         }
-        _ => Step::Churn { ms: random.between(1_000, 60_000), life_ms: random.between(1_000, 30_000) },
+        24 => Step::Churn { ms: random.between(1_000, 60_000), life_ms: random.between(1_000, 30_000) },
+        25 => Step::Stall { slot, ms: random.between(1, 30_000) },
+        26 => Step::Cut { slot },
+        27 => Step::HalfOpen { slot, upward: random.chance(50) },
+        28 => Step::Slow { slot, bytes_per_second: random.between(10, 5_000) },
+        29 => Step::Frame { slot, what: *random.pick(&FRAME_FLAWS) },
+        30 => Step::Http { slot, what: *random.pick(&REQUESTS) },
+        _ => Step::NoDescriptors { ms: random.between(1, 5_000) },
     }
 }
 
@@ -256,6 +295,37 @@ const STRAYS: [&str; 14] = [
     "/?peerId=0123456789abcdef0123456789abcdef0123456%C3%A4",
 ];
 
+const FRAME_FLAWS: [FrameFlaw; 14] = [
+    FrameFlaw::Unmasked,
+    FrameFlaw::ReservedBit,
+    FrameFlaw::UnknownOpcode,
+    FrameFlaw::FragmentedPing,
+    FrameFlaw::LongPing,
+    FrameFlaw::LengthNotMinimal,
+    FrameFlaw::NothingToContinue,
+    FrameFlaw::MessageInMessage,
+    FrameFlaw::NotUtf8,
+    FrameFlaw::ShortClose,
+    FrameFlaw::ReservedCloseCode,
+    FrameFlaw::Binary,
+    FrameFlaw::ManyPings,
+    FrameFlaw::EmptyFragments,
+];
+
+const REQUESTS: [Request; 11] = [
+    Request::Nothing,
+    Request::HalfHead,
+    Request::Health,
+    Request::Pipelined,
+    Request::Rubbish,
+    Request::DoubleSlash,
+    Request::LongHead,
+    Request::BodyWithoutEnd,
+    Request::WrongVersion,
+    Request::NoKey,
+    Request::FrameBeforeUpgrade,
+];
+
 const FLAWS: [Flaw; 35] = [
     Flaw::Empty,
     Flaw::NotJson,
@@ -300,15 +370,16 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_scenario_and_another_one_another() {
-        assert_eq!(Scenario::draw(7), Scenario::draw(7));
-        assert_ne!(Scenario::draw(7).steps, Scenario::draw(8).steps);
+        let draw = |seed| Scenario::draw(seed, Level::Bytes);
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7).steps, draw(8).steps);
     }
 
     #[test]
     fn every_kind_of_step_is_drawn_somewhere_and_missing_somewhere_else() {
         let kinds = |seed: u64| -> std::collections::BTreeSet<String> {
             let name = |step: &Step| format!("{step:?}").split_whitespace().next().unwrap().to_owned();
-            Scenario::draw(seed).steps.iter().map(name).collect()
+            Scenario::draw(seed, Level::Bytes).steps.iter().map(name).collect()
         };
         let runs: Vec<_> = (0..300).map(kinds).collect();
         let all: std::collections::BTreeSet<&String> = runs.iter().flatten().collect();

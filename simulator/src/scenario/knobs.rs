@@ -23,6 +23,9 @@ pub struct Knobs {
     pub delay_ms: (u64, u64),
     /// Slots that share one address; 0 = no limit per address applies.
     pub slots_per_address: u32,
+    /// What holds for bytes.
+    #[serde(default)]
+    pub bytes: ByteKnobs,
     /// How the slots speak to the server, each in one of these ways.
     #[serde(default = "only_a", skip_serializing_if = "is_only_a")]
     pub ways: Vec<Way>,
@@ -49,9 +52,46 @@ impl Knobs {
         fine("networks", self.networks.into(), 1, 255)?;
         fine("delay_ms", self.delay_ms.1, self.delay_ms.0, 60_000)?;
         fine("connections", self.limits.connections.into(), 1, u32::MAX.into())?;
+        fine("chop_percent", self.bytes.chop_percent.into(), 0, 90)?;
+        fine("oddity_percent", self.bytes.oddity_percent.into(), 0, 90)?;
+        fine("send_buffer", self.bytes.send_buffer as u64, 1, u64::MAX)?;
         fine("introductions", self.limits.introductions.into(), 1, Limits::MAX_PEERS.into())?;
         fine("message_burst", self.limits.message_burst.into(), 1, u32::MAX.into())?;
         fine("cleanup_interval_ms", self.limits.cleanup_interval_ms, 1, u64::MAX)
+    }
+}
+
+/// Settings of a run at byte level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ByteKnobs {
+    /// Percent of what a page sends that arrives in pieces, or comes in several frames.
+    pub chop_percent: u8,
+    /// The longest pause between two pieces, in ms.
+    pub pause_ms: u64,
+    /// Percent of the system calls that go odd ways: interrupted, or shorter than asked for.
+    pub oddity_percent: u8,
+    /// What the kernel takes for one connection that is not read, in bytes.
+    pub send_buffer: usize,
+    /// `MAX_MESSAGE_SIZE`.
+    pub max_message_bytes: usize,
+    /// `MAX_QUEUE_SIZE` above one message.
+    pub max_queue_bytes: usize,
+    /// `MEMORY_BUDGET`.
+    pub memory_budget_bytes: usize,
+}
+
+impl Default for ByteKnobs {
+    fn default() -> ByteKnobs {
+        ByteKnobs {
+            chop_percent: 0,
+            pause_ms: 0,
+            oddity_percent: 0,
+            send_buffer: 200_000,
+            max_message_bytes: 1 << 20,
+            max_queue_bytes: 1 << 20,
+            memory_budget_bytes: 128 << 20,
+        }
     }
 }
 

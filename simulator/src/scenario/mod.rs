@@ -13,7 +13,7 @@ use std::path::Path;
 use peerpigeon_core::Signal;
 use serde::{Deserialize, Serialize};
 
-pub use knobs::{Behaviour, IdPool, Knobs, Way};
+pub use knobs::{Behaviour, ByteKnobs, IdPool, Knobs, Way};
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,12 +22,37 @@ pub struct Scenario {
     /// What it shows, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Whether messages go straight into the switchboard, or bytes through the whole server.
+    #[serde(default)]
+    pub level: Level,
     /// What is random within the run (ids, delays, back-off) is drawn from this.
     pub seed: u64,
     /// What holds for the whole run.
     pub knobs: Knobs,
     /// The chaos. After the last one the run calms down by itself: no fault, everybody back, then everybody gone.
     pub steps: Vec<Step>,
+}
+
+/// How much of the server a run goes through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Messages straight into the switchboard: hundreds of thousands of peers.
+    #[default]
+    Messages,
+    /// Bytes through the loop, HTTP, the WebSocket codec and the switchboard.
+    Bytes,
+}
+
+impl Level {
+    /// As `simulate --level` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Messages => "messages",
+            Level::Bytes => "bytes",
+        }
+    }
 }
 
 /// The number of a virtual peer.
@@ -157,6 +182,51 @@ pub enum Step {
     },
     /// The network is back.
     Restore,
+    /// What a page sends arrives late; with bytes only, as are the following.
+    Stall {
+        /// Whose.
+        slot: Slot,
+        /// By how much.
+        ms: u64,
+    },
+    /// A connection is reset in the middle of a frame.
+    Cut {
+        /// Whose.
+        slot: Slot,
+    },
+    /// One direction of a connection is dead, and nobody is told.
+    HalfOpen {
+        /// Whose.
+        slot: Slot,
+        /// The direction to the server, or the one from it.
+        upward: bool,
+    },
+    /// A page reads slowly.
+    Slow {
+        /// Whose.
+        slot: Slot,
+        /// How slowly.
+        bytes_per_second: u64,
+    },
+    /// A page sends a frame that is wrong.
+    Frame {
+        /// Whose.
+        slot: Slot,
+        /// What.
+        what: FrameFlaw,
+    },
+    /// Somebody who is no WebSocket client connects.
+    Http {
+        /// In whose place.
+        slot: Slot,
+        /// What it sends.
+        what: Request,
+    },
+    /// The server gets no descriptors for new connections.
+    NoDescriptors {
+        /// For how long.
+        ms: u64,
+    },
     /// Time passes.
     Advance {
         /// How much.
@@ -282,6 +352,45 @@ pub enum Flaw {
     LoneSurrogate,
 }
 
+/// A frame that is wrong, or at the edge of it (RFC 6455 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each name says it, and `host::bytes::frames` holds the bytes of each")]
+pub enum FrameFlaw {
+    Unmasked,
+    ReservedBit,
+    UnknownOpcode,
+    FragmentedPing,
+    LongPing,
+    LengthNotMinimal,
+    NothingToContinue,
+    MessageInMessage,
+    NotUtf8,
+    ShortClose,
+    ReservedCloseCode,
+    Binary,
+    ManyPings,
+    EmptyFragments,
+}
+
+/// What somebody sends who is no WebSocket client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each name says it, and `world::requests` holds the bytes of each")]
+pub enum Request {
+    Nothing,
+    HalfHead,
+    Health,
+    Pipelined,
+    Rubbish,
+    DoubleSlash,
+    LongHead,
+    BodyWithoutEnd,
+    WrongVersion,
+    NoKey,
+    FrameBeforeUpgrade,
+}
+
 impl Scenario {
     /// Reads one from JSON.
     ///
@@ -353,18 +462,19 @@ mod tests {
     #[test]
     fn a_scenario_survives_its_file_form() {
         for seed in 0..50 {
-            let scenario = Scenario::draw(seed);
+            let level = if seed % 2 == 0 { Level::Messages } else { Level::Bytes };
+            let scenario = Scenario::draw(seed, level);
             let text = scenario.to_json();
             assert_eq!(Scenario::parse(&text).as_ref(), Ok(&scenario), "{text}");
             assert!(text.lines().count() > scenario.steps.len());
         }
-        let empty = Scenario { steps: Vec::new(), ..Scenario::draw(1) };
+        let empty = Scenario { steps: Vec::new(), ..Scenario::draw(1, Level::Messages) };
         assert_eq!(Scenario::parse(&empty.to_json()), Ok(empty));
     }
 
     #[test]
     fn a_bad_scenario_says_what_is_wrong() {
-        let text = Scenario::draw(1).to_json();
+        let text = Scenario::draw(1, Level::Messages).to_json();
         let error = Scenario::parse(&text.replacen("\"steps\"", "\"stepz\"", 1)).unwrap_err();
         assert!(error.contains("stepz"), "{error}");
         let error = Scenario::parse(&text.replacen("\"slots\": ", "\"slots\": 9999999", 1)).unwrap_err();

@@ -34,6 +34,8 @@ pub(crate) struct Ledger {
     pub(crate) owed: usize,
     /// The address of the last post.
     pub(crate) poster: Option<AddressKey>,
+    /// Who has just sent a control frame that nobody had asked for: it counts as a message.
+    pub(crate) control: Option<ConnId>,
     /// When a deadline was missed last: what a peer said in the meantime may not have been heard yet.
     pub(crate) late: Time,
 }
@@ -66,6 +68,10 @@ pub(crate) struct Party {
     pub(crate) heard: Time,
     /// Pings since then: the first and the last.
     pub(crate) pinged: Option<(Time, Time)>,
+    /// A ping was sent and nothing but messages came since.
+    pub(crate) asked: bool,
+    /// Control frames that came while it was held.
+    pub(crate) controls: u32,
     /// Where it is announced.
     pub(crate) network: Option<NetworkId>,
     pub(crate) said_goodbye: bool,
@@ -122,6 +128,7 @@ impl Ledger {
     }
 
     pub(crate) fn input(&mut self, now: Time, input: &Input<'_>) {
+        self.control = None;
         match *input {
             Input::Opened { conn, target, address, .. } => {
                 let unnamed = target.split('?').next() == Some("/signaling") && !target::names_peer(target);
@@ -133,7 +140,10 @@ impl Ledger {
                 self.parties.insert(conn, party);
             }
             Input::Text { conn, text } => self.text(now, conn, text),
-            Input::Heard { conn } => self.heard(now, conn),
+            Input::Heard { conn } => {
+                self.heard(now, conn);
+                self.control(conn);
+            }
             Input::Closed { conn, .. } => {
                 self.asked.remove(&conn);
                 self.set_stage(conn, Stage::Over);
@@ -142,6 +152,15 @@ impl Ledger {
             Input::Polled { conn, target, .. } => self.polled(now, conn, target),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
             Input::QueueFull { .. } | Input::Adjust { .. } | Input::Tick => {}
+        }
+    }
+
+    fn control(&mut self, conn: ConnId) {
+        let Some(party) = self.parties.get_mut(&conn) else { return };
+        match party.stage {
+            Stage::Held(_) => party.controls += 1,
+            Stage::Admitted => self.control = (!core::mem::take(&mut party.asked)).then_some(conn),
+            Stage::Unregistered | Stage::Fresh | Stage::Over => {}
         }
     }
 
@@ -200,6 +219,7 @@ impl Ledger {
         match *output {
             Output::Ping { conn } => {
                 if let Some(party) = self.parties.get_mut(&conn) {
+                    party.asked = true;
                     party.pinged = Some((party.pinged.map_or(now, |(first, _)| first), now));
                 }
             }
@@ -362,6 +382,8 @@ impl Party {
             admitted: now,
             heard: now,
             pinged: None,
+            asked: false,
+            controls: 0,
             network: None,
             said_goodbye: false,
             entered: false,

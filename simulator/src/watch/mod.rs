@@ -36,8 +36,8 @@ pub struct Breach {
 }
 
 /// What goes out to a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Downward {
+#[derive(Debug)]
+pub(crate) enum Outgoing {
     Text(String),
     Ping,
     Close(CloseReason),
@@ -75,7 +75,7 @@ pub(crate) struct Watch {
     transcript: Transcript,
     trace: Vec<(Time, Given)>,
     fresh: Box<dyn Fn() -> Switchboard>,
-    outgoing: Vec<(ConnId, Downward)>,
+    outgoing: Vec<(ConnId, Outgoing)>,
 }
 
 impl Watch {
@@ -113,7 +113,7 @@ impl Watch {
     }
 
     /// What has gone out since this was asked last.
-    pub(crate) fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)> {
+    pub(crate) fn take_outgoing(&mut self) -> Vec<(ConnId, Outgoing)> {
         core::mem::take(&mut self.outgoing)
     }
 
@@ -195,21 +195,21 @@ impl Watch {
                     } else {
                         sent_in_b(laws, ledger, now, conn, text)?;
                     }
-                    outgoing.push((conn, Downward::Text(text.to_owned())));
+                    outgoing.push((conn, Outgoing::Text(text.to_owned())));
                 }
                 Output::Reply { conn, status, text } => {
                     replied(laws, ledger, now, conn, status, text)?;
-                    outgoing.push((conn, Downward::Reply(status, text.to_owned())));
+                    outgoing.push((conn, Outgoing::Reply(status, text.to_owned())));
                 }
                 Output::Ping { conn } => {
                     let scene = Scene { now, ledger };
                     each(laws, |law| law.pinged(scene, conn))?;
-                    outgoing.push((conn, Downward::Ping));
+                    outgoing.push((conn, Outgoing::Ping));
                 }
                 Output::Close { conn, why } => {
                     let scene = Scene { now, ledger };
                     each(laws, |law| law.closed(scene, conn, why))?;
-                    outgoing.push((conn, Downward::Close(why)));
+                    outgoing.push((conn, Outgoing::Close(why)));
                 }
                 Output::Observe(event) => {
                     let scene = Scene { now, ledger };
@@ -257,7 +257,7 @@ impl Watch {
 }
 
 impl Given {
-    fn keep(input: &Input<'_>) -> Given {
+    pub(crate) fn keep(input: &Input<'_>) -> Given {
         match *input {
             Input::Opened { conn, target, address, .. } => {
                 Given::Opened { conn, target: target.to_owned(), address }
@@ -276,7 +276,7 @@ impl Given {
         }
     }
 
-    fn input(&self) -> Input<'_> {
+    pub(crate) fn input(&self) -> Input<'_> {
         match self {
             Given::Opened { conn, target, address } => {
                 Input::Opened { conn: *conn, target, address: *address, grant: &Grant::ANY }
@@ -316,7 +316,7 @@ fn sent_in_b(
                 network: "global".into(),
                 from: "system".into(),
                 target: me.unwrap_or_default().into(),
-                timestamp: crate::world::BOOT.at(now),
+                timestamp: crate::host::BOOT.at(now),
                 data: data.as_deref().ok(),
                 error: None,
             };
@@ -374,7 +374,7 @@ fn replied(
         Asked::Poll { peer, party, .. } if status == 200 => {
             let fetched = Fetched::read(text).ok_or_else(|| unreadable(conn, text))?;
             let scene = Scene { now, ledger };
-            let (Some(peer), true) = (peer, fetched.timestamp == crate::world::BOOT.at(now)) else {
+            let (Some(peer), true) = (peer, fetched.timestamp == crate::host::BOOT.at(now)) else {
                 return Err(unreadable(conn, text));
             };
             for message in &fetched.messages {

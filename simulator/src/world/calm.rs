@@ -15,15 +15,17 @@ const SETTLING_MS: u64 = 10_000;
 impl World<'_> {
     /// Ends every fault, lets everything settle, and asks the laws whether it has.
     pub(crate) fn calm(&mut self) -> Result<(), Breach> {
-        if let Some(until) = self.watch.ledger.draining {
+        if let Some(until) = self.host.draining() {
             self.run_until(self.now.max(until))?;
             self.restart()?;
         }
         self.restore();
+        self.host.heal(self.now);
+        self.went_out();
         self.end_sockets(|socket| socket.attempt.is_none());
         let fitting = self.fitting();
         for slot in 0..self.slots.len() {
-            self.thaw(slot);
+            self.thaw(slot)?;
             if fitting.contains(&slot) {
                 self.come(slot);
             } else {
@@ -45,7 +47,8 @@ impl World<'_> {
             return Ok(());
         }
         self.everybody_is_back(&fitting)?;
-        self.watch.calm(self.now)
+        self.witness.calm().map_err(|what| Breach { law: "what the pages see".to_owned(), what })?;
+        self.host.calm(self.now)
     }
 
     /// Whether the settings alone keep a run from ever settling: without pings nobody says anything, and each is closed
@@ -98,14 +101,8 @@ impl World<'_> {
 
     /// Everybody must be announced, or the run names who is missing.
     fn everybody_is_back(&self, fitting: &BTreeSet<usize>) -> Result<(), Breach> {
-        let announced = |slot: &&usize| {
-            let slot = &self.slots[**slot];
-            let party = self.watch.ledger.party_of(*slot.me.id());
-            party.is_some_and(|(conn, party)| {
-                let mine = Some(conn) == slot.conn || (slot.way == Way::Http && party.way == Way::Http);
-                mine && party.network.is_some()
-            })
-        };
+        let announced =
+            |slot: &&usize| self.slots[**slot].conn.is_some_and(|conn| self.witness.is_announced(conn));
         let missing: Vec<String> = fitting
             .iter()
             .filter(|slot| !announced(slot))
@@ -129,7 +126,7 @@ impl World<'_> {
         let kept = limits.message_ttl_ms + 2 * limits.cleanup_interval_ms;
         let waits = limits.hold_for_place_ms + limits.challenge_ms + 2 * self.scenario.knobs.delay_ms.1;
         self.run_until(self.now + self.http_patience() + kept + waits + 1_000)?;
-        self.watch.empty(self.now)?;
-        self.watch.replay()
+        self.host.empty(self.now)?;
+        self.host.end()
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn network_name(number: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
+    use crate::scenario::{Level, Scenario};
     use std::collections::BTreeSet;
 
     #[test]
@@ -78,7 +78,7 @@ mod tests {
         for (pool, distinct) in
             [(IdPool::Sparse, 90), (IdPool::CommonPrefix, 90), (IdPool::Comb, 90), (IdPool::Few, 30)]
         {
-            let knobs = Knobs { slots: 90, ids: pool, ..Scenario::draw(1).knobs };
+            let knobs = Knobs { slots: 90, ids: pool, ..Scenario::draw(1, Level::Messages).knobs };
             let all: BTreeSet<_> = ids(1, &knobs).iter().map(|me| *me.id()).collect();
             assert_eq!(all.len(), distinct, "{pool:?}");
         }

@@ -5,32 +5,34 @@ mod data;
 mod flaws;
 mod ids;
 mod queue;
+mod requests;
 mod sockets;
 mod steps;
 mod ways;
+mod witness;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use peerpigeon_core::{AddressKey, Census, ConnId, Input, Limits, PeerId, Spelling, Time, UnixMillis};
+use peerpigeon_core::{AddressKey, Census, ConnId, Limits, PeerId, Spelling, Time};
 
 use crate::client;
+use crate::host::{self, Downward, Host, Upward};
 use crate::page::{Page, Want};
 use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{Behaviour, Scenario, Way};
 use crate::transcript::Transcript;
-use crate::watch::{Breach, Care, Downward, Watch};
-use queue::{Arriving, Due, Queue};
-
-/// The wall time at which every run begins.
-pub(crate) const BOOT: UnixMillis = UnixMillis(1_700_000_000_000);
+use crate::watch::Breach;
+use queue::{Due, Queue};
+use witness::Witness;
 
 /// One run of a scenario.
 pub(crate) struct World<'a> {
     scenario: &'a Scenario,
     now: Time,
     queue: Queue,
-    pub(crate) watch: Watch,
+    host: Box<dyn Host>,
+    witness: Witness,
     pub(crate) record: Record,
     slots: Vec<Slot>,
     /// Slots by id: those of one id share a page's links.
@@ -68,7 +70,7 @@ struct Slot {
     /// It stays away for good.
     barred: bool,
     /// What came while it was frozen.
-    inbox: VecDeque<(ConnId, Arriving)>,
+    inbox: VecDeque<(ConnId, Downward)>,
     offline: bool,
     delay: u64,
     random: Random,
@@ -132,7 +134,8 @@ impl<'a> World<'a> {
             scenario,
             now: Time(0),
             queue: Queue::default(),
-            watch: Watch::new(&knobs.limits, BOOT, care(knobs.slots)),
+            host: host::start(scenario.level, knobs, scenario.seed),
+            witness: Witness::new(knobs.limits.clone()),
             record,
             slots: slots.collect(),
             slots_by_peer,
@@ -164,28 +167,29 @@ impl<'a> World<'a> {
     /// The transcript of all servers of the run.
     pub(crate) fn transcript(&self) -> Transcript {
         let mut whole = self.transcript;
-        whole.number(self.watch.transcript().value());
+        whole.number(self.host.transcript().value());
         whole
     }
 
     /// Inputs that all servers of the run were given.
     pub(crate) fn inputs(&self) -> u64 {
-        self.inputs + self.watch.inputs()
+        self.inputs + self.host.inputs()
     }
 
     /// Lets time pass: everything that is due happens at its moment.
     fn run_until(&mut self, end: Time) -> Result<(), Breach> {
         loop {
             let awake = self.asleep.is_none_or(|until| until <= self.now);
-            let server = if awake { self.watch.deadline() } else { self.asleep };
+            let server = if awake { self.host.deadline() } else { self.asleep };
             let next = server.into_iter().chain(self.queue.next()).min().filter(|next| *next <= end);
             let Some(next) = next else { break };
             self.now = self.now.max(next);
             if self.asleep.is_some_and(|until| until <= self.now) {
                 self.asleep = None;
             }
-            if self.asleep.is_none() && self.watch.deadline().is_some_and(|deadline| deadline <= self.now) {
-                self.server(Input::Tick)?;
+            if self.asleep.is_none() && self.host.deadline().is_some_and(|deadline| deadline <= self.now) {
+                self.host.tick(self.now, &mut self.record)?;
+                self.went_out();
             }
             while let Some(due) = self.queue.take(self.now) {
                 self.happen(due)?;
@@ -196,14 +200,16 @@ impl<'a> World<'a> {
     }
 
     fn happen(&mut self, due: Due) -> Result<(), Breach> {
+        if let (Some(until), Due::Post(_) | Due::Poll(_)) = (self.asleep, &due) {
+            // Nobody looks at the request before.
+            self.queue.put(until, due);
+            return Ok(());
+        }
         match due {
             Due::Up(conn, upward) => self.up(conn, upward)?,
-            Due::Down(conn, downward) => self.down(conn, downward),
-            Due::Opened(conn) => {
-                if let Some((slot, attempt)) = self.owner(conn) {
-                    self.page(slot, client::Input::Opened { attempt });
-                }
-            }
+            Due::Down(conn, downward) => self.down(conn, downward)?,
+            Due::Post(session) => self.post_all(session)?,
+            Due::Poll(session) => self.poll(session)?,
             Due::Failed(slot, attempt) => self.page(slot, client::Input::Failed { attempt }),
             Due::Wake(slot) => {
                 let due = self.slots[slot].wake.take_if(|wake| *wake <= self.now).is_some();
@@ -222,22 +228,22 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Gives the server one input, and sends on what it sends.
-    fn server(&mut self, input: Input<'_>) -> Result<(), Breach> {
-        self.watch.handle(self.now, input, &mut self.record)?;
-        for (conn, downward) in self.watch.take_outgoing() {
-            let (conn, downward) = match downward {
-                Downward::Reply(status, text) => {
-                    let Some(request) = self.requests.remove(&conn) else { continue };
-                    let poll = request.poll;
-                    (request.session, Arriving::Reply { poll, status, text })
-                }
-                Downward::Text(text) => (conn, Arriving::Text(text)),
-                Downward::Ping => (conn, Arriving::Ping),
-                Downward::Close(why) => (conn, Arriving::Close(why)),
+    /// Something reaches the server.
+    fn server(&mut self, conn: ConnId, upward: Upward) -> Result<(), Breach> {
+        self.host.up(self.now, conn, upward, &mut self.record)?;
+        self.went_out();
+        Ok(())
+    }
+
+    /// What the server sends sets out.
+    fn went_out(&mut self) {
+        for (conn, downward) in self.host.take_outgoing() {
+            let (conn, downward) = match self.requests.remove(&conn) {
+                Some(request) => (request.session, request.answered(downward)),
+                None => (conn, downward),
             };
             let Some(socket) = self.sockets.get_mut(&conn) else { continue };
-            socket.over |= matches!(downward, Arriving::Close(_));
+            socket.over |= matches!(downward, Downward::Close { .. } | Downward::Lost);
             if !socket.dead {
                 let delay = self.slots[socket.slot].delay;
                 self.queue.put(self.now + delay, Due::Down(conn, downward));
@@ -245,10 +251,9 @@ impl<'a> World<'a> {
                 self.sockets.remove(&conn);
             }
         }
-        let census = self.watch.census();
+        let census = self.host.census();
         self.peak = peak(&self.peak, &census);
         self.record.gauges(self.now, census);
-        Ok(())
     }
 
     /// Gives the page of a slot one input, and does what it wants.
@@ -313,10 +318,12 @@ impl<'a> World<'a> {
     }
 }
 
-/// How closely to look at a run of so many peers: at everything after every input while that is cheap.
-fn care(slots: u32) -> Care {
-    let crowd = u64::from(slots / 48).max(1);
-    Care { every: crowd.pow(2), trace: slots <= 1_000, choices: if slots <= 500 { 1 } else { crowd } }
+impl Request {
+    /// What the page makes of what came of its request: the loss of its connection is an answer, too.
+    fn answered(&self, downward: Downward) -> Downward {
+        let lost = matches!(downward, Downward::Lost);
+        if lost { Downward::Reply { poll: self.poll, status: 0, text: String::new() } } else { downward }
+    }
 }
 
 /// The larger of each gauge.

@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use peerpigeon_core::{AddressKey, CloseReason, ConnId, Gone, PeerId, Time};
+use peerpigeon_core::{ConnId, PeerId, Time};
+
+use crate::host::{Downward, Upward};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -16,10 +18,12 @@ pub(super) struct Queue {
 pub(super) enum Due {
     /// Something reaches the server.
     Up(ConnId, Upward),
+    /// What a page that speaks HTTP has to say sets out.
+    Post(ConnId),
+    /// It asks for what was said to it.
+    Poll(ConnId),
     /// Something reaches a page.
-    Down(ConnId, Arriving),
-    /// The page learns that its socket is open.
-    Opened(ConnId),
+    Down(ConnId, Downward),
     /// The page learns that its socket could not be opened: slot and attempt.
     Failed(usize, u64),
     /// A page wanted to be woken.
@@ -30,31 +34,6 @@ pub(super) enum Due {
     Churn(usize),
     /// The page of a slot notices that its link to a peer is dead.
     LinkLost(usize, PeerId),
-}
-
-/// What reaches the server.
-#[derive(Debug)]
-pub(super) enum Upward {
-    Open {
-        target: String,
-        address: Option<AddressKey>,
-    },
-    Text(String),
-    Pong,
-    Gone(Gone),
-    /// What a page that speaks HTTP has to say.
-    Post,
-    /// It asks for what was said to it.
-    Poll,
-}
-
-/// What reaches a page.
-#[derive(Debug)]
-pub(super) enum Arriving {
-    Text(String),
-    Ping,
-    Close(CloseReason),
-    Reply { poll: bool, status: u16, text: String },
 }
 
 #[derive(Debug)]

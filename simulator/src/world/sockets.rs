@@ -1,11 +1,13 @@
 //! Sockets between the pages and the server.
 
-use peerpigeon_core::{ConnId, Gone, Grant, Input};
+use peerpigeon_core::{ConnId, Gone};
 
-use super::queue::{Arriving, Due, Upward};
+use super::queue::Due;
 use super::{Socket, World};
 use crate::client;
-use crate::scenario::Way;
+use crate::host::{Downward, Upward};
+use crate::laws::Verdict;
+use crate::scenario::{Level, Way};
 use crate::watch::Breach;
 
 /// How long an attempt takes that nobody answers, in ms.
@@ -31,27 +33,50 @@ impl World<'_> {
             self.queue.put(self.now + FAILING_MS, Due::Failed(slot, attempt));
             return;
         }
-        let conn = match self.slots[slot].way {
+        let way = self.slots[slot].way;
+        let conn = match way {
             Way::A => self.open(slot, Some(attempt), target),
             Way::B => self.open(slot, Some(attempt), "/signaling"),
             Way::Http => self.visit(slot, attempt),
         };
+        self.witness.opened(conn, self.slots[slot].me, way);
+        if self.asleep.is_some() || self.slots[slot].frozen {
+            self.witness.disturbed(conn);
+        }
         self.slots[slot].conn = Some(conn);
     }
 
     /// Sends the upgrade of a new connection.
     pub(super) fn open(&mut self, slot: usize, attempt: Option<u64>, target: &str) -> ConnId {
+        let open = Upward::Open { target: target.to_owned(), address: self.address(slot) };
+        self.connect(slot, attempt, open)
+    }
+
+    /// Makes a connection that begins with `first`.
+    pub(super) fn connect(&mut self, slot: usize, attempt: Option<u64>, first: Upward) -> ConnId {
         let way = if attempt.is_some() { self.slots[slot].way } else { Way::A };
         let conn = self.fresh_conn();
         self.sockets.insert(conn, Socket { slot, way, attempt, dead: false, over: false });
-        let open = Upward::Open { target: target.to_owned(), address: self.address(slot) };
-        self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, open));
+        self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, first));
         conn
+    }
+
+    /// Something happens to the socket of a slot at once, whatever is on its way.
+    pub(super) fn suffer(&mut self, slot: usize, upward: Upward) -> Result<(), Breach> {
+        let Some(conn) = self.slots[slot].conn else { return Ok(()) };
+        self.server(conn, upward)
     }
 
     /// The page of a slot sends a message, if it has a socket.
     pub(super) fn send(&mut self, slot: usize, text: String) {
         let Some(conn) = self.slots[slot].conn else { return };
+        self.witness.said(conn, &text);
+        if self.scenario.level == Level::Bytes
+            && text.len() + 60 > self.scenario.knobs.bytes.max_message_bytes
+        {
+            // Longer than allowed, perhaps only with what dialect B adds to it.
+            self.witness.hostile(conn);
+        }
         let text = match self.slots[slot].way {
             Way::A => text,
             Way::B => self.in_b(slot, text),
@@ -71,6 +96,7 @@ impl World<'_> {
     pub(super) fn end(&mut self, conn: ConnId, how: Gone) {
         let Some(socket) = self.sockets.get_mut(&conn) else { return };
         socket.attempt = None;
+        self.witness.over(conn);
         let at = self.now + self.slots[socket.slot].delay;
         self.queue.put(at, Due::Up(conn, Upward::Gone(how)));
     }
@@ -79,6 +105,8 @@ impl World<'_> {
     pub(super) fn haunt(&mut self, slot: usize, conn: ConnId) {
         let Some(socket) = self.sockets.get_mut(&conn) else { return };
         (socket.attempt, socket.dead) = (None, true);
+        self.witness.over(conn);
+        self.host.reads(conn, false);
         if socket.over {
             self.sockets.remove(&conn);
         } else {
@@ -116,61 +144,75 @@ impl World<'_> {
             return Ok(());
         }
         let Some(socket) = self.sockets.get_mut(&conn) else { return Ok(()) };
-        let slot = socket.slot;
-        if socket.way == Way::Http {
-            return self.up_by_http(conn, upward);
+        // What is still on its way when the page dies does not arrive.
+        if socket.dead && !matches!(upward, Upward::Gone(_) | Upward::Open { .. }) {
+            return Ok(());
         }
-        match upward {
-            Upward::Post | Upward::Poll => {}
-            Upward::Open { target, address } => {
-                if socket.way == Way::B {
-                    self.register(slot, conn);
-                }
-                self.queue.put(self.now + self.slots[slot].delay, Due::Opened(conn));
-                self.server(Input::Opened { conn, target: &target, address, grant: &Grant::ANY })?;
-            }
-            // What is still on its way when the page dies does not arrive.
-            Upward::Text(_) | Upward::Pong if socket.dead => {}
-            Upward::Text(text) => self.server(Input::Text { conn, text: &text })?,
-            Upward::Pong => self.server(Input::Heard { conn })?,
-            Upward::Gone(cause) => {
-                socket.dead = true;
-                self.server(Input::Closed { conn, cause })?;
-                self.sockets.remove(&conn);
-            }
+        if socket.way == Way::Http {
+            return self.visit_ends(conn, &upward);
+        }
+        if socket.way == Way::B && matches!(upward, Upward::Open { .. }) {
+            let slot = socket.slot;
+            self.register(slot, conn);
+        }
+        let Some(socket) = self.sockets.get_mut(&conn) else { return Ok(()) };
+        let ends = matches!(upward, Upward::Gone(_));
+        socket.dead |= ends;
+        self.server(conn, upward)?;
+        if ends {
+            self.sockets.remove(&conn);
         }
         Ok(())
     }
 
     /// Something reaches a page.
-    pub(super) fn down(&mut self, conn: ConnId, arriving: Arriving) {
-        let Some(socket) = self.sockets.get(&conn) else { return };
+    pub(super) fn down(&mut self, conn: ConnId, downward: Downward) -> Result<(), Breach> {
+        let Some(socket) = self.sockets.get(&conn) else { return Ok(()) };
         let slot = socket.slot;
         if socket.dead {
-            return;
+            return Ok(());
         }
         if self.slots[slot].frozen {
-            self.slots[slot].inbox.push_back((conn, arriving));
-            return;
+            self.slots[slot].inbox.push_back((conn, downward));
+            return Ok(());
         }
         let owner = self.owner(conn);
-        match arriving {
-            Arriving::Reply { poll, status, text } => self.reply(conn, poll, status, &text),
-            Arriving::Text(text) => {
-                let text = if socket.way == Way::A { Some(text) } else { self.in_a(slot, &text) };
-                let Some(text) = text else { return };
+        match downward {
+            Downward::Opened => {
+                if let Some((slot, attempt)) = owner {
+                    self.page(slot, client::Input::Opened { attempt });
+                }
+            }
+            Downward::Reply { poll, status, text } => self.reply(conn, poll, status, &text)?,
+            Downward::Text(text) => {
+                let Some(text) = self.in_dialect_a(conn, text) else { return Ok(()) };
+                self.witnessed(|world| world.witness.heard(conn, &text))?;
                 if let Some((slot, attempt)) = owner {
                     self.page(slot, client::Input::Text { attempt, text: &text });
                 }
             }
-            Arriving::Ping => self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Pong)),
-            Arriving::Close(why) => {
-                self.sockets.remove(&conn);
-                if let Some((slot, attempt)) = owner {
-                    self.slots[slot].conn.take_if(|current| *current == conn);
-                    self.page(slot, client::Input::Closed { attempt, code: why.code() });
-                }
+            Downward::Ping => self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Pong)),
+            Downward::Close { code, reason } => {
+                self.witnessed(|world| world.witness.closed(conn, code, &reason))?;
+                self.lost(conn, code);
             }
+            Downward::Lost => self.lost(conn, ABNORMAL_CLOSURE),
         }
+        Ok(())
+    }
+
+    /// The socket of a page has ended.
+    fn lost(&mut self, conn: ConnId, code: u16) {
+        let owner = self.owner(conn);
+        self.sockets.remove(&conn);
+        self.witness.over(conn);
+        if let Some((slot, attempt)) = owner {
+            self.slots[slot].conn.take_if(|current| *current == conn);
+            self.page(slot, client::Input::Closed { attempt, code });
+        }
+    }
+
+    pub(super) fn witnessed(&mut self, ask: impl FnOnce(&mut Self) -> Verdict) -> Result<(), Breach> {
+        ask(self).map_err(|what| Breach { law: "what the pages see".to_owned(), what })
     }
 }

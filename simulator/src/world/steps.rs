@@ -1,13 +1,14 @@
 //! What each step does. A step that does not fit the moment does nothing.
 
-use peerpigeon_core::{Gone, Input, Signal, Spelling, Time};
+use peerpigeon_core::{Gone, Signal, Spelling, Time};
 
 use super::queue::Due;
 use super::sockets::ABNORMAL_CLOSURE;
-use super::{BOOT, World, care, data, flaws};
+use super::{World, data, flaws, requests};
 use crate::client::{self, compose};
-use crate::scenario::{Ending, Flaw, Leaving, Shape, Slot, Step};
-use crate::watch::{Breach, Watch};
+use crate::host::{self, Upward};
+use crate::scenario::{Ending, Flaw, FrameFlaw, Leaving, Request, Shape, Slot, Step};
+use crate::watch::Breach;
 
 impl World<'_> {
     pub(super) fn apply(&mut self, step: &Step) -> Result<(), Breach> {
@@ -29,11 +30,8 @@ impl World<'_> {
             Step::CleanupAll { slot } => self.page(self.index(slot), client::Input::CleanupAll),
             Step::Vanish { slot } => self.vanish(self.index(slot)),
             Step::Close { slot, how } => self.close(self.index(slot), how),
-            Step::Freeze { slot } => {
-                let slot = self.index(slot);
-                self.slots[slot].frozen = self.slots[slot].page.is_some();
-            }
-            Step::Thaw { slot } => self.thaw(self.index(slot)),
+            Step::Freeze { slot } => self.freeze(self.index(slot)),
+            Step::Thaw { slot } => self.thaw(self.index(slot))?,
             Step::Duplicate { slot } => {
                 let slot = self.index(slot);
                 if self.slots[slot].page.is_some() {
@@ -42,7 +40,7 @@ impl World<'_> {
                 }
             }
             Step::Bury { slot } => self.bury(self.index(slot)),
-            Step::Choke { slot } => self.choke(self.index(slot))?,
+            Step::Choke { slot } => self.suffer(self.index(slot), Upward::Choke)?,
             Step::Malformed { slot, what } => self.malformed(self.index(slot), what),
             Step::Stray { slot, ref target } => {
                 self.open(self.index(slot), None, target);
@@ -52,14 +50,27 @@ impl World<'_> {
                     self.page(self.index(slot), client::Input::Ping);
                 }
             }
+            Step::Stall { slot, ms } => self.disturb(self.index(slot), Upward::Stall(ms))?,
+            Step::Cut { slot } => self.break_off(self.index(slot))?,
+            Step::HalfOpen { slot, upward } => self.disturb(self.index(slot), Upward::Lose { upward })?,
+            Step::Slow { slot, bytes_per_second } => {
+                self.disturb(self.index(slot), Upward::Slow(bytes_per_second))?;
+            }
+            Step::Frame { slot, what } => self.flawed_frame(self.index(slot), what),
+            Step::Http { slot, what } => self.request(self.index(slot), what),
+            Step::NoDescriptors { ms } => self.host.exhaust(self.now, ms),
             Step::Blackout { every } => self.blackout(every),
             Step::Restore => self.restore(),
             Step::Advance { ms } => self.run_until(self.now + ms)?,
             Step::LateTick { ms } => {
                 self.asleep = Some(self.now + ms);
+                self.witness.overslept(ms);
                 self.run_until(self.now + ms)?;
             }
-            Step::Drain { ms } => self.server(Input::Drain { until: self.now + ms })?,
+            Step::Drain { ms } => {
+                self.host.drain(self.now, ms, &mut self.record)?;
+                self.went_out();
+            }
             Step::Restart => self.restart()?,
             Step::EverybodyComes { over_ms } => self.everybody_comes(over_ms),
             Step::EverybodyLeaves { how } => self.everybody_leaves(how),
@@ -121,23 +132,58 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn thaw(&mut self, slot: usize) {
-        self.slots[slot].frozen = false;
-        for (conn, downward) in core::mem::take(&mut self.slots[slot].inbox) {
-            self.down(conn, downward);
+    fn freeze(&mut self, slot: usize) {
+        self.slots[slot].frozen = self.slots[slot].page.is_some();
+        if let Some(conn) = self.slots[slot].conn.filter(|_| self.slots[slot].frozen) {
+            self.witness.disturbed(conn);
+            self.host.reads(conn, false);
         }
+    }
+
+    pub(super) fn thaw(&mut self, slot: usize) -> Result<(), Breach> {
+        self.slots[slot].frozen = false;
+        if let Some(conn) = self.slots[slot].conn {
+            self.host.reads(conn, true);
+        }
+        for (conn, downward) in core::mem::take(&mut self.slots[slot].inbox) {
+            self.down(conn, downward)?;
+        }
+        Ok(())
+    }
+
+    /// Something happens to the socket of a slot that the server may take for death.
+    fn disturb(&mut self, slot: usize, upward: Upward) -> Result<(), Breach> {
+        if let Some(conn) = self.slots[slot].conn {
+            self.witness.disturbed(conn);
+        }
+        self.suffer(slot, upward)
+    }
+
+    /// The socket of a slot is reset in the middle of a frame; its page notices at once.
+    fn break_off(&mut self, slot: usize) -> Result<(), Breach> {
+        self.suffer(slot, Upward::Cut)?;
+        self.close(slot, Ending::Reset);
+        Ok(())
+    }
+
+    fn flawed_frame(&mut self, slot: usize, what: FrameFlaw) {
+        if let Some(conn) = self.slots[slot].conn
+            && self.slots[slot].page.as_ref().is_some_and(|page| page.client.is_open())
+        {
+            self.witness.hostile(conn);
+            self.queue.put(self.now + self.slots[slot].delay, Due::Up(conn, Upward::Frame(what)));
+        }
+    }
+
+    fn request(&mut self, slot: usize, what: Request) {
+        let first = Upward::Raw { bytes: requests::bytes(what), address: self.address(slot) };
+        self.connect(slot, None, first);
     }
 
     pub(super) fn bury(&mut self, slot: usize) {
         for conn in core::mem::take(&mut self.slots[slot].ghosts) {
             self.end(conn, Gone::Reset);
         }
-    }
-
-    fn choke(&mut self, slot: usize) -> Result<(), Breach> {
-        let Some(conn) = self.slots[slot].conn else { return Ok(()) };
-        let known = self.watch.ledger.parties.contains_key(&conn);
-        if known { self.server(Input::QueueFull { conn }) } else { Ok(()) }
     }
 
     fn malformed(&mut self, slot: usize, what: Flaw) {
@@ -165,11 +211,13 @@ impl World<'_> {
 
     /// The process dies with all its sockets, and another one takes its place.
     pub(super) fn restart(&mut self) -> Result<(), Breach> {
-        self.watch.replay()?;
-        self.inputs += self.watch.inputs();
-        self.transcript.number(self.watch.transcript().value());
-        self.watch = Watch::new(&self.scenario.knobs.limits, BOOT, care(self.scenario.knobs.slots));
-        self.sockets.clear();
+        self.host.end()?;
+        self.inputs += self.host.inputs();
+        self.transcript.number(self.host.transcript().value());
+        self.host = host::start(self.scenario.level, &self.scenario.knobs, self.scenario.seed);
+        for conn in core::mem::take(&mut self.sockets).into_keys() {
+            self.witness.over(conn);
+        }
         self.requests.clear();
         for slot in 0..self.slots.len() {
             self.slots[slot].ghosts.clear();

@@ -1,11 +1,12 @@
 //! Pages that speak dialect B, or dialect B over HTTP: their words are turned into those of dialect A and back, so that
 //! one page serves all.
 
-use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits};
+use peerpigeon_core::{ConnId, Gone, Limits};
 
-use super::queue::{Due, Upward};
+use super::queue::Due;
 use super::{Request, Socket, World};
 use crate::client::{self, compose};
+use crate::host::{Downward, Upward};
 use crate::scenario::Way;
 use crate::watch::{Breach, Delivery, Fetched, Parcel, Said};
 
@@ -27,8 +28,8 @@ impl World<'_> {
         self.sockets.insert(conn, socket);
         let delay = self.slots[slot].delay;
         self.slots[slot].announced = self.now;
-        self.queue.put(self.now + 2 * delay, Due::Opened(conn));
-        self.queue.put(self.now + 3 * delay, Due::Up(conn, Upward::Poll));
+        self.queue.put(self.now + 2 * delay, Due::Down(conn, Downward::Opened));
+        self.queue.put(self.now + 3 * delay, Due::Poll(conn));
         if self.slots[slot].random.chance(20) {
             self.post(slot, conn, compose("register", None, None, None, None));
         }
@@ -59,15 +60,21 @@ impl World<'_> {
         }
     }
 
-    /// A text of dialect B in dialect A; none for an acknowledgement.
-    pub(super) fn in_a(&self, slot: usize, text: &str) -> Option<String> {
+    /// What reaches a page, in dialect A; none for an acknowledgement.
+    pub(super) fn in_dialect_a(&self, conn: ConnId, text: String) -> Option<String> {
+        let socket = self.sockets.get(&conn)?;
+        if socket.way == Way::A { Some(text) } else { self.in_a(socket.slot, &text) }
+    }
+
+    fn in_a(&self, slot: usize, text: &str) -> Option<String> {
         let network = self.slots[slot].page.as_ref().and_then(|page| page.client.network());
         let network = network.unwrap_or(client::DEFAULT_NETWORK);
         match Parcel::read(text)? {
             Parcel::Registered => {
                 let me = &self.slots[slot].me;
                 Some(format!(
-                    r#"{{"type":"connected","networkName":"","fromPeerId":"system","targetPeerId":"{me}","timestamp":0}}"#
+                    r#"{{"type":"connected","networkName":"{}","fromPeerId":"system","targetPeerId":"{me}","timestamp":0}}"#,
+                    client::DEFAULT_NETWORK
                 ))
             }
             Parcel::Answer(_) => None,
@@ -78,63 +85,72 @@ impl World<'_> {
     pub(super) fn post(&mut self, slot: usize, session: ConnId, text: String) {
         let text = self.with_sender(slot, &text);
         if self.slots[slot].outbox.is_empty() {
-            self.queue.put(self.now + self.slots[slot].delay, Due::Up(session, Upward::Post));
+            self.queue.put(self.now + self.slots[slot].delay, Due::Post(session));
         }
         self.slots[slot].outbox.push(text);
     }
 
-    /// What a page that speaks HTTP does reaches the server.
-    pub(super) fn up_by_http(&mut self, session: ConnId, upward: Upward) -> Result<(), Breach> {
+    /// A page that speaks HTTP sends what it has to say, in as few requests as it can.
+    pub(super) fn post_all(&mut self, session: ConnId) -> Result<(), Breach> {
         let Some(socket) = self.sockets.get(&session) else { return Ok(()) };
-        let (slot, dead) = (socket.slot, socket.dead);
-        match upward {
-            Upward::Gone(cause) => {
-                let open = self.requests.iter().filter(|(_, request)| request.session == session);
-                for conn in open.map(|(conn, _)| *conn).collect::<Vec<_>>() {
-                    self.requests.remove(&conn);
-                    self.server(Input::Closed { conn, cause })?;
-                }
-                self.sockets.remove(&session);
-            }
-            Upward::Post | Upward::Poll if dead => {
-                self.slots[slot].outbox.clear();
-            }
-            Upward::Post => {
-                for body in bodies(core::mem::take(&mut self.slots[slot].outbox)) {
-                    let conn = self.fresh_conn();
-                    self.requests.insert(conn, Request { session, poll: false });
-                    let address = self.address(slot);
-                    self.server(Input::Posted { conn, body: &body, address, grant: &Grant::ANY })?;
-                }
-            }
-            Upward::Poll => {
-                let conn = self.fresh_conn();
-                self.requests.insert(conn, Request { session, poll: true });
-                let wait =
-                    *self.slots[slot].random.pick(&["", "&wait=0", "&wait=2", "&wait=25", "&wait=900"]);
-                let target = format!("/signaling?peerId={}{wait}", self.slots[slot].me);
-                self.server(Input::Polled { conn, target: &target, grant: &Grant::ANY })?;
-            }
-            Upward::Open { .. } | Upward::Text(_) | Upward::Pong => {}
+        let slot = socket.slot;
+        let texts = core::mem::take(&mut self.slots[slot].outbox);
+        if socket.dead {
+            return Ok(());
+        }
+        for body in bodies(texts) {
+            let (conn, address) = (self.fresh_conn(), self.address(slot));
+            self.requests.insert(conn, Request { session, poll: false });
+            self.server(conn, Upward::Post { body, address })?;
         }
         Ok(())
     }
 
+    /// A page that speaks HTTP asks for what was said to it.
+    pub(super) fn poll(&mut self, session: ConnId) -> Result<(), Breach> {
+        let Some(socket) = self.sockets.get(&session).filter(|socket| !socket.dead) else { return Ok(()) };
+        let (slot, conn) = (socket.slot, self.fresh_conn());
+        self.requests.insert(conn, Request { session, poll: true });
+        let wait = *self.slots[slot].random.pick(&["", "&wait=0", "&wait=2", "&wait=25", "&wait=900"]);
+        let target = format!("/signaling?peerId={}{wait}", self.slots[slot].me);
+        self.server(conn, Upward::Poll { target })
+    }
+
+    /// The visit of a page that speaks HTTP ends, if that is what happens to it.
+    pub(super) fn visit_ends(&mut self, session: ConnId, upward: &Upward) -> Result<(), Breach> {
+        let Upward::Gone(cause) = *upward else { return Ok(()) };
+        let open = self.requests.iter().filter(|(_, request)| request.session == session);
+        for conn in open.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+            self.requests.remove(&conn);
+            self.server(conn, Upward::Gone(cause))?;
+        }
+        self.sockets.remove(&session);
+        Ok(())
+    }
+
     /// An answer reaches a page.
-    pub(super) fn reply(&mut self, session: ConnId, poll: bool, status: u16, text: &str) {
-        let Some((slot, attempt)) = self.owner(session) else { return };
+    pub(super) fn reply(
+        &mut self,
+        session: ConnId,
+        poll: bool,
+        status: u16,
+        text: &str,
+    ) -> Result<(), Breach> {
+        let Some((slot, attempt)) = self.owner(session) else { return Ok(()) };
         if matches!(status, 409 | 503) {
             self.slots[slot].conn.take_if(|current| *current == session);
             self.end(session, Gone::Closed);
-            return self.page(slot, client::Input::Closed { attempt, code: POLICY_VIOLATION });
+            self.page(slot, client::Input::Closed { attempt, code: POLICY_VIOLATION });
+            return Ok(());
         }
         if !poll {
-            return;
+            return Ok(());
         }
         let fetched = Fetched::read(text).map(|fetched| fetched.messages).unwrap_or_default();
         for delivery in fetched.iter().filter_map(|message| Delivery::read(message.get())) {
             let network = self.slots[slot].page.as_ref().and_then(|page| page.client.network());
             let text = delivery.to_a(network.unwrap_or(client::DEFAULT_NETWORK));
+            self.witnessed(|world| world.witness.heard(session, &text))?;
             self.page(slot, client::Input::Text { attempt, text: &text });
         }
         let there = self.slots[slot].page.as_ref().is_some_and(|page| page.client.network().is_some());
@@ -143,7 +159,8 @@ impl World<'_> {
             self.announce(slot);
         }
         let pause = self.slots[slot].random.between(0, 8_000);
-        self.queue.put(self.now + pause + self.slots[slot].delay, Due::Up(session, Upward::Poll));
+        self.queue.put(self.now + pause + self.slots[slot].delay, Due::Poll(session));
+        Ok(())
     }
 }
 

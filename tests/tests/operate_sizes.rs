@@ -1,0 +1,66 @@
+//! How large the program and its packages are, how long it takes to start, and what it needs while nobody does anything.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::process::Command;
+
+use peerpigeon_tests::tools::{packaged, succeed};
+use peerpigeon_tests::{Crowd, Server};
+
+const MIB: u64 = 1024 * 1024;
+
+fn bytes(name: &str) -> u64 {
+    fs::metadata(packaged(name)).unwrap().len()
+}
+
+#[test]
+fn sizes_are_measured() {
+    let (program, package) = (bytes("peerpigeon-server"), bytes("peerpigeon-server.deb"));
+    // An image made `FROM scratch` has one layer, which is this.
+    let layer = std::env::temp_dir().join(format!("peerpigeon-layer-{}.tar.gz", std::process::id()));
+    let folder = packaged("peerpigeon-server").parent().unwrap().to_owned();
+    let mut tar = Command::new("tar");
+    tar.args(["--create", "--gzip", "--file"]).arg(&layer).arg("--directory").arg(folder);
+    succeed(tar.arg("peerpigeon-server"));
+    let image = fs::metadata(&layer).unwrap().len();
+    fs::remove_file(layer).unwrap();
+    println!("static program: {program} bytes");
+    println!("Debian package: {package} bytes");
+    println!("image: {program} bytes and a tar header, {image} bytes compressed");
+    assert!(program < 5 * MIB && package < 2 * MIB && image < 2 * MIB);
+}
+
+#[test]
+fn start_and_memory_are_measured() {
+    const PEERS: [usize; 3] = [0, 1_000, 4_000];
+    let program = packaged("peerpigeon-server");
+    let mut starts: Vec<_> = (0..5).map(|_| Server::of(&program, &[]).started_within()).collect();
+    starts.sort();
+    println!("start to the first answered /health: {:?} (median of {})", starts[2], starts.len());
+    let server = Server::of(&program, &[("MAX_CONNECTIONS", "10000")]);
+    let mut crowd = Crowd::new();
+    let (mut connected, mut idle) = (0, 0);
+    for peers in PEERS {
+        crowd.connect(&server, peers - connected);
+        for member in connected..peers {
+            crowd.announce(member, "net");
+            if member % 100 == 0 {
+                crowd.settle_all(|_, _| {});
+            }
+        }
+        crowd.settle_all(|_, _| {});
+        connected = peers;
+        server.wait_for_peers(peers as u64);
+        let resident = server.resident_bytes();
+        if peers == 0 {
+            idle = resident;
+            println!("idle memory: {resident} bytes resident");
+            assert!(resident < 16 * MIB);
+        } else {
+            let each = (resident - idle) / peers as u64;
+            println!("with {peers} announced peers: {resident} bytes resident, {each} for each of them");
+            assert!(each < 16 * 1024);
+        }
+    }
+}
