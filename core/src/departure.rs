@@ -86,6 +86,7 @@ impl Switchboard {
         if let Some(due) = announcement.reintroduce_due.time() {
             self.timers.disarm(due, TimerKind::Reintroduce, conn);
         }
+        self.end_links(slot, network, &announcement.links);
         if !(fault::is(Fault::GoodbyeForgetsIndex) && cause == Departure::Goodbye) {
             self.networks.change_members(network, |members| members.remove(spelling.id()));
         }
@@ -101,6 +102,7 @@ impl Switchboard {
         self.remember(spelling.id(), network, cause);
         self.networks.release(network);
         self.heal(&announcement);
+        self.replace_links(&announcement.links);
     }
 
     fn tell_acquaintances(&mut self, slot: u32, announcement: &Announcement, cause: Departure) {

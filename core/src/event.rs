@@ -212,6 +212,8 @@ pub enum Occasion {
     Healing,
     /// `REINTRODUCE_INTERVAL` has passed.
     Again,
+    /// Both are free to take one more link.
+    Free,
 }
 
 /// How a mail ended: each does exactly once.

@@ -85,7 +85,7 @@ impl Switchboard {
         self.chosen = chosen;
     }
 
-    fn introduce_pair(&mut self, newcomer: u32, other: u32, occasion: Occasion) {
+    pub(crate) fn introduce_pair(&mut self, newcomer: u32, other: u32, occasion: Occasion) {
         let strangers =
             self.peers[newcomer].announcement().is_some_and(|announcement| !announcement.knows(other));
         self.acquainted += usize::from(strangers);

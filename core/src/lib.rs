@@ -50,6 +50,7 @@ mod index;
 mod introductions;
 mod invariants;
 mod limits;
+mod links;
 mod liveness;
 mod mailboxes;
 mod members;

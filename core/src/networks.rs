@@ -1,12 +1,14 @@
 //! Named sets of peers. A network is there while somebody is in it or is remembered by it.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use core::ops::Bound;
 
 use slab::Slab;
 
 use crate::members::Members;
-use crate::{NetworkId, wire};
+use crate::{ConnId, NetworkId, wire};
 
 /// The network of everybody who names none.
 pub(crate) const GLOBAL: &str = "global";
@@ -25,6 +27,8 @@ pub(crate) struct Network {
     /// The name as a JSON string, quotes included.
     json: Box<str>,
     members: Members,
+    /// Those of them that have room for a link, in the order of their coming.
+    free: BTreeSet<ConnId>,
     /// Announced peers and mailboxes that hold this key.
     shares: u32,
 }
@@ -68,6 +72,23 @@ impl Networks {
         &self.slots[key.0 as usize].members
     }
 
+    /// Lists a member as free, or not any more.
+    pub(crate) fn list_free(&mut self, key: NetKey, conn: ConnId, is_free: bool) {
+        let free = &mut self.slots[key.0 as usize].free;
+        if is_free {
+            free.insert(conn)
+        } else {
+            free.remove(&conn)
+        };
+    }
+
+    /// The free members that came after `conn`, then those before it.
+    pub(crate) fn free_after(&self, key: NetKey, conn: ConnId) -> impl Iterator<Item = ConnId> {
+        let free = &self.slots[key.0 as usize].free;
+        let after = (Bound::Excluded(conn), Bound::Unbounded);
+        free.range(after).chain(free.range(..conn)).copied()
+    }
+
     /// Changes the members. Whether the network is populated is kept right here.
     pub(crate) fn change_members<T>(&mut self, key: NetKey, change: impl FnOnce(&mut Members) -> T) -> T {
         let members = &mut self.slots[key.0 as usize].members;
@@ -107,6 +128,7 @@ impl Networks {
             name: name.into(),
             json: wire::json_string(name).into_boxed_str(),
             members: Members::default(),
+            free: BTreeSet::new(),
             shares: 0,
         });
         // Networks are fewer than connections and mailboxes together, and both are counted in 32 bits.

@@ -8,6 +8,7 @@ use slab::Slab;
 
 use crate::inboxes::Inbox;
 use crate::index::{Hashing, Index};
+use crate::links::Links;
 use crate::networks::NetKey;
 use crate::pace::Pace;
 use crate::timers::Due;
@@ -53,6 +54,7 @@ pub(crate) struct Announcement {
     pub(crate) reintroduce_due: Due,
     /// How many peers it is introduced to.
     pub(crate) k: u8,
+    pub(crate) links: Links,
 }
 
 impl Announcement {

@@ -37,8 +37,8 @@ impl Limits {
         ]
     }
 
-    /// Each with its slot, its places in the indexes, deadlines, announcement, acquaintances, and a leaf of its own
-    /// in the members of its network.
+    /// Each with its slot, its places in the indexes, deadlines, announcement, acquaintances and links, and leaves of
+    /// its own in the members of its network and in those that are free.
     fn of_peers(&self) -> u64 {
         let acquaintances = (u64::from(self.acquaintances) + u64::from(Limits::MAX_PEERS)) * 4;
         let each = grown(size_of::<Peer>() + 8)
@@ -47,8 +47,11 @@ impl Limits {
             + tree(16)
             + boxed(size_of::<Announcement>() as u64)
             + boxed(acquaintances)
+            + boxed(u64::from(Limits::MAX_PEERS) * 4)
             + boxed(self.announced_data_bytes.into())
-            + boxed(11 * 24 + 16);
+            + boxed(11 * 24 + 16)
+            + tree(8)
+            + boxed(11 * 8 + 16);
         u64::from(self.connections) * each
     }
 

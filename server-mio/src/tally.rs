@@ -201,6 +201,7 @@ fn occasion_name(occasion: Occasion) -> &'static str {
         Occasion::Announce => "announce",
         Occasion::Healing => "healing",
         Occasion::Again => "again",
+        Occasion::Free => "free",
     }
 }
 
@@ -215,7 +216,7 @@ fn mail_end_name(end: MailEnd) -> &'static str {
 
 // In the order of their declaration: the counters are indexed by it.
 const LOST: [Gone; 4] = [Gone::Closed, Gone::Reset, Gone::ProtocolError, Gone::TooBig];
-const OCCASIONS: [Occasion; 3] = [Occasion::Announce, Occasion::Healing, Occasion::Again];
+const OCCASIONS: [Occasion; 4] = [Occasion::Announce, Occasion::Healing, Occasion::Again, Occasion::Free];
 const MAIL_ENDS: [MailEnd; 4] = [MailEnd::Delivered, MailEnd::Expired, MailEnd::Dropped, MailEnd::Forgotten];
 
 #[cfg(test)]

@@ -19,8 +19,13 @@ simulate: runs the signaling server in virtual time and looks for what it does w
   --level LEVEL     message (default): straight into the core; bytes: through the whole server
   --peers N         a crowd of N peers instead of a drawn scenario
   --save FILE       write the scenario; when it breaks a law, the smallest one that does
+  --html FILE       draw the run, or of several the first that breaks a law: diagram, mesh, curves
   --lines N         lines of the diagram of a run that breaks a law (default 60)
   --threads N       runs at once (default: one per processor)
+
+With a command line of its own, see its --help:
+  simulate load     measures a server with virtual peers over real sockets
+  simulate mesh     how good the meshes are that come of introductions
 
 Exit status: 0 when every law held, 1 when one did not, 2 when the command makes no sense.
 ";
@@ -32,6 +37,7 @@ pub(crate) struct Args {
     pub(crate) level: Level,
     pub(crate) peers: Option<u32>,
     pub(crate) save: Option<PathBuf>,
+    pub(crate) html: Option<PathBuf>,
     pub(crate) lines: usize,
     pub(crate) threads: usize,
 }
@@ -54,7 +60,7 @@ impl Args {
 
     fn read(mut parser: Parser) -> Result<Option<Args>, String> {
         let threads = available_parallelism().map_or(1, usize::from);
-        let (mut what, mut peers, mut save) = (None, None, None);
+        let (mut what, mut peers, mut save, mut html) = (None, None, None, None);
         let (mut lines, mut runs, mut level) = (60, threads, Level::Messages);
         while let Some(arg) = parser.next().map_err(told)? {
             let asked = match arg {
@@ -72,6 +78,10 @@ impl Args {
                 }
                 Arg::Long("save") => {
                     save = Some(parser.value().map_err(told)?.into());
+                    None
+                }
+                Arg::Long("html") => {
+                    html = Some(parser.value().map_err(told)?.into());
                     None
                 }
                 Arg::Long("lines") => {
@@ -95,7 +105,7 @@ impl Args {
         if peers.is_some_and(|peers| !(1..=most).contains(&peers)) {
             return Err(format!("--peers must be 1 to {most}"));
         }
-        Ok(Some(Args { what, level, peers, save, lines, threads: runs }))
+        Ok(Some(Args { what, level, peers, save, html, lines, threads: runs }))
     }
 }
 

@@ -13,8 +13,10 @@
 pub mod client;
 mod diagram;
 mod host;
+mod html;
 mod laws;
 pub mod load;
+pub mod mesh;
 mod model;
 mod page;
 pub mod random;
@@ -27,6 +29,7 @@ pub mod transcript;
 mod watch;
 mod world;
 
+pub use html::html;
 pub use run::{Place, Report, Violation, diagram, run};
 pub use shrink::shrink;
 pub use sweep::{Failure, sweep};

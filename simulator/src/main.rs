@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
+use std::{env, fs};
 
 use peerpigeon_simulator::scenario::{Level, Scenario};
-use peerpigeon_simulator::{Report, Violation, diagram, run, shrink, sweep};
+use peerpigeon_simulator::{Report, Violation, diagram, html, load, mesh, run, shrink, sweep};
 
 use args::{Args, What};
 
@@ -18,6 +19,9 @@ const SHRINKING: u32 = 2_000;
 const ENOUGH: usize = 3;
 
 fn main() -> ExitCode {
+    if let Some(exit) = subcommand() {
+        return exit;
+    }
     let args = match Args::parse() {
         Ok(Some(args)) => args,
         Ok(None) => return print(args::HELP),
@@ -44,13 +48,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// What has a command line of its own.
+fn subcommand() -> Option<ExitCode> {
+    let mut words = env::args_os().skip(1);
+    match words.next()?.to_str()? {
+        "load" => Some(load::main(words)),
+        "mesh" => Some(mesh::main(words)),
+        _ => None,
+    }
+}
+
 /// Runs one scenario and tells how it went.
 fn one(scenario: &Scenario, args: &Args, again: &str) -> ExitCode {
     let begin = Instant::now();
     match run(scenario) {
         Ok(report) => {
             let seconds = begin.elapsed().as_secs_f64();
-            if let Err(error) = save(scenario, args) {
+            if let Err(error) = save(scenario, args).and_then(|()| draw_page(scenario, args, again)) {
                 return print(&format!("{error}\n"));
             }
             print(&format!("{}\n", told(&report, seconds)))
@@ -89,7 +103,8 @@ fn many(seeds: std::ops::Range<u64>, args: &Args) -> ExitCode {
             }
         },
     );
-    for failure in &failures {
+    // From the last to the first, whose page then is the one that stays.
+    for failure in failures.iter().rev() {
         let scenario = draw(failure.seed, args);
         blame(&scenario, &failure.violation, args, &again(failure.seed, args));
     }
@@ -99,6 +114,9 @@ fn many(seeds: std::ops::Range<u64>, args: &Args) -> ExitCode {
 /// Says what is wrong, what happened before, how to see it again, and what remains of it when made small.
 fn blame(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
     let last = diagram(scenario, args.lines);
+    if let Err(error) = draw_page(scenario, args, again) {
+        let _ = writeln!(io::stderr(), "simulate: {error}");
+    }
     let mut text = format!("\n{violation}\nseed: {}\nagain: {again}\n\n{last}", scenario.seed);
     if let Some((small, violation)) = shrink(scenario, SHRINKING) {
         let picture = diagram(&small, args.lines);
@@ -122,6 +140,12 @@ fn again(seed: u64, args: &Args) -> String {
     let peers = args.peers.map_or_else(String::new, |peers| format!(" --peers {peers}"));
     let level = if args.level == Level::Bytes { " --level bytes" } else { "" };
     format!("simulate --seed {seed}{peers}{level}")
+}
+
+fn draw_page(scenario: &Scenario, args: &Args, again: &str) -> Result<(), String> {
+    let Some(path) = &args.html else { return Ok(()) };
+    let page = html(scenario, again, args.lines);
+    fs::write(path, page).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 fn save(scenario: &Scenario, args: &Args) -> Result<(), String> {

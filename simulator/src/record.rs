@@ -1,7 +1,7 @@
 //! What happened in a run, for reports and diagrams. Kept only where asked for: a run that is found wanting is
 //! simply run again with the recorder on.
 
-use peerpigeon_core::{ConnId, Input, Output, Time};
+use peerpigeon_core::{Census, ConnId, Event, Input, Output, Time};
 
 use crate::client::Frame;
 use crate::host::Upward;
@@ -10,6 +10,7 @@ use crate::host::Upward;
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     lines: Option<Vec<Line>>,
+    last: Option<Census>,
 }
 
 /// One thing that happened.
@@ -28,11 +29,14 @@ pub(crate) enum Happening {
     Down(u64, String),
     /// Within the server.
     Inside(String),
+    Told(Event),
+    /// These are different from now on; for curves, not for diagrams.
+    Gauges(Census),
 }
 
 impl Record {
     pub(crate) fn on() -> Record {
-        Record { lines: Some(Vec::new()) }
+        Record { lines: Some(Vec::new()), last: None }
     }
 
     pub(crate) fn lines(self) -> Vec<Line> {
@@ -68,8 +72,16 @@ impl Record {
             Output::Close { conn, why } => {
                 Happening::Down(conn.0, format!("close {} {}", why.code(), why.text()))
             }
-            Output::Observe(event) => Happening::Inside(format!("{event:?}")),
+            Output::Observe(event) => Happening::Told(event),
         });
+    }
+
+    /// The gauges after an input.
+    pub(crate) fn gauges(&mut self, at: Time, census: Census) {
+        if self.last != Some(census) && self.lines.is_some() {
+            self.last = Some(census);
+            self.note(at, || Happening::Gauges(census));
+        }
     }
 
     /// A message reaches a page.

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::fault::{self, Fault};
+use crate::links::Links;
 use crate::mailboxes::unexpired;
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
@@ -33,6 +34,7 @@ impl Switchboard {
         let (conn, peer) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
         let id = self.networks.id(network);
         self.outbox.observe(Event::Announced { conn, peer, network: id });
+        self.set_max_links(slot, request.max_peers);
         let introduced = self.introduce(slot, Occasion::Announce);
         self.arm_reintroduction(slot);
         self.deliver_mail(slot, network);
@@ -62,6 +64,7 @@ impl Switchboard {
                 data: Box::default(),
                 reintroduce_due: Due::default(),
                 k: 0,
+                links: Links::default(),
             }),
         );
         network

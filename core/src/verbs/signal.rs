@@ -88,6 +88,7 @@ impl Switchboard {
         match self.find(target, reach)? {
             Whereabouts::Here(to) => {
                 self.relay(to, message);
+                self.learn_of_links(slot, to, message.signal);
                 Ok(Outcome::Done)
             }
             Whereabouts::Away => self.mail(target, message),

@@ -4,7 +4,7 @@
 //! one shared buffer, a call for each message in it, and one write of everything that these calls answered.
 
 use super::frame::{self, Kind};
-use super::handshake;
+use super::handshake::{self, Request};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -43,6 +43,7 @@ pub(super) struct Fleet {
     /// Addresses of ours that connections come from in turn.
     sources: u8,
     connects: usize,
+    request: Request,
     /// What every read goes into, and what every answer is gathered in.
     input: Vec<u8>,
     output: Vec<u8>,
@@ -84,6 +85,7 @@ impl Fleet {
             remote,
             sources: sources.max(1),
             connects: 0,
+            request: Request::new(remote),
             input: vec![0; INPUT_BYTES],
             output: Vec::new(),
         })
@@ -222,14 +224,39 @@ impl Fleet {
         }
     }
 
-    /// Ends a connection at once: what is under way is lost, and its port is free again.
-    pub(super) fn reset(&mut self, peer: usize) {
-        let stream = self.links.get_mut(peer).and_then(|link| link.stream.take());
-        if let Some(stream) = stream {
-            // Fails only for a connection that is over already.
-            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    /// Ends a connection at once and connects its peer again under the id made from `name`, with the same socket: a
+    /// new one would cost as much as all the rest.
+    ///
+    /// # Errors
+    ///
+    /// When the socket cannot be used again, or is out of ports.
+    pub(super) fn reconnect(&mut self, peer: usize, name: u64, peers: &mut impl Peers) -> io::Result<()> {
+        let Some(stream) = self.links.get_mut(peer).and_then(|link| link.stream.take()) else {
+            return self.connect(peer, name);
+        };
+        rustix::net::connect_unspec(&stream)?;
+        self.connects += 1;
+        match rustix::net::connect(&stream, &self.remote) {
+            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Err(error) => return Err(error.into()),
         }
-        self.drop_link(peer);
+        let link = &mut self.links[peer];
+        *link = Link { name, stash: std::mem::take(&mut link.stash), ..Link::default() };
+        link.stash.clear();
+        let stream = link.stream.insert(stream);
+        if self.wire == Wire::WebSocket {
+            // Within one machine it is connected by now; else an event will tell.
+            let request = self.request.of(name);
+            match stream.write(request) {
+                Ok(count) if count == request.len() => link.stage = Stage::Upgrading,
+                Ok(count) => {
+                    return Err(io::Error::other(format!("only {count} bytes of a request were taken")));
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {}
+                Err(error) => self.end(peer, &error.to_string(), peers),
+            }
+        }
+        Ok(())
     }
 
     /// Reads nothing more from a connection.
@@ -273,7 +300,7 @@ impl Fleet {
         match self.wire {
             Wire::WebSocket => {
                 self.links[peer].stage = Stage::Upgrading;
-                handshake::request(&mut output, self.links[peer].name, self.remote);
+                output.extend_from_slice(self.request.of(self.links[peer].name));
             }
             Wire::Raw { .. } => {
                 self.links[peer].stage = Stage::Open;

@@ -33,10 +33,11 @@ pub(super) fn run(options: &Options, is_raw: bool) -> io::Result<Report> {
         while Instant::now() < end {
             fleet.turn(Some(Duration::from_millis(100)), comers)?;
             comers.problems.check()?;
-            for (peer, name) in comers.done.drain(..).zip(&mut names) {
-                fleet.reset(peer);
-                fleet.connect(peer, name)?;
+            let mut done = std::mem::take(&mut comers.done);
+            for (peer, name) in done.drain(..).zip(&mut names) {
+                fleet.reconnect(peer, name, comers)?;
             }
+            comers.done = done;
             progress.tell(|| format!("{} handshakes", comers.opened));
         }
         Ok(())

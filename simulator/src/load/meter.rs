@@ -56,6 +56,8 @@ impl Spent {
             report.put(format!("server_cpu_us_per_{one}"), server.as_secs_f64() * 1e6 / count);
             report.put("server_busy_percent", server.as_secs_f64() / wall * 100.0);
         }
+        // Where this is more than the server's, it is the generator that is measured.
+        report.put(format!("generator_cpu_us_per_{one}"), self.own.as_secs_f64() * 1e6 / count);
         report.put("generator_busy_percent", self.own.as_secs_f64() / wall * 100.0);
     }
 }

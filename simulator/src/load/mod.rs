@@ -37,7 +37,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("load: {error}");
+            eprintln!("simulate load: {error}");
             return ExitCode::from(2);
         }
     };
@@ -47,7 +47,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
         Err(error) => {
-            eprintln!("load: {error}");
+            eprintln!("simulate load: {error}");
             ExitCode::FAILURE
         }
     }

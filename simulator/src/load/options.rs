@@ -86,7 +86,7 @@ const MODES: [(&str, Mode); 11] = [
 pub(super) const HELP: &str = "\
 Measures a PeerPigeon signaling server with virtual peers over real sockets.
 
-Usage: load [MODE] --url ws://127.0.0.1:3000 [--FLAG VALUE]...
+Usage: simulate load [MODE] --url ws://127.0.0.1:3000 [--FLAG VALUE]...
 
 Modes:
   relay             Pairs of peers; each keeps --window offers under way, each offer is answered with an

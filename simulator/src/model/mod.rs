@@ -5,6 +5,7 @@
 
 mod choice;
 mod frames;
+mod links;
 mod mail;
 mod outcome;
 mod pace;
@@ -14,8 +15,8 @@ mod shelf;
 use std::collections::{BTreeMap, BTreeSet};
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
-    Spelling, Time, Verb,
+    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, Occasion, PeerId,
+    Signal, Spelling, Time, Verb,
 };
 
 use crate::client::Frame;
@@ -43,6 +44,8 @@ pub(crate) struct Model {
     frames: Frames,
     /// What may come of the message that is being handled.
     current: Option<Current>,
+    /// Who has just turned somebody away.
+    rejecter: Option<ConnId>,
     /// Who has sent a control frame that counts as a message, and whether it may be refused and may pass.
     control: Option<(ConnId, (bool, bool))>,
 }
@@ -75,6 +78,7 @@ impl Model {
             rounds: Rounds::new(limits.clone(), choices),
             frames: Frames::default(),
             current: None,
+            rejecter: None,
             control: None,
             limits,
         }
@@ -105,6 +109,17 @@ impl Model {
                 left: false,
                 caused: 0,
             });
+        }
+    }
+
+    /// Whoever was turned away is introduced to somebody else at the cost of who did it.
+    fn charge_rejecter(&mut self, scene: Scene<'_>) {
+        let Some(conn) = self.rejecter.take() else { return };
+        let Some(pace) = self.paces.get_mut(&conn) else { return };
+        pace.charge(2);
+        // Its next message may have come with this one.
+        if let Some(current) = self.current.as_mut().filter(|current| current.conn == conn) {
+            current.limited = pace.look(current.text.len(), scene.now, &self.limits);
         }
     }
 
@@ -144,8 +159,8 @@ impl Model {
         current.announced = true;
         self.unannounced.remove(&peer);
         self.mailboxes.came_back(&name, peer);
-        let (wanted, data) = (outcome::wanted(&message, &self.limits), message.value("data"));
-        self.rounds.announced(scene, peer, network, wanted);
+        let (links, data) = (outcome::max_peers(&message), message.value("data"));
+        self.rounds.announced(scene, (peer, conn), network, links);
         self.frames.announced(peer, data);
         Ok(())
     }
@@ -287,7 +302,9 @@ impl Model {
             self.frames.signal(scene, to, from, signal, data);
             return Ok(());
         }
+        self.rounds.relayed(from, to, signal);
         let current = self.end(Outcome::Relay(to))?;
+        self.rejecter = (signal == Signal::ConnectionRejected).then_some(current.conn);
         self.frames.owe(scene, current.conn, Ack::Done);
         demand!(current.accepted == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
         let said = Said::read(&current.text);
@@ -384,6 +401,7 @@ impl Law for Model {
         let amidst =
             matches!(event, Event::Introduced { .. } | Event::Shelved { .. } | Event::ShelfEnded { .. });
         if !amidst {
+            self.rejecter = None;
             self.rounds.round_ends()?;
             self.rounds.healed(scene)?;
         }
@@ -396,8 +414,10 @@ impl Law for Model {
             Event::Introduced { newcomer, other, occasion } => {
                 self.rounds.introduced(scene, newcomer, other, occasion)?;
                 self.frames.introduced(scene, newcomer, other);
-                if let Some(current) = &mut self.current {
-                    current.caused += 2;
+                match (occasion, &mut self.current) {
+                    (Occasion::Announce, Some(current)) => current.caused += 2,
+                    (Occasion::Free, _) => self.charge_rejecter(scene),
+                    (Occasion::Announce | Occasion::Healing | Occasion::Again, _) => {}
                 }
             }
             Event::Left { peer, network, cause, told } => self.left(scene, peer, network, cause, told)?,

@@ -245,6 +245,11 @@ fn id_or_nothing(message: &Message<'_>) -> bool {
 
 /// The number of introductions that an announce asks for.
 pub(crate) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
+    max_peers(message).max(limits.introductions.into())
+}
+
+/// How many links the peer takes that sends this announce.
+pub(super) fn max_peers(message: &Message<'_>) -> usize {
     let asked = match message.value("maxPeers") {
         Value::Number(number) => number.as_f64().map_or(10, |asked| {
             // Clamped, and rounded down.
@@ -252,5 +257,5 @@ pub(crate) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
         }),
         Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => 10,
     };
-    usize::from(asked.max(limits.introductions))
+    usize::from(asked)
 }

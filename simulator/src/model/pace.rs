@@ -47,7 +47,12 @@ impl Pace {
 
     /// A message passed, and made the server send so many others: an announce counts with its introductions.
     pub(crate) fn spend(&mut self, bytes: usize, caused: u64) {
-        self.left = self.left.saturating_sub(1_000 * (1 + caused));
+        self.charge(1 + caused);
         self.bytes_left = self.bytes_left.saturating_sub(bytes as u64 * 1_000);
+    }
+
+    /// So many messages more.
+    pub(crate) fn charge(&mut self, messages: u64) {
+        self.left = self.left.saturating_sub(1_000 * messages);
     }
 }

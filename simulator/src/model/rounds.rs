@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use peerpigeon_core::{Limits, NetworkId, Occasion, PeerId, Time};
+use peerpigeon_core::{ConnId, Limits, NetworkId, Occasion, PeerId, Signal, Time};
 
 use super::choice::{choice, is_one_piece};
+use super::links::Links;
 use crate::laws::{Scene, Verdict, demand};
 
 /// Announced peers, and the round that goes on.
@@ -17,6 +18,9 @@ pub(super) struct Rounds {
     round: Option<Round>,
     /// Peers that have just lost somebody.
     bereaved: BTreeSet<PeerId>,
+    links: Links,
+    /// Who is to be introduced to the next free peer now.
+    looking: BTreeSet<PeerId>,
 }
 
 #[derive(Debug)]
@@ -41,11 +45,20 @@ impl Rounds {
     /// The slow choice is made in every `every`th round.
     pub(super) fn new(limits: Limits, every: u64) -> Rounds {
         let (peers, bereaved) = (BTreeMap::new(), BTreeSet::new());
-        Rounds { limits, every, rounds: 0, peers, round: None, bereaved }
+        let (links, looking) = (Links::default(), BTreeSet::new());
+        Rounds { limits, every, rounds: 0, peers, round: None, bereaved, links, looking }
     }
 
     /// A peer announced itself: its round begins. Called before the ledger counts it in.
-    pub(super) fn announced(&mut self, scene: Scene<'_>, peer: PeerId, network: NetworkId, k: usize) {
+    pub(super) fn announced(
+        &mut self,
+        scene: Scene<'_>,
+        (peer, conn): (PeerId, ConnId),
+        network: NetworkId,
+        links: usize,
+    ) {
+        let k = links.max(self.limits.introductions.into());
+        self.links.announced(peer, conn, links);
         let fresh = || Member { network, k, acquaintances: BTreeSet::new(), since: scene.now };
         let member = self.peers.entry(peer).or_insert_with(fresh);
         (member.network, member.k, member.since) = (network, k, scene.now);
@@ -58,7 +71,10 @@ impl Rounds {
             self.round = Some(Round { newcomer, occasion, open: None });
             return;
         }
-        let open = self.chosen(scene, newcomer);
+        let mut open = self.chosen(scene, newcomer);
+        if occasion == Occasion::Free {
+            open = self.next_free(scene, newcomer).into_iter().collect();
+        }
         let known = self.peers.get(&newcomer).map(|member| &member.acquaintances);
         let must = |other: &PeerId| {
             occasion != Occasion::Healing || !known.is_some_and(|known| known.contains(other))
@@ -79,6 +95,29 @@ impl Rounds {
         choice(peer, candidates, member.k)
     }
 
+    /// The members of the network of an announced peer, itself included.
+    fn network_of<'a>(&self, scene: Scene<'a>, peer: PeerId) -> Option<&'a BTreeSet<PeerId>> {
+        let member = self.peers.get(&peer)?;
+        scene.ledger.networks.get(&member.network).map(|network| &network.members)
+    }
+
+    fn next_free(&self, scene: Scene<'_>, me: PeerId) -> Option<PeerId> {
+        let knows = |one: PeerId| self.peers.get(&one).map(|member| &member.acquaintances);
+        let has_place =
+            |one: PeerId| knows(one).is_some_and(|known| known.len() < self.limits.acquaintances as usize);
+        let known = |other: PeerId| knows(me).is_some_and(|known| known.contains(&other));
+        let is_possible = |other: PeerId| known(other) || (has_place(me) && has_place(other));
+        self.links.next_free(me, self.network_of(scene, me)?, is_possible)
+    }
+
+    /// A signal went from one peer to another.
+    pub(super) fn relayed(&mut self, from: PeerId, to: PeerId, signal: Signal) {
+        self.links.relayed(from, to, signal);
+        if signal == Signal::ConnectionRejected {
+            self.looking.insert(to);
+        }
+    }
+
     pub(super) fn introduced(
         &mut self,
         scene: Scene<'_>,
@@ -93,6 +132,8 @@ impl Rounds {
                 occasion != Occasion::Announce,
                 "{newcomer} was introduced without having announced itself"
             );
+            let looked = occasion != Occasion::Free || self.looking.remove(&newcomer);
+            demand!(looked, "{newcomer} was introduced for being free, for which there is no reason");
             self.begin(scene, newcomer, occasion);
             if occasion == Occasion::Again {
                 self.again(scene, newcomer)?;
@@ -147,6 +188,8 @@ impl Rounds {
                 member.acquaintances.remove(&peer);
             }
         }
+        self.looking.remove(&peer);
+        self.looking.extend(self.links.left(peer));
         self.bereaved.remove(&peer);
         self.bereaved.extend(&known);
         known
@@ -163,6 +206,15 @@ impl Rounds {
             let mut missing = self.chosen(scene, peer);
             missing.retain(|other| !member.acquaintances.contains(other));
             demand!(missing.is_empty(), "{peer} lost more than half of its acquaintances and was not healed");
+        }
+        for peer in core::mem::take(&mut self.looking) {
+            if self.peers.contains_key(&peer) && scene.ledger.draining.is_none() && self.every == 1 {
+                let free = self.next_free(scene, peer);
+                demand!(
+                    free.is_none(),
+                    "{peer} lost a link, or was turned away, and was not introduced to {free:?}"
+                );
+            }
         }
         Ok(())
     }

@@ -251,7 +251,9 @@ impl<'a> World<'a> {
                 self.sockets.remove(&conn);
             }
         }
-        self.peak = peak(&self.peak, &self.host.census());
+        let census = self.host.census();
+        self.peak = peak(&self.peak, &census);
+        self.record.gauges(self.now, census);
     }
 
     /// Gives the page of a slot one input, and does what it wants.

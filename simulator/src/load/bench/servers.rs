@@ -54,7 +54,12 @@ impl Contestant {
                 command.envs([("MAX_CONNECTIONS", "100000"), ("LOG_LEVEL", "error")]);
             }
             Contestant::Limit => {
-                command.arg(std::env::current_exe()?).args(["limit-relay", "--port", &port.to_string()]);
+                command.arg(std::env::current_exe()?).args([
+                    "load",
+                    "limit-relay",
+                    "--port",
+                    &port.to_string(),
+                ]);
             }
             Contestant::Node => {
                 let module = package().join("server/index.js");
