@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use crate::PeerId;
+use crate::fault::{self, Fault};
 use crate::members::{Bucket, Members};
 use crate::peers::{Announcement, Peers};
 
@@ -65,7 +66,7 @@ impl<'a> Choice<'a> {
     fn take_far(&mut self, id: &PeerId, members: &Members) {
         let places = self.k.saturating_sub(self.chosen.len());
         let near = self.chosen.len();
-        if places == 0 {
+        if places == 0 || fault::is(Fault::NoFarBucket) {
             return;
         }
         // The candidates, farthest bucket first, wait behind those that are chosen already.

@@ -3,6 +3,7 @@
 //! Whatever ends a peer's time in its network goes through [`Switchboard::leave`], and whatever ends a
 //! connection through [`Switchboard::forget`]: so acquaintances are told exactly once, whatever the cause.
 
+use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
@@ -38,6 +39,9 @@ impl Switchboard {
             None => {
                 self.release_lost(conn, cause);
                 self.poll_lost(conn);
+                if fault::is(Fault::LateCloseEndsAnother) {
+                    self.peers.any().into_iter().for_each(|slot| self.end(slot, cause));
+                }
             }
         }
     }
@@ -59,6 +63,7 @@ impl Switchboard {
         }
         if let Some(address) = peer.address
             && let Some(count) = self.admitted_by_address.get_mut(&address)
+            && !fault::is(Fault::AddressCountLeaks)
         {
             *count -= 1;
             if *count == 0 {
@@ -81,7 +86,9 @@ impl Switchboard {
         if let Some(due) = announcement.reintroduce_due.time() {
             self.timers.disarm(due, TimerKind::Reintroduce, conn);
         }
-        self.networks.change_members(network, |members| members.remove(spelling.id()));
+        if !(fault::is(Fault::GoodbyeForgetsIndex) && cause == Departure::Goodbye) {
+            self.networks.change_members(network, |members| members.remove(spelling.id()));
+        }
         self.announced -= 1;
         self.acquainted -= announcement.acquaintances.len();
         let id = self.networks.id(network);
@@ -103,10 +110,15 @@ impl Switchboard {
                 other.forget(slot);
             }
             // Only of a peer that says so itself: clients cut the link at once.
-            if cause == Departure::Goodbye {
+            if cause == Departure::Goodbye || fault::is(Fault::GoodbyeForLost) {
                 self.send(acquaintance, Message::Goodbye { from: peer, reason });
             }
-            self.send(acquaintance, Message::Disconnected { peer, reason });
+            if !fault::is(Fault::DisconnectedNever) {
+                self.send(acquaintance, Message::Disconnected { peer, reason });
+            }
+            if fault::is(Fault::DisconnectedTwice) {
+                self.send(acquaintance, Message::Disconnected { peer, reason });
+            }
         }
     }
 

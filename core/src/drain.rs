@@ -3,6 +3,7 @@
 //! Thousands who were told in one moment would come back to the next server in one moment too: so they are
 //! told in parts, as far as the deadline allows.
 
+use crate::fault::{self, Fault};
 use crate::timers::NO_CONN;
 use crate::{CloseReason, Switchboard, Time, TimerKind};
 
@@ -26,7 +27,9 @@ impl Switchboard {
             Some(draining) => draining.until = draining.until.min(until),
             None => {
                 self.draining = Some(Draining { until, due: None });
-                self.turn_away_all_waiting(CloseReason::ShuttingDown);
+                if !fault::is(Fault::DrainForgetsHeld) {
+                    self.turn_away_all_waiting(CloseReason::ShuttingDown);
+                }
                 self.drain_some();
             }
         }

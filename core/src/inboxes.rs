@@ -9,6 +9,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 
 use crate::admission::Newcomer;
+use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
 use crate::pace::Verdict;
 use crate::peers::{Peer, Watch};
@@ -113,7 +114,9 @@ impl Switchboard {
         self.shelved_bytes += text.len();
         self.shelved += 1;
         inbox.texts.push_back((self.now, text));
-        while inbox.texts.len() > max_texts || inbox.bytes > max_bytes || self.shelved_bytes > total {
+        while !fault::is(Fault::InboxWithoutCap)
+            && (inbox.texts.len() > max_texts || inbox.bytes > max_bytes || self.shelved_bytes > total)
+        {
             let Some((_, oldest)) = inbox.texts.pop_front() else { break };
             inbox.bytes -= oldest.len();
             self.shelved_bytes -= oldest.len();

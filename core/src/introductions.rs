@@ -4,6 +4,7 @@
 //! peer has lost too many acquaintances, and now and then.
 
 use crate::choice::Choice;
+use crate::fault::{self, Fault};
 use crate::peers::Standing;
 use crate::timers::{Due, spread};
 use crate::wire::Message;
@@ -47,6 +48,9 @@ impl Switchboard {
                 return self.reintroduce_soon(slot);
             }
             self.introduce(slot, Occasion::Again);
+            if fault::is(Fault::ReintroductionNotRearmed) {
+                return;
+            }
             self.arm_reintroduction(slot);
         }
     }
@@ -93,7 +97,9 @@ impl Switchboard {
                     self.outbox.observe(Event::Limited { conn, limit: Limit::Acquaintances });
                 }
             }
-            self.tell_of(one, two);
+            if one == newcomer || !fault::is(Fault::OneSidedIntroduction) {
+                self.tell_of(one, two);
+            }
         }
         let (newcomer, other) = (*self.peers[newcomer].spelling.id(), *self.peers[other].spelling.id());
         self.outbox.observe(Event::Introduced { newcomer, other, occasion });

@@ -39,6 +39,10 @@ mod departure;
 mod doors;
 mod drain;
 mod event;
+#[cfg(feature = "planted-faults")]
+pub mod fault;
+#[cfg(not(feature = "planted-faults"))]
+mod fault;
 mod grant;
 mod id;
 mod inboxes;

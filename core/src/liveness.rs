@@ -4,6 +4,7 @@
 //! message: a deadline that comes too early just looks at the time of the last sign and is armed again.
 
 use crate::admission::LATE_MS;
+use crate::fault::{self, Fault};
 use crate::peers::Watch;
 use crate::timers::{Due, spread};
 use crate::{CloseReason, Switchboard, Time, TimerKind};
@@ -63,6 +64,7 @@ impl Switchboard {
     fn look_again(&mut self, slot: u32, due: Option<Time>) {
         let peer = &mut self.peers[slot];
         debug_assert_eq!(peer.liveness_due, Due::default());
+        let due = due.filter(|_| !(fault::is(Fault::LivenessNotRearmed) && peer.watch == Watch::Pinged));
         peer.liveness_due = Due::at(due);
         if let Some(due) = due {
             self.timers.arm(due, TimerKind::Liveness, peer.conn);

@@ -1,5 +1,6 @@
 //! How fast a peer sends: token buckets of messages and of bytes, each as the time at which it will be full again.
 
+use crate::fault::{self, Fault};
 use crate::{Limits, Time};
 
 /// Refusals in a row, without the buckets filling up in between, that end a connection: a second's worth.
@@ -106,7 +107,7 @@ impl Bucket {
 }
 
 fn nanos_of(time: Time) -> u64 {
-    time.0.saturating_mul(1_000_000)
+    if fault::is(Fault::RateNotRefilled) { 0 } else { time.0.saturating_mul(1_000_000) }
 }
 
 #[cfg(test)]

@@ -204,3 +204,18 @@ impl ops::IndexMut<u32> for Peers {
         &mut self.slots[slot as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn the_sizes_are_those_that_the_document_adds_up() {
+        let document = include_str!("../../docs/FOOTPRINT.md");
+        for (name, bytes) in [("Peer", size_of::<Peer>()), ("Announcement", size_of::<Announcement>())] {
+            let row = format!("| `{name}` | {bytes} |");
+            assert!(document.contains(&row), "docs/FOOTPRINT.md has no row {row}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::admission::Held;
 use crate::drain::Draining;
+use crate::fault::{self, Fault};
 use crate::mailboxes::Mailboxes;
 use crate::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
@@ -12,7 +13,7 @@ use crate::pace::Verdict;
 use crate::peers::{Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
-use crate::wire::{self, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
+use crate::wire::{self, Dialect, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
     AddressKey, Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time,
     TimerKind, UnixMillis, Verb,
@@ -289,7 +290,8 @@ impl Switchboard {
         let stamp = self.stamp();
         let peer = &self.peers[slot];
         let network = peer.network().map_or(GLOBAL_JSON, |network| self.networks.json(network));
-        let to = Recipient { dialect: peer.dialect, spelling: peer.spelling, network };
+        let dialect = if fault::is(Fault::WrongDialect) { Dialect::A } else { peer.dialect };
+        let to = Recipient { dialect, spelling: peer.spelling, network };
         if peer.inbox.is_none() {
             return self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
         }

@@ -3,7 +3,7 @@
 
 use core::fmt::Write as _;
 use peerpigeon_server::reload::AT_START;
-use peerpigeon_server::settings::{Group, Kind, ROWS, Row, markdown_table};
+use peerpigeon_server::settings::{Group, Kind, ROWS, Row, help, markdown_table};
 use std::path::Path;
 use std::{env, fs};
 
@@ -16,7 +16,11 @@ const OTHERS: [(&str, &str); 3] = [
     ("--version", "show the version"),
 ];
 const SUBCOMMANDS: [(&str, &str); 2] = [
-    ("token", "mint a token"),
+    (
+        "token",
+        "mint a token, signed with AUTH_JWT_SECRET; --peer-id, --network and --expires-in bind it to a peer, to \
+         networks and to a time",
+    ),
     ("healthcheck", "ask the server that runs with these settings whether it is well"),
 ];
 
@@ -92,6 +96,10 @@ fn the_settings_file_of_the_package() {
 
 #[test]
 fn the_manual_page() {
+    let help = help();
+    for word in SUBCOMMANDS.iter().flat_map(|(_, text)| text.split([' ', ',', ';'])) {
+        assert!(!word.starts_with("--") || help.contains(&format!("token {word} ")), "{word}");
+    }
     let escaped = |text: &str| text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
     let mut text = format!(
         "\

@@ -16,7 +16,7 @@ simulate: runs the signaling server in virtual time and looks for what it does w
   --commit HASH     the 200 seeds that a commit's hash stands for
   --scenario FILE   the scenario in a JSON file
 
-  --level LEVEL     messages (default): straight into the core; bytes: through the whole server
+  --level LEVEL     message (default): straight into the core; bytes: through the whole server
   --peers N         a crowd of N peers instead of a drawn scenario
   --save FILE       write the scenario; when it breaks a law, the smallest one that does
   --lines N         lines of the diagram of a run that breaks a law (default 60)
@@ -114,9 +114,9 @@ fn number<T: std::str::FromStr>(parser: &mut Parser, name: &str) -> Result<T, St
 
 fn level_of(name: &str) -> Result<Level, String> {
     match name {
-        "messages" => Ok(Level::Messages),
+        "message" => Ok(Level::Messages),
         "bytes" => Ok(Level::Bytes),
-        _ => Err(format!("--level must be messages or bytes, not `{name}`")),
+        _ => Err(format!("--level must be message or bytes, not `{name}`")),
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
             ("--seed 1 --seeds 1..2", "only one"),
             ("--seed 1 --peers 0", "--peers must be"),
             ("--speed 1", "speed"),
-            ("--seed 1 --level atoms", "messages or bytes"),
+            ("--seed 1 --level atoms", "message or bytes"),
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

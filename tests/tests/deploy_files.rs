@@ -216,10 +216,29 @@ fn docker() {
     {
         assert!(ignore.lines().any(|line| line == format!("!{needed}")), "{needed}");
     }
+    a_build_finds_all_it_needs(&ignore);
     let toolchain: Value =
         toml::from_str(&fs::read_to_string(repository().join("rust-toolchain.toml")).unwrap()).unwrap();
     let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
     assert!(instructions[0][1].starts_with(&format!("rust:{channel}")), "the compiler of the repository");
+}
+
+/// What the file lets through is a workspace that Cargo understands.
+fn a_build_finds_all_it_needs(ignore: &str) {
+    let folder = std::env::temp_dir().join(format!("peerpigeon-context-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let mut copy = Command::new("tar");
+    copy.arg("--create")
+        .arg("--directory")
+        .arg(repository())
+        .args(["--exclude=tests/clients", "--exclude=target"]);
+    copy.arg("--file").arg(folder.join("context.tar"));
+    succeed(copy.args(ignore.lines().filter_map(|line| line.strip_prefix('!'))));
+    succeed(Command::new("tar").args(["--extract", "--file", "context.tar"]).current_dir(&folder));
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--no-deps", "--offline", "--format-version=1", "--quiet"]).current_dir(&folder);
+    assert!(succeed(&mut cargo).contains("peerpigeon-server"));
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
@@ -77,7 +78,11 @@ impl Switchboard {
         self.networks.release(network);
         let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
         self.observe_mails(&id, expired, MailEnd::Expired);
+        let rest = fault::swapped(rest);
         for mail in rest {
+            if fault::is(Fault::MailTwice) {
+                self.send(slot, mail.message());
+            }
             self.send(slot, mail.message());
             self.observe_mails(&id, 1, MailEnd::Delivered);
         }

@@ -1,5 +1,6 @@
 //! `offer`, `answer`, `ice-candidate` and the other messages from peer to peer.
 
+use crate::fault::{self, Fault};
 use crate::mailboxes::Mail;
 use crate::networks::{GLOBAL, NetKey};
 use crate::peers::Standing;
@@ -102,7 +103,10 @@ impl Switchboard {
     }
 
     fn relay(&mut self, to: u32, message: &Outgoing<'_>) {
-        let Outgoing { from, signal, data, id } = *message;
+        let Outgoing { mut from, signal, data, id } = *message;
+        if fault::is(Fault::SenderForged) {
+            from = self.peers[to].spelling;
+        }
         let bytes = self.send(to, Message::Signal { signal, from, data, id });
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let to = *self.peers[to].spelling.id();
@@ -127,6 +131,7 @@ impl Switchboard {
             (Standing::Fresh, its) if its == reach && has_mail() => Ok(Whereabouts::Away),
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
+            _ if fault::is(Fault::OtherNetworkReached) => Ok(Whereabouts::Here(slot)),
             _ => Err(Refusal::TargetInOtherNetwork),
         }
     }

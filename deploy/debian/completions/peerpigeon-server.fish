@@ -1,7 +1,7 @@
 # Completions of peerpigeon-server for fish. Made from the table of settings.
 
 complete -c peerpigeon-server -f
-complete -c peerpigeon-server -n __fish_use_subcommand -a token -d 'mint a token'
+complete -c peerpigeon-server -n __fish_use_subcommand -a token -d 'mint a token, signed with AUTH_JWT_SECRET; --peer-id, --network and --expires-in bind it to a peer, to networks and to a time'
 complete -c peerpigeon-server -n __fish_use_subcommand -a healthcheck -d 'ask the server that runs with these settings whether it is well'
 complete -c peerpigeon-server -l port -x -d 'TCP port to listen on.'
 complete -c peerpigeon-server -l host -x -d 'Address to listen on: localhost is IPv4 and IPv6 loopback, 0.0.0.0 all of IPv4, :: everything.'

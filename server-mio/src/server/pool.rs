@@ -69,7 +69,7 @@ impl Pool {
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Bytes kept at most.
-pub(crate) const MAX_POOL_BYTES: usize = 512 * 1024;
+pub(crate) const MAX_POOL_BYTES: usize = 256 * 1024;
 
 const TRIM_INTERVAL_MS: u64 = 1_000;
 

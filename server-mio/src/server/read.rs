@@ -76,4 +76,4 @@ impl<N: Net> Server<N> {
 
 /// Output that may gather in one turn: enough for one write per receiver in all but the largest turns, and little enough
 /// that a burst (thousands who announce at once) leaves no large hole in the heap.
-const MAX_UNFLUSHED_BYTES: usize = 256 * 1024;
+const MAX_UNFLUSHED_BYTES: usize = 128 * 1024;

@@ -49,7 +49,7 @@ impl Level {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Level::Messages => "messages",
+            Level::Messages => "message",
             Level::Bytes => "bytes",
         }
     }

@@ -23,6 +23,12 @@ pub(crate) struct CountingNet {
     ready: Vec<Ready>,
 }
 
+/// What the server holds of a socket: as many bytes as of a real one, since these are counted.
+pub(crate) struct Handle {
+    number: usize,
+    _size_of_a_real_one: u64,
+}
+
 #[derive(Default)]
 struct Socket {
     key: usize,
@@ -59,7 +65,7 @@ impl CountingNet {
 }
 
 impl Net for CountingNet {
-    type Socket = usize;
+    type Socket = Handle;
 
     fn now(&self) -> Time {
         self.now
@@ -71,19 +77,20 @@ impl Net for CountingNet {
         Ok(())
     }
 
-    fn accept(&mut self) -> io::Result<Accepted<usize>> {
-        let socket = self.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
+    fn accept(&mut self) -> io::Result<Accepted<Handle>> {
+        let number = self.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
+        let socket = Handle { number, _size_of_a_real_one: 0 };
         Ok(Accepted { socket, remote: None, door: Door::Public })
     }
 
-    fn register(&mut self, socket: &mut usize, key: usize) -> io::Result<()> {
-        self.sockets[*socket].key = key;
+    fn register(&mut self, socket: &mut Handle, key: usize) -> io::Result<()> {
+        self.sockets[socket.number].key = key;
         Ok(())
     }
 
-    fn read(&mut self, socket: &mut usize, room: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, socket: &mut Handle, room: &mut [u8]) -> io::Result<usize> {
         self.calls.reads += 1;
-        let socket = &mut self.sockets[*socket];
+        let socket = &mut self.sockets[socket.number];
         let rest = &socket.input[socket.read..];
         if rest.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
@@ -99,14 +106,14 @@ impl Net for CountingNet {
         Ok(count)
     }
 
-    fn write(&mut self, _socket: &mut usize, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, _socket: &mut Handle, bytes: &[u8]) -> io::Result<usize> {
         self.calls.writes += 1;
         Ok(bytes.len())
     }
 
-    fn shut_write(&mut self, _socket: &mut usize) {}
+    fn shut_write(&mut self, _socket: &mut Handle) {}
 
-    fn close(&mut self, _socket: usize) {}
+    fn close(&mut self, _socket: Handle) {}
 
     fn resident_bytes(&self) -> Option<u64> {
         None

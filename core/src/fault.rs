@@ -1,0 +1,127 @@
+//! Faults that the simulator's tests plant, to show that its laws find them. None is in a normal build: without the
+//! feature `planted-faults` [`is`] is `false` wherever it is asked.
+
+/// One fault, named by what goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "planted-faults"),
+    expect(unreachable_pub, reason = "the simulator's tests reach it with that feature")
+)]
+pub enum Fault {
+    /// The late close of an old connection ends somebody who is there.
+    LateCloseEndsAnother,
+    /// A signal reaches a target in another network.
+    OtherNetworkReached,
+    /// A peer that says goodbye stays in the index of its network.
+    GoodbyeForgetsIndex,
+    /// The next introduction again is never armed.
+    ReintroductionNotRearmed,
+    /// Nobody looks again whether a pinged peer has answered.
+    LivenessNotRearmed,
+    /// Two mails change places.
+    MailsSwapped,
+    /// Nobody is introduced to a far peer.
+    NoFarBucket,
+    /// Acquaintances are told twice that a peer has gone.
+    DisconnectedTwice,
+    /// They are told nothing.
+    DisconnectedNever,
+    /// Lost peers are said to have said goodbye.
+    GoodbyeForLost,
+    /// Mail is delivered past its time.
+    MailPastItsTime,
+    /// Mail is delivered again.
+    MailTwice,
+    /// Buckets of messages and bytes never fill.
+    RateNotRefilled,
+    /// A signal names another sender.
+    SenderForged,
+    /// One of two who are introduced is not told.
+    OneSidedIntroduction,
+    /// Those who wait are not told of a shutdown.
+    DrainForgetsHeld,
+    /// A silent incumbent stays, however long it is challenged.
+    ChallengeIgnored,
+    /// Everybody is written to in dialect A.
+    WrongDialect,
+    /// What somebody said while it was held is lost.
+    HeldMessagesLost,
+    /// Whoever waits for a place is not let in when there is one.
+    PlaceNotGiven,
+    /// Connections of an address are counted for ever.
+    AddressCountLeaks,
+    /// An inbox grows without a cap.
+    InboxWithoutCap,
+    /// What a held connection sends is kept without a cap.
+    HeldWithoutCap,
+    /// A cleanup forgets nothing.
+    CleanupIgnored,
+}
+
+/// Whether this fault is planted.
+#[cfg(not(feature = "planted-faults"))]
+pub(crate) const fn is(_: Fault) -> bool {
+    false
+}
+
+/// The mails as they are, or the first two in each other's place.
+pub(crate) fn swapped<T>(mut mails: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+    let first = if is(Fault::MailsSwapped) { mails.next() } else { None };
+    let second = first.is_some().then(|| mails.next()).flatten();
+    second.into_iter().chain(first).chain(mails)
+}
+
+#[cfg(feature = "planted-faults")]
+pub(crate) use planted::is;
+#[cfg(feature = "planted-faults")]
+pub use planted::plant;
+
+#[cfg(feature = "planted-faults")]
+mod planted {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::Fault;
+
+    static PLANTED: AtomicUsize = AtomicUsize::new(NONE);
+    const NONE: usize = usize::MAX;
+
+    /// From now on every switchboard of the process has this fault, or none.
+    pub fn plant(fault: Option<Fault>) {
+        PLANTED.store(fault.map_or(NONE, |fault| fault as usize), Ordering::SeqCst);
+    }
+
+    /// Whether this fault is planted.
+    pub(crate) fn is(fault: Fault) -> bool {
+        PLANTED.load(Ordering::Relaxed) == fault as usize
+    }
+
+    impl Fault {
+        /// All of them.
+        pub const ALL: [Fault; 24] = [
+            Fault::LateCloseEndsAnother,
+            Fault::OtherNetworkReached,
+            Fault::GoodbyeForgetsIndex,
+            Fault::ReintroductionNotRearmed,
+            Fault::LivenessNotRearmed,
+            Fault::MailsSwapped,
+            Fault::NoFarBucket,
+            Fault::DisconnectedTwice,
+            Fault::DisconnectedNever,
+            Fault::GoodbyeForLost,
+            Fault::MailPastItsTime,
+            Fault::MailTwice,
+            Fault::RateNotRefilled,
+            Fault::SenderForged,
+            Fault::OneSidedIntroduction,
+            Fault::DrainForgetsHeld,
+            Fault::ChallengeIgnored,
+            Fault::WrongDialect,
+            Fault::HeldMessagesLost,
+            Fault::PlaceNotGiven,
+            Fault::AddressCountLeaks,
+            Fault::InboxWithoutCap,
+            Fault::HeldWithoutCap,
+            Fault::CleanupIgnored,
+        ];
+    }
+}
