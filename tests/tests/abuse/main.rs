@@ -18,6 +18,9 @@ const MAX_CONNECTIONS: usize = HEALTHY + 60;
 /// Beside five times what the slowest signal takes undisturbed; attackers, peers and server share a few processors.
 const MORE_AT_MOST: Duration = Duration::from_secs(1);
 
+/// Bytes by which what the C library keeps differs from one round to the next.
+const KEPT_BY_CHANCE: u64 = 1024 * 1024;
+
 /// Rounds of the healthy that an attack lasts at least, and those after it.
 const ROUNDS: u32 = 5;
 
@@ -82,11 +85,14 @@ fn nobody_notices_the_attacks_and_nothing_of_them_is_left() {
         wait_until("no buffers", || buffers(&server) < 1_000_000);
         *left = process::anonymous_bytes(server.pid());
     }
-    let [before, _] = left;
-    wait_until("the memory of before", || process::anonymous_bytes(server.pid()) <= before + before / 10);
+    let [before, second] = left;
+    eprintln!("memory: {before} bytes after the first round, {second} after the second");
+    // How much of the largest transient load the C library keeps varies by what lay above it when it was freed.
+    let at_most = before + (before / 10).max(KEPT_BY_CHANCE);
+    wait_until("the memory of before", || process::anonymous_bytes(server.pid()) <= at_most);
     let after = process::anonymous_bytes(server.pid());
     let resident = server.resident_bytes();
-    eprintln!("memory: {before} bytes after the first round, {after} after the second, {resident} resident");
+    eprintln!("memory: {after} bytes at the end, {resident} resident");
     ring.stop();
     server.stop();
 }
