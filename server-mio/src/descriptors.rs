@@ -26,7 +26,8 @@ fn fit(config: &mut Config, descriptors: u64) -> Option<String> {
     }
     let wanted = std::mem::replace(&mut config.max_sockets, available);
     // Some room for those who come, and for those who are told that there is none.
-    let connections = u32::try_from(available / 5 * 4).unwrap_or(u32::MAX);
+    let room = (available / 5).min(MOST_ROOM);
+    let connections = u32::try_from(available - room).unwrap_or(u32::MAX);
     let before = config.limits.connections;
     config.limits.connections = before.min(connections);
     Some(format!(
@@ -39,6 +40,9 @@ fn fit(config: &mut Config, descriptors: u64) -> Option<String> {
 
 /// What is no socket of a client: standard streams, listeners, epoll, and files that are read now and then.
 const OWN_DESCRIPTORS: usize = 32;
+
+/// As many handshakes as are expected at once, when there is little for connections.
+const MOST_ROOM: usize = 1024;
 
 /// As much as is tried however few there are.
 const LEAST: usize = 5;
@@ -66,7 +70,7 @@ mod tests {
     fn too_few_are_told_and_kept_to() {
         let sockets = Config::default().max_sockets;
         for (descriptors, connections, allowed) in
-            [(sockets as u64 + 31, 1000, sockets - 1), (1_024, 792, 992), (40, 4, 8), (0, 4, 5)]
+            [(sockets as u64 + 31, 1000, sockets - 1), (1_024, 794, 992), (40, 7, 8), (0, 4, 5)]
         {
             let (of_connections, of_sockets, warning) = fitted(descriptors);
             assert_eq!((of_connections, of_sockets), (connections, allowed), "{descriptors}");
