@@ -1,15 +1,22 @@
 //! The real network.
 
+mod sessions;
+mod wishes;
+
+pub(crate) use sessions::TLS_BUFFER_BYTES;
+pub use wishes::StopHandle;
+
 use crate::addresses::AddressList;
 use crate::arrivals::Arrivals;
 use crate::listening;
 use crate::net::{Accepted, Door, Net, Process, Ready};
 use crate::proc_files;
 use crate::stream::{Inherited, Listener, Stream};
-use crate::tls::{Certificate, Scratch, Session};
+use crate::tls::{Certificate, Session};
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
+use sessions::Tls;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -18,6 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use wishes::Wishes;
 
 /// TCP and Unix sockets, and TLS over them, by mio: edge-triggered, each socket registered once.
 #[derive(Debug)]
@@ -62,63 +70,6 @@ enum Origin {
     Ours,
     /// Somebody who will hand it to our successor.
     Inherited,
-}
-
-#[derive(Debug)]
-struct Tls {
-    certificate: Certificate,
-    check_every_ms: u64,
-    checked: Time,
-    scratch: Scratch,
-    /// Bytes of memory that all sessions take for what is incomplete.
-    buffered: usize,
-    /// Keys of those that can be read though their sockets report nothing.
-    readable: BTreeSet<usize>,
-    /// Keys of those that have to write though nobody asks them to.
-    stalled: BTreeSet<usize>,
-}
-
-/// What other threads ask for.
-#[derive(Debug)]
-struct Wishes {
-    waker: Waker,
-    stop: AtomicBool,
-    reload: AtomicBool,
-}
-
-/// Asks a running server to end, or to look at its certificate, from any thread.
-#[derive(Clone, Debug)]
-pub struct StopHandle(Arc<Wishes>);
-
-impl StopHandle {
-    /// Begins the drain. Further calls change nothing.
-    ///
-    /// # Errors
-    ///
-    /// When the system cannot wake the loop.
-    pub fn stop(&self) -> io::Result<()> {
-        self.0.stop.store(true, Ordering::Relaxed);
-        self.0.waker.wake()
-    }
-
-    /// Has the files of the certificate read again, changed or not.
-    ///
-    /// # Errors
-    ///
-    /// As [`StopHandle::stop`].
-    pub fn reload_certificate(&self) -> io::Result<()> {
-        self.0.reload.store(true, Ordering::Relaxed);
-        self.0.waker.wake()
-    }
-
-    /// Makes the loop turn once, though nothing has happened.
-    ///
-    /// # Errors
-    ///
-    /// As [`StopHandle::stop`].
-    pub fn wake(&self) -> io::Result<()> {
-        self.0.waker.wake()
-    }
 }
 
 impl MioNet {
@@ -338,67 +289,6 @@ impl MioNet {
     }
 }
 
-impl Tls {
-    fn look_after_certificate(&mut self, now: Time, wishes: &Wishes) {
-        if wishes.reload.swap(false, Ordering::Relaxed) {
-            self.certificate.reload();
-        } else if now.since(self.checked) >= self.check_every_ms {
-            self.certificate.reload_if_changed();
-        } else {
-            return;
-        }
-        self.checked = now;
-    }
-
-    /// Adds what the sockets do not report.
-    fn complete(&mut self, ready: &mut Vec<Ready>) {
-        for i in 0..ready.len() {
-            // Reading is where what waits is written.
-            if let Ready::Writable { key } = ready[i]
-                && self.stalled.remove(&key)
-            {
-                ready.push(Ready::Readable { key, hangup: false });
-            }
-        }
-        while let Some(key) = self.readable.pop_first() {
-            ready.push(Ready::Readable { key, hangup: true });
-        }
-    }
-
-    fn read(&mut self, session: &mut Session, stream: &mut Stream, room: &mut [u8]) -> io::Result<usize> {
-        let before = session.buffered_bytes();
-        let result = session.read(stream, room, &mut self.scratch);
-        self.account(before, session.buffered_bytes())?;
-        if session.has_more() {
-            self.readable.insert(session.key);
-        }
-        if session.is_stalled() {
-            self.stalled.insert(session.key);
-        }
-        result
-    }
-
-    fn write(&mut self, session: &mut Session, stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
-        let before = session.buffered_bytes();
-        let result = session.write(stream, bytes, &mut self.scratch);
-        self.account(before, session.buffered_bytes())?;
-        result
-    }
-
-    /// Notes what a session has and had. Whoever needs more when there is too much already is ended.
-    fn account(&mut self, before: usize, after: usize) -> io::Result<()> {
-        self.buffered = self.buffered - before + after;
-        let is_refused = after > before && self.buffered > TLS_BUFFER_BYTES;
-        if is_refused { Err(ErrorKind::OutOfMemory.into()) } else { Ok(()) }
-    }
-
-    fn forget(&mut self, session: &Session) {
-        self.buffered -= session.buffered_bytes();
-        self.readable.remove(&session.key);
-        self.stalled.remove(&session.key);
-    }
-}
-
 impl Net for MioNet {
     type Socket = MioSocket;
 
@@ -492,10 +382,6 @@ impl Net for MioNet {
     }
 }
 
-/// Bytes that all TLS sessions together may take for what is incomplete: half records, and what a client does not read.
-/// Enough for a thousand at once that are in the middle of a record.
-pub(crate) const TLS_BUFFER_BYTES: usize = 32 * 1024 * 1024;
-
 /// Below every entrance and above every key of a connection.
 const WAKER: Token = Token(usize::MAX / 2);
 
@@ -503,161 +389,4 @@ const WAKER: Token = Token(usize::MAX / 2);
 const EVENTS_PER_WAIT: usize = 256;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
-
-    /// Waits until something is reported that `wanted` likes.
-    fn wait_for(net: &mut MioNet, wanted: impl Fn(&Ready) -> bool) -> Ready {
-        let deadline = net.now() + 10_000;
-        let mut ready = Vec::new();
-        while net.now() < deadline {
-            net.wait(Some(deadline), &mut ready).unwrap();
-            if let Some(found) = ready.iter().find(|event| wanted(event)) {
-                return *found;
-            }
-        }
-        panic!("not among {ready:?}");
-    }
-
-    /// Both ends of a connection, ours registered under 7.
-    fn connected(net: &mut MioNet) -> (std::net::TcpStream, MioSocket) {
-        let client = std::net::TcpStream::connect(net.local_addresses(Door::Public).unwrap()[0]).unwrap();
-        wait_for(net, |event| *event == Ready::Acceptable);
-        let Accepted { mut socket, remote, door } = net.accept().unwrap();
-        assert_eq!(door, Door::Public);
-        assert_eq!(remote, Some(client.local_addr().unwrap()));
-        assert!(matches!(&socket.stream, Stream::Tcp(stream) if stream.nodelay().unwrap()));
-        net.register(&mut socket, 7).unwrap();
-        (client, socket)
-    }
-
-    #[test]
-    fn all_addresses_share_one_free_port() {
-        let Ok(net) = MioNet::bind(&[LOOPBACK, SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0))]) else {
-            panic!("IPv4 loopback is everywhere");
-        };
-        let addresses = net.local_addresses(Door::Public).unwrap();
-        assert!(addresses.iter().all(|address| address.port() == addresses[0].port() && address.port() != 0));
-    }
-
-    #[test]
-    fn a_port_in_use_is_named_in_the_error() {
-        let net = MioNet::bind(&[LOOPBACK]).unwrap();
-        let taken = net.local_addresses(Door::Public).unwrap()[0];
-        let error = MioNet::bind(&[taken]).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AddrInUse);
-        assert!(error.to_string().starts_with(&taken.to_string()), "{error}");
-        assert_eq!(MioNet::bind(&[]).unwrap_err().kind(), ErrorKind::InvalidInput);
-    }
-
-    #[test]
-    fn who_comes_by_the_admin_address_is_known_by_it_and_goes_first() {
-        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        net.bind_admin(LOOPBACK).unwrap();
-        let address = |door| net.local_addresses(door).unwrap()[0];
-        let (public, admin) = (address(Door::Public), address(Door::Admin));
-        let _clients = [public, admin].map(|to| std::net::TcpStream::connect(to).unwrap());
-        while net.entrances.iter().any(|entrance| !entrance.is_pending) {
-            net.wait(None, &mut Vec::new()).unwrap();
-        }
-        assert_eq!([(); 2].map(|()| net.accept().unwrap().door), [Door::Admin, Door::Public]);
-        let error = net.bind_admin(admin).unwrap_err();
-        assert!(error.to_string().starts_with(&admin.to_string()), "{error}");
-    }
-
-    #[test]
-    fn accepting_ends_with_would_block() {
-        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        assert_eq!(net.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-        let _both = connected(&mut net);
-        assert_eq!(net.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-    }
-
-    #[test]
-    fn bytes_are_reported_and_read_and_the_end_behind_them_too() {
-        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        let (mut client, mut socket) = connected(&mut net);
-        client.write_all(b"hello").unwrap();
-        drop(client);
-        wait_for(&mut net, |event| *event == Ready::Readable { key: 7, hangup: true });
-        let mut room = [0; 10];
-        assert_eq!(net.read(&mut socket, &mut room).unwrap(), 5);
-        assert_eq!(net.read(&mut socket, &mut room).unwrap(), 0);
-    }
-
-    #[test]
-    fn a_full_socket_blocks_and_is_reported_when_there_is_room_again() {
-        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        let (mut client, mut socket) = connected(&mut net);
-        wait_for(&mut net, |event| *event == Ready::Writable { key: 7 });
-        let chunk = vec![0; 1 << 20];
-        let mut written = 0;
-        loop {
-            match net.write(&mut socket, &chunk) {
-                Ok(count) => written += count,
-                Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
-            }
-        }
-        std::thread::spawn(move || {
-            let mut room = vec![0; 1 << 20];
-            while written > 0 {
-                written -= client.read(&mut room).unwrap();
-            }
-            // Stays open until all is read.
-            drop(client);
-        });
-        wait_for(&mut net, |event| *event == Ready::Writable { key: 7 });
-    }
-
-    #[test]
-    fn waiting_ends_at_its_time_and_not_before() {
-        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        let until = net.now() + 30;
-        net.wait(Some(until), &mut Vec::new()).unwrap();
-        assert!(net.now() >= until);
-        net.wait(Some(Time(0)), &mut Vec::new()).unwrap();
-    }
-
-    #[test]
-    fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
-        let theirs = std::net::TcpListener::bind(LOOPBACK).unwrap();
-        let address = theirs.local_addr().unwrap();
-        let mut net = MioNet::inherit(vec![Inherited::Tcp(theirs.try_clone().unwrap())]).unwrap();
-        net.bind_admin(LOOPBACK).unwrap();
-        let admin = net.local_addresses(Door::Admin).unwrap()[0];
-        let _first = std::net::TcpStream::connect(address).unwrap();
-        wait_for(&mut net, |event| *event == Ready::Acceptable);
-        assert_eq!(net.accept().unwrap().door, Door::Public);
-
-        net.stop_handle().stop().unwrap();
-        wait_for(&mut net, |event| *event == Ready::Stop);
-        // It can connect, since the kernel still listens; but it is not for us.
-        let second = std::net::TcpStream::connect(address).unwrap();
-        let _third = std::net::TcpStream::connect(admin).unwrap();
-        wait_for(&mut net, |event| *event == Ready::Acceptable);
-        assert_eq!(net.accept().unwrap().door, Door::Admin);
-        assert_eq!(net.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-        theirs.set_nonblocking(false).unwrap();
-        assert_eq!(theirs.accept().unwrap().1, second.local_addr().unwrap(), "it waits for our successor");
-        assert_eq!(MioNet::inherit(Vec::new()).unwrap_err().kind(), ErrorKind::InvalidInput);
-    }
-
-    #[test]
-    fn waking_the_loop_does_not_stop_it() {
-        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        net.stop_handle().wake().unwrap();
-        let mut ready = Vec::new();
-        net.wait(None, &mut ready).unwrap();
-        assert_eq!(ready, []);
-    }
-
-    #[test]
-    fn a_stop_from_another_thread_wakes_the_loop() {
-        let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-        let stop = net.stop_handle();
-        std::thread::spawn(move || stop.stop().unwrap());
-        wait_for(&mut net, |event| *event == Ready::Stop);
-    }
-}
+mod tests;
