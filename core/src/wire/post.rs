@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::json;
 use super::{Refusal, timestamp_and_end};
-use crate::Limits;
+use crate::{ErrorCode, Limits};
 
 /// What was posted.
 pub(crate) enum Body<'a> {
@@ -36,34 +36,21 @@ pub(crate) fn read(body: &str) -> Result<Body<'_>, Refusal> {
 
 /// The status of an answer that says why a single message was refused.
 pub(crate) fn status(refusal: Refusal) -> u16 {
-    match refusal {
-        Refusal::PeerNotGranted | Refusal::NetworkNotGranted => 403,
-        Refusal::TargetNotConnected => 404,
-        Refusal::ConnectedElsewhere => 409,
-        Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => 429,
-        Refusal::NoPlace | Refusal::MailboxFull | Refusal::TooManyNetworks { .. } => 503,
-        Refusal::NotJson
-        | Refusal::NotAnObject
-        | Refusal::TooDeep { .. }
-        | Refusal::FanOutTooLarge { .. }
-        | Refusal::BatchWrong
-        | Refusal::TypeNotAString
-        | Refusal::DataNotAnObject
-        | Refusal::DataTooLarge { .. }
-        | Refusal::DataRequired
-        | Refusal::PeerNotAnId
-        | Refusal::PeerNotTheSender
-        | Refusal::NotRegistered
-        | Refusal::MaxPeersOutOfRange
-        | Refusal::TargetNotAnId
-        | Refusal::TargetIsSender
-        | Refusal::NetworkNotAString
-        | Refusal::NetworkTooLong { .. }
-        | Refusal::UnknownType
-        | Refusal::MissingTarget
-        | Refusal::MessageForOtherNetwork
-        | Refusal::TargetInOtherNetwork
-        | Refusal::NotAnnounced => 400,
+    match (refusal, refusal.code()) {
+        (Refusal::ConnectedElsewhere, _) => 409,
+        (Refusal::NoPlace | Refusal::MailboxFull | Refusal::TooManyNetworks { .. }, _) => 503,
+        (_, ErrorCode::Forbidden) => 403,
+        (_, ErrorCode::TargetNotConnected) => 404,
+        (_, ErrorCode::RateLimited) => 429,
+        (
+            _,
+            ErrorCode::InvalidJson
+            | ErrorCode::InvalidMessage
+            | ErrorCode::UnknownType
+            | ErrorCode::MissingTarget
+            | ErrorCode::OtherNetwork
+            | ErrorCode::NotAnnounced,
+        ) => 400,
     }
 }
 
