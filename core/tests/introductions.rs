@@ -158,6 +158,32 @@ fn who_loses_most_acquaintances_is_introduced_to_others() {
 }
 
 #[test]
+fn who_still_knows_half_of_its_choice_is_left_alone_and_who_knows_fewer_is_not() {
+    let mut board = Board::new(quiet(1));
+    // Everybody else knows its neighbour, and the one who knows ten is nobody's neighbour.
+    for conn in 0..40_u64 {
+        board.open(conn, &format!("{conn:040x}"));
+        board.text(conn, r#"{"type":"announce","maxPeers":1}"#);
+    }
+    board.open(99, &"f".repeat(40));
+    board.events.clear();
+    board.text(99, r#"{"type":"announce","maxPeers":10}"#);
+    let known: Vec<PeerId> = introduced(&mut board, Occasion::Announce).iter().map(|pair| pair.1).collect();
+    assert_eq!(known.len(), 10);
+    let newcomer = id([0xFF; 20]);
+    for (lost, peer) in (1..).zip(known) {
+        let conn = u64::from(peer.0[19]);
+        board.lose(conn);
+        let healed: BTreeSet<PeerId> = introduced(&mut board, Occasion::Healing)
+            .into_iter()
+            .filter(|pair| pair.0 == newcomer)
+            .map(|pair| pair.1)
+            .collect();
+        assert_eq!(healed.len(), if lost == 6 { 6 } else { 0 }, "after {lost}");
+    }
+}
+
+#[test]
 fn nobody_gets_more_acquaintances_than_the_limit() {
     let mut board = Board::new(Limits { acquaintances: 5, ..quiet(4) });
     board.join(0, &"f".repeat(40), "n");

@@ -6,6 +6,8 @@
 mod adjusting;
 #[path = "dialect_b.rs"]
 mod dialect_b;
+#[path = "drain.rs"]
+mod drain;
 #[path = "duplicates.rs"]
 mod duplicates;
 #[path = "grants.rs"]
