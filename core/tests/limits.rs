@@ -222,6 +222,21 @@ fn a_peer_with_all_the_acquaintances_it_may_have_is_passed_over() {
 }
 
 #[test]
+fn it_is_told_once_that_a_peer_has_all_the_acquaintances_it_may_have() {
+    let mut board = Board::new(Limits { introductions: 16, acquaintances: 2, ..quiet() });
+    board.join(1, &id('a'), "n");
+    board.join(2, &id('b'), "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 0);
+    board.join(3, &id('c'), "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 3);
+    board.announce(3, "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 3);
+    board.lose(3);
+    board.join(4, &id('d'), "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 6);
+}
+
+#[test]
 fn what_many_deadlines_at_once_bring_is_worked_on_in_parts() {
     let limits = Limits { reintroduce_interval_ms: 1_000, ..quiet() };
     let mut board = Board::new(limits);

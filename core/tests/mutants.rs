@@ -16,6 +16,8 @@ mod grants;
 mod held;
 #[path = "http.rs"]
 mod http;
+#[path = "inboxes.rs"]
+mod inboxes;
 #[path = "introductions.rs"]
 mod introductions;
 #[path = "limits.rs"]
@@ -28,3 +30,5 @@ mod mail;
 mod peers;
 #[path = "time.rs"]
 mod time;
+#[path = "words.rs"]
+mod words;
