@@ -31,6 +31,20 @@ fn whoever_waits_may_say_as_much_as_is_kept_and_no_more() {
 }
 
 #[test]
+fn the_census_counts_who_waits_among_the_connections() {
+    let mut board = full();
+    board.open(2, &id('b'));
+    board.open(3, &id('c'));
+    let grant = &peerpigeon_core::Grant::ANY;
+    for conn in 4..=6 {
+        let conn = peerpigeon_core::ConnId(conn);
+        board.input(peerpigeon_core::Input::Opened { conn, target: "/signaling", address: None, grant });
+    }
+    let census = board.board.census();
+    assert_eq!((census.connections, census.held, census.unregistered), (6, 2, 3));
+}
+
+#[test]
 fn whoever_waits_may_send_sixty_four_control_frames() {
     let mut board = full();
     board.open(2, &id('b'));

@@ -26,6 +26,8 @@ mod limits;
 mod links;
 #[path = "mail.rs"]
 mod mail;
+#[path = "mailboxes.rs"]
+mod mailboxes;
 #[path = "peers.rs"]
 mod peers;
 #[path = "time.rs"]
