@@ -18,8 +18,11 @@ fn reference(me: &PeerId, others: &BTreeSet<PeerId>, k: usize) -> BTreeSet<PeerI
         let bits = id.distance(me);
         bits.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)).position(|bit| bit == 1)
     };
-    let first_of = |number: usize| nearest.iter().find(|id| bucket(id) == Some(number)).copied();
-    let mut far: Vec<PeerId> = (0..160).filter_map(first_of).filter(|id| !chosen.contains(id)).collect();
+    let mut first_of: BTreeMap<Option<usize>, PeerId> = BTreeMap::new();
+    for id in &nearest {
+        first_of.entry(bucket(id)).or_insert(*id);
+    }
+    let mut far: Vec<PeerId> = first_of.into_values().filter(|id| !chosen.contains(id)).collect();
     let places = k.saturating_sub(chosen.len());
     if far.len() > places {
         let number = me.0[16..].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -73,7 +76,7 @@ proptest! {
 
     #[test]
     fn the_choice_is_that_of_the_reference(ids in ids(), introductions in 1_u8..=20, wanted in 1_u8..=30) {
-        let mut board = Board::new(quiet(introductions));
+        let mut board = Board::unwatched(quiet(introductions));
         let mut others = BTreeSet::new();
         for (conn, me) in (1_u64..).zip(ids) {
             if !others.insert(me) {
@@ -92,12 +95,12 @@ proptest! {
         ids in ids(), leaving in prop::collection::vec(any::<prop::sample::Index>(), 0..60)
     ) {
         const K: usize = 10;
-        let mut board = Board::new(quiet(10));
+        let mut board = Board::unwatched(quiet(10));
         let mut here: Vec<(u64, PeerId)> = (1..).zip(ids.into_iter().collect::<BTreeSet<_>>()).collect();
         for (conn, me) in &here {
             board.join(*conn, &me.to_string(), "global");
         }
-        let mut pairs: BTreeSet<(PeerId, PeerId)> = BTreeSet::new();
+        let mut known: BTreeMap<PeerId, BTreeSet<PeerId>> = BTreeMap::new();
         for index in leaving {
             if here.is_empty() {
                 break;
@@ -106,12 +109,15 @@ proptest! {
             board.lose(conn);
             for event in board.events.drain(..) {
                 if let Event::Introduced { newcomer, other, .. } = event {
-                    pairs.extend([(newcomer, other), (other, newcomer)]);
+                    known.entry(newcomer).or_default().insert(other);
+                    known.entry(other).or_default().insert(newcomer);
                 }
             }
-            pairs.retain(|(one, two)| *one != gone && *two != gone);
+            for acquaintance in known.remove(&gone).unwrap_or_default() {
+                known.entry(acquaintance).or_default().remove(&gone);
+            }
             for (_, me) in &here {
-                let known = pairs.iter().filter(|(one, _)| one == me).count();
+                let known = known.get(me).map_or(0, BTreeSet::len);
                 prop_assert!(known >= (K / 2).min(here.len() - 1), "{me} knows {known} of {}", here.len());
             }
         }
@@ -120,7 +126,7 @@ proptest! {
 
 #[test]
 fn five_hundred_joins_cost_at_most_two_messages_per_introduction_and_make_one_piece() {
-    let mut board = Board::new(quiet(16));
+    let mut board = Board::unwatched(quiet(16));
     let mut graph: BTreeMap<PeerId, Vec<PeerId>> = BTreeMap::new();
     for conn in 0..500_u64 {
         let digits = format!("{:016x}", (conn + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
