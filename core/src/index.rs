@@ -113,7 +113,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::cast_possible_truncation, reason = "a word is 32 bits")]
     fn ids_whose_owners_do_not_know_the_key_are_spread_over_the_table_by_every_word() {
         for (key, word) in (0..4).flat_map(|key| (0..5).map(move |word| (key, word))) {
             let hashing = Hashing::new(key);
