@@ -42,6 +42,8 @@ fn the_census_counts_who_waits_among_the_connections() {
     }
     let census = board.board.census();
     assert_eq!((census.connections, census.held, census.unregistered), (6, 2, 3));
+    (2..=6).for_each(|conn| board.heard(conn));
+    assert_eq!(board.board.census(), census, "a ping closes nobody");
 }
 
 #[test]

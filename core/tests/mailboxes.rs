@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{Limits, MailEnd};
+use peerpigeon_core::{Event, Limits, MailEnd};
 use serde_json::Value;
 
 /// What a mail counts beside its data.
@@ -48,6 +48,9 @@ fn a_mailbox_holds_as_many_mails_as_it_may() {
     assert_eq!(board.board.census().mails, 2);
     assert!(mail(&mut board, 'a', 3));
     assert_eq!((board.board.census().mails, back(&mut board, 'a')), (2, vec!['2', '3']));
+    let end = |event: &Event| if let Event::MailEnded { end, .. } = event { Some(*end) } else { None };
+    let ends: Vec<MailEnd> = board.events.iter().filter_map(end).collect();
+    assert_eq!(ends, [MailEnd::Dropped, MailEnd::Delivered, MailEnd::Delivered]);
     let mut board = self::board(Limits { mailbox_messages: 0, ..Limits::default() });
     assert!(!mail(&mut board, 'a', 1));
     assert_eq!(back(&mut board, 'a'), []);
@@ -109,9 +112,7 @@ fn nothing_overtakes_mail_that_still_waits_when_its_owner_is_not_known_any_more(
     board.announce(10, "global");
     let types = board.types(10);
     assert_eq!(types[types.len() - 2..], ["ice-candidate", "ice-candidate"]);
-    let delivered = |event: &&peerpigeon_core::Event| {
-        matches!(event, peerpigeon_core::Event::MailEnded { end: MailEnd::Delivered, .. })
-    };
+    let delivered = |event: &&Event| matches!(event, Event::MailEnded { end: MailEnd::Delivered, .. });
     assert_eq!(board.events.iter().filter(delivered).count(), 2);
 }
 
@@ -126,9 +127,7 @@ fn cleanup_all_reaches_every_mailbox_and_only_the_own_mail() {
     }
     board.text(3, r#"{"type":"cleanup-all"}"#);
     assert_eq!((board.board.census().mails, board.board.census().mail_bytes), (2, 2 * 259));
-    let forgotten = |event: &&peerpigeon_core::Event| {
-        matches!(event, peerpigeon_core::Event::MailEnded { end: MailEnd::Forgotten, .. })
-    };
+    let forgotten = |event: &&Event| matches!(event, Event::MailEnded { end: MailEnd::Forgotten, .. });
     assert_eq!(board.events.iter().filter(forgotten).count(), 4);
     assert_eq!(back(&mut board, 'a'), ['4']);
 }
