@@ -190,6 +190,22 @@ fn who_still_knows_half_of_its_choice_is_left_alone_and_who_knows_fewer_is_not()
 }
 
 #[test]
+fn the_nearest_come_first_and_then_the_farthest_buckets_inwards_where_there_is_a_place_for_each() {
+    let mut board = Board::new(quiet(4));
+    let far = |first: u8| id(std::array::from_fn(|i| if i == 0 { first } else { 0 }));
+    let near = |last: u8| id(std::array::from_fn(|i| if i == 19 { last } else { 0 }));
+    let others = [near(2), far(0x40), near(3), far(0x80)];
+    for (conn, other) in (2..).zip(others) {
+        board.join(conn, &other.to_string(), "global");
+    }
+    board.open(1, &near(1).to_string());
+    board.events.clear();
+    board.text(1, r#"{"type":"announce","maxPeers":4}"#);
+    let order = introduced(&mut board, Occasion::Announce).into_iter().map(|pair| pair.1);
+    assert_eq!(order.collect::<Vec<_>>(), [near(3), near(2), far(0x80), far(0x40)]);
+}
+
+#[test]
 fn nobody_gets_more_acquaintances_than_the_limit() {
     let mut board = Board::new(Limits { acquaintances: 5, ..quiet(4) });
     board.join(0, &"f".repeat(40), "n");

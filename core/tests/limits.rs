@@ -222,6 +222,23 @@ fn a_peer_with_all_the_acquaintances_it_may_have_is_passed_over() {
 }
 
 #[test]
+fn an_announce_costs_two_messages_for_each_who_is_introduced() {
+    for (others, left) in [(0, 19), (1, 17), (5, 9)] {
+        let limits = Limits { message_rate_per_second: 1, message_burst: 20, ..quiet() };
+        let mut board = Board::new(limits);
+        for (conn, digit) in (2..2 + others).zip("bcdef".chars()) {
+            board.join(conn, &id(digit), "n");
+        }
+        board.join(1, &id('a'), "n");
+        board.take(1);
+        (0..left).for_each(|_| board.text(1, r#"{"type":"ping"}"#));
+        assert_eq!(board.types(1), vec!["pong"; left], "{others}");
+        board.text(1, r#"{"type":"ping"}"#);
+        assert_eq!(board.only_error(1), "rate-limited");
+    }
+}
+
+#[test]
 fn it_is_told_once_that_a_peer_has_all_the_acquaintances_it_may_have() {
     let mut board = Board::new(Limits { introductions: 16, acquaintances: 2, ..quiet() });
     board.join(1, &id('a'), "n");
