@@ -206,6 +206,26 @@ fn the_nearest_come_first_and_then_the_farthest_buckets_inwards_where_there_is_a
 }
 
 #[test]
+fn who_can_have_only_so_many_acquaintances_is_introduced_to_so_many() {
+    let mut board = Board::new(Limits { acquaintances: 7, ..quiet(1) });
+    for conn in 0..30_u8 {
+        let other = id(std::array::from_fn(|i| if i == 0 { conn.reverse_bits() } else { conn }));
+        board.open(conn.into(), &other.to_string());
+        board.text(conn.into(), r#"{"type":"announce","maxPeers":1}"#);
+    }
+    board.open(99, &"f".repeat(40));
+    for _ in 0..2 {
+        board.events.clear();
+        board.text(99, r#"{"type":"announce","maxPeers":10}"#);
+        // Five of them the nearest, so that the limit is met among the far ones; then it is those that it knows.
+        let chosen: BTreeSet<PeerId> =
+            introduced(&mut board, Occasion::Announce).iter().map(|pair| pair.1).collect();
+        assert_eq!(chosen.len(), 7);
+    }
+    assert_eq!(board.board.census().peers, 31);
+}
+
+#[test]
 fn nobody_gets_more_acquaintances_than_the_limit() {
     let mut board = Board::new(Limits { acquaintances: 5, ..quiet(4) });
     board.join(0, &"f".repeat(40), "n");

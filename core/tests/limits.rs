@@ -162,6 +162,9 @@ fn announced_data_and_names_over_their_limit_are_refused_by_name() {
     assert_eq!((code.as_str(), text.contains("networkName")), ("invalid-message", true), "{text}");
     assert_eq!((met(&board, Limit::AnnouncedData), met(&board, Limit::NetworkName)), (1, 1));
     assert!(board.take(2).is_empty(), "it stays where it was");
+    let longest = format!(r#"{{"a":"{}"}}"#, "x".repeat(56));
+    board.text(1, &format!(r#"{{"type":"announce","networkName":"n","data":{longest}}}"#));
+    assert_eq!((longest.len(), board.types(2)), (64, vec!["peer-discovered".to_owned()]));
 }
 
 #[test]
