@@ -31,6 +31,8 @@ mod mail;
 mod mailboxes;
 #[path = "peers.rs"]
 mod peers;
+#[path = "signals.rs"]
+mod signals;
 #[path = "time.rs"]
 mod time;
 #[path = "words.rs"]
