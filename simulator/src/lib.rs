@@ -12,6 +12,7 @@
 
 pub mod client;
 mod diagram;
+pub mod gauges;
 mod host;
 mod html;
 mod laws;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use std::{env, fs};
 
 use peerpigeon_simulator::scenario::{Level, Scenario};
-use peerpigeon_simulator::{Report, Violation, diagram, html, load, mesh, run, shrink, sweep};
+use peerpigeon_simulator::{Report, Violation, diagram, gauges, html, load, mesh, run, shrink, sweep};
 
 use args::{Args, What};
 
@@ -154,23 +154,27 @@ fn save(scenario: &Scenario, args: &Args) -> Result<(), String> {
 }
 
 fn told(report: &Report, seconds: f64) -> String {
-    let peak = &report.peak;
-    format!(
+    let mut text = format!(
         "every law held\n\
          transcript  {:016x}\n\
          inputs      {} in {seconds:.2} s\n\
          time        {}.{:03} s of virtual time\n\
-         peaks       {} connections, {} peers, {} networks, {} acquaintances, {} mails",
+         \n\
+         {:<26}{:>10}{:>12}{:>10}",
         report.transcript,
         report.inputs,
         report.virtual_ms / 1_000,
         report.virtual_ms % 1_000,
-        peak.connections,
-        peak.peers,
-        peak.networks,
-        peak.acquaintances,
-        peak.mails
-    )
+        "gauge",
+        "peak",
+        "limit",
+        "at end"
+    );
+    let [peak, most, left] = [&report.peak, &report.most, &report.left].map(gauges::named);
+    for (((name, peak), (_, most)), (_, left)) in peak.into_iter().zip(most).zip(left) {
+        text += &format!("\n{name:<26}{peak:>10}{most:>12}{left:>10}");
+    }
+    text
 }
 
 /// A panic of the core is caught and reported as a breach; where it cannot be caught, its message stays.
