@@ -9,12 +9,10 @@ use std::time::Instant;
 use std::{env, fs};
 
 use peerpigeon_simulator::scenario::{Level, Scenario};
-use peerpigeon_simulator::{Report, Violation, diagram, gauges, html, load, mesh, run, shrink, sweep};
+use peerpigeon_simulator::{Report, Violation, blame, gauges, html, load, mesh, run, sweep};
 
 use args::{Args, What};
 
-/// Runs that shrinking may take.
-const SHRINKING: u32 = 2_000;
 /// Failures after which a sweep has seen enough.
 const ENOUGH: usize = 3;
 
@@ -70,7 +68,7 @@ fn one(scenario: &Scenario, args: &Args, again: &str) -> ExitCode {
             print(&format!("{}\n", told(&report, seconds)))
         }
         Err(violation) => {
-            blame(scenario, &violation, args, again);
+            show(scenario, &violation, args, again);
             ExitCode::FAILURE
         }
     }
@@ -106,28 +104,17 @@ fn many(seeds: std::ops::Range<u64>, args: &Args) -> ExitCode {
     // From the last to the first, whose page then is the one that stays.
     for failure in failures.iter().rev() {
         let scenario = draw(failure.seed, args);
-        blame(&scenario, &failure.violation, args, &again(failure.seed, args));
+        show(&scenario, &failure.violation, args, &again(failure.seed, args));
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Says what is wrong, what happened before, how to see it again, and what remains of it when made small.
-fn blame(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
-    let last = diagram(scenario, args.lines);
+/// Draws the page, and says what is wrong.
+fn show(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
     if let Err(error) = draw_page(scenario, args, again) {
         let _ = writeln!(io::stderr(), "simulate: {error}");
     }
-    let mut text = format!("\n{violation}\nseed: {}\nagain: {again}\n\n{last}", scenario.seed);
-    if let Some((small, violation)) = shrink(scenario, SHRINKING) {
-        let picture = diagram(&small, args.lines);
-        text +=
-            &format!("\nthe smallest scenario found that breaks the same law\n\n{violation}\n\n{picture}\n");
-        match save(&small, args) {
-            Ok(()) => text += &small.to_json(),
-            Err(error) => text += &error,
-        }
-    }
-    print(&text);
+    print(&format!("\n{}", blame(scenario, violation, again, args.lines, args.save.as_deref())));
 }
 
 fn draw(seed: u64, args: &Args) -> Scenario {
