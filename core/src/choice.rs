@@ -12,10 +12,10 @@
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::PeerId;
 use crate::fault::{self, Fault};
 use crate::members::{Bucket, Members};
 use crate::peers::{Announcement, Peers};
+use crate::{Limits, PeerId};
 
 /// A choice being made: the same one whenever the network is the same.
 pub(crate) struct Choice<'a> {
@@ -34,12 +34,12 @@ impl<'a> Choice<'a> {
     pub(crate) fn new(
         peers: &'a Peers,
         own: &'a Announcement,
-        max_acquaintances: u32,
+        limits: &Limits,
         chosen: &'a mut Vec<u32>,
     ) -> Choice<'a> {
-        let max_acquaintances = max_acquaintances as usize;
+        let max_acquaintances = limits.acquaintances as usize;
         let room = max_acquaintances.saturating_sub(own.acquaintances.len());
-        Choice { peers, own, max_acquaintances, room, k: usize::from(own.k), chosen }
+        Choice { peers, own, max_acquaintances, room, k: own.introductions(limits), chosen }
     }
 
     pub(crate) fn make(mut self, id: &PeerId, members: &Members) {

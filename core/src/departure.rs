@@ -8,7 +8,7 @@ use crate::mailboxes::unexpired;
 use crate::networks::NetKey;
 use crate::peers::{Announcement, Standing};
 use crate::wire::Message;
-use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard, TimerKind};
+use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard};
 
 impl Switchboard {
     /// Closes the connection of an admitted peer.
@@ -58,8 +58,8 @@ impl Switchboard {
         self.leave(slot, cause);
         self.close_inbox(slot);
         let peer = self.peers.remove(slot);
-        if let Some(due) = peer.liveness_due.time() {
-            self.timers.disarm(due, TimerKind::Liveness, peer.conn);
+        if let Some((due, kind)) = peer.next_due() {
+            self.timers.disarm(due, kind, peer.conn);
         }
         if let Some(address) = peer.address
             && let Some(count) = self.admitted_by_address.get_mut(&address)
@@ -77,15 +77,13 @@ impl Switchboard {
 
     /// Takes a peer out of its network, if it is in one, and tells its acquaintances.
     pub(crate) fn leave(&mut self, slot: u32, cause: Departure) {
-        let standing = core::mem::replace(&mut self.peers[slot].standing, Standing::Fresh);
-        let Standing::Announced(network, announcement) = standing else {
-            self.peers[slot].standing = standing;
+        if self.peers[slot].announcement().is_none() {
             return;
-        };
-        let (conn, spelling) = (self.peers[slot].conn, self.peers[slot].spelling);
-        if let Some(due) = announcement.reintroduce_due.time() {
-            self.timers.disarm(due, TimerKind::Reintroduce, conn);
         }
+        let mut standing = Standing::Fresh;
+        self.change_due(slot, |peer| core::mem::swap(&mut peer.standing, &mut standing));
+        let Standing::Announced(network, announcement) = standing else { return };
+        let spelling = self.peers[slot].spelling;
         self.end_links(slot, network, &announcement.links);
         if !(fault::is(Fault::GoodbyeForgetsIndex) && cause == Departure::Goodbye) {
             self.networks.change_members(network, |members| members.remove(spelling.id()));
@@ -131,7 +129,7 @@ impl Switchboard {
         }
         for &acquaintance in &left.acquaintances {
             let poor = self.peers[acquaintance].announcement();
-            if poor.is_none_or(|poor| poor.acquaintances.len() * 2 >= usize::from(poor.k)) {
+            if poor.is_none_or(|poor| poor.acquaintances.len() * 2 >= poor.introductions(&self.limits)) {
                 continue;
             }
             if self.outbox.is_crowded() {

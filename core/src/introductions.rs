@@ -8,7 +8,7 @@ use crate::fault::{self, Fault};
 use crate::peers::Standing;
 use crate::timers::{Due, spread};
 use crate::wire::Message;
-use crate::{Event, Limit, Occasion, Switchboard, TimerKind};
+use crate::{Event, Limit, Occasion, Switchboard};
 
 impl Switchboard {
     /// Introduces an announced peer to its current choice, whether they know each other or not: clients
@@ -42,15 +42,11 @@ impl Switchboard {
 
     /// A deadline armed by [`Switchboard::arm_reintroduction`] has fired.
     pub(crate) fn reintroduce(&mut self, slot: u32) {
-        if let Some(announcement) = self.peers[slot].announcement_mut() {
-            announcement.reintroduce_due = Due::default();
-            if self.outbox.is_crowded() {
-                return self.reintroduce_soon(slot);
-            }
-            self.introduce(slot, Occasion::Again);
-            if fault::is(Fault::ReintroductionNotRearmed) {
-                return;
-            }
+        if self.outbox.is_crowded() {
+            return self.reintroduce_soon(slot);
+        }
+        self.introduce(slot, Occasion::Again);
+        if !fault::is(Fault::ReintroductionNotRearmed) {
             self.arm_reintroduction(slot);
         }
     }
@@ -69,15 +65,12 @@ impl Switchboard {
     }
 
     fn reintroduce_after(&mut self, slot: u32, millis: u64) {
-        let conn = self.peers[slot].conn;
-        let due = self.now + millis;
-        if let Some(announcement) = self.peers[slot].announcement_mut() {
-            let before = core::mem::replace(&mut announcement.reintroduce_due, Due::at(Some(due)));
-            if let Some(before) = before.time() {
-                self.timers.disarm(before, TimerKind::Reintroduce, conn);
+        let due = Due::at(Some(self.now + millis));
+        self.change_due(slot, |peer| {
+            if let Some(announcement) = peer.announcement_mut() {
+                announcement.reintroduce_due = due;
             }
-            self.timers.arm(due, TimerKind::Reintroduce, conn);
-        }
+        });
     }
 
     fn put_back(&mut self, mut chosen: alloc::vec::Vec<u32>) {
@@ -123,7 +116,7 @@ impl Switchboard {
         if let Standing::Announced(network, announcement) = &self.peers[slot].standing {
             let members = self.networks.members(*network);
             let id = self.peers[slot].spelling.id();
-            Choice::new(&self.peers, announcement, self.limits.acquaintances, &mut chosen).make(id, members);
+            Choice::new(&self.peers, announcement, &self.limits, &mut chosen).make(id, members);
         }
         self.chosen = chosen;
     }

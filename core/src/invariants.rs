@@ -90,17 +90,15 @@ impl Switchboard {
     /// Returns how many deadlines belong to the peer.
     fn check_peer(&self, slot: u32, peer: &Peer) -> usize {
         let mut timers = self.check_inbox(slot, peer);
-        if let Some(due) = peer.liveness_due.time() {
-            assert!(self.timers.is_armed(due, TimerKind::Liveness, peer.conn));
+        if let Some((due, kind)) = peer.next_due() {
+            assert!(self.timers.is_armed(due, kind, peer.conn));
             timers += 1;
-        } else {
+        }
+        if peer.liveness_due.time().is_none() {
             assert!(self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms == 0);
         }
         let Some(announcement) = peer.announcement() else { return timers };
-        if let Some(due) = announcement.reintroduce_due.time() {
-            assert!(self.timers.is_armed(due, TimerKind::Reintroduce, peer.conn));
-            timers += 1;
-        } else {
+        if announcement.reintroduce_due.time().is_none() {
             assert_eq!(self.limits.reintroduce_interval_ms, 0);
         }
         assert!(announcement.acquaintances.len() <= self.limits.acquaintances as usize);

@@ -28,6 +28,11 @@ pub(crate) struct Links {
 }
 
 impl Links {
+    /// How many links its peer takes: its `maxPeers`.
+    pub(crate) fn max(&self) -> u8 {
+        self.max
+    }
+
     fn are_free(&self) -> bool {
         !self.is_full && self.peers.len() < usize::from(self.max)
     }

@@ -7,7 +7,7 @@ use crate::admission::LATE_MS;
 use crate::fault::{self, Fault};
 use crate::peers::Watch;
 use crate::timers::{Due, spread};
-use crate::{CloseReason, Switchboard, Time, TimerKind};
+use crate::{CloseReason, Switchboard, Time};
 
 /// Silence that ends a peer without a connection where no `PEER_TIMEOUT` is set.
 const HTTP_PEER_TIMEOUT_MS: u64 = 300_000;
@@ -23,8 +23,7 @@ impl Switchboard {
 
     /// A deadline armed by this module has fired.
     pub(crate) fn look_for_life(&mut self, slot: u32, due: Time) {
-        let peer = &mut self.peers[slot];
-        peer.liveness_due = Due::default();
+        let peer = &self.peers[slot];
         if self.outbox.is_crowded() {
             return self.look_again(slot, Some(self.now + 1));
         }
@@ -62,13 +61,10 @@ impl Switchboard {
     }
 
     fn look_again(&mut self, slot: u32, due: Option<Time>) {
-        let peer = &mut self.peers[slot];
+        let peer = &self.peers[slot];
         debug_assert_eq!(peer.liveness_due, Due::default());
         let due = due.filter(|_| !(fault::is(Fault::LivenessNotRearmed) && peer.watch == Watch::Pinged));
-        peer.liveness_due = Due::at(due);
-        if let Some(due) = due {
-            self.timers.arm(due, TimerKind::Liveness, peer.conn);
-        }
+        self.change_due(slot, |peer| peer.liveness_due = Due::at(due));
     }
 
     fn ping_interval(&self, slot: u32) -> Option<u64> {

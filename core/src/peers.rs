@@ -13,7 +13,7 @@ use crate::networks::NetKey;
 use crate::pace::Pace;
 use crate::timers::Due;
 use crate::wire::Dialect;
-use crate::{AddressKey, ConnId, PeerId, Spelling, Time};
+use crate::{AddressKey, ConnId, Limits, PeerId, Spelling, Switchboard, Time, TimerKind};
 
 /// One admitted connection. Its slot is used again as soon as it is gone, so nothing outside the switchboard
 /// sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
@@ -52,12 +52,15 @@ pub(crate) struct Announcement {
     /// Members of the announced `data` but `peerId`, each with a comma before it.
     pub(crate) data: Box<str>,
     pub(crate) reintroduce_due: Due,
-    /// How many peers it is introduced to.
-    pub(crate) k: u8,
     pub(crate) links: Links,
 }
 
 impl Announcement {
+    /// How many peers it is introduced to.
+    pub(crate) fn introductions(&self, limits: &Limits) -> usize {
+        usize::from(self.links.max().max(limits.introductions))
+    }
+
     pub(crate) fn knows(&self, other: u32) -> bool {
         self.acquaintances.binary_search(&other).is_ok()
     }
@@ -65,9 +68,10 @@ impl Announcement {
     pub(crate) fn meet(&mut self, other: u32) {
         if let Err(place) = self.acquaintances.binary_search(&other) {
             if self.acquaintances.len() == self.acquaintances.capacity() {
-                // In steps instead of doubling: this list is most of what an announced peer costs.
-                let step = if self.acquaintances.is_empty() { usize::from(self.k) } else { 8 };
-                self.acquaintances.reserve_exact(step.max(8));
+                // In steps instead of doubling: this list is most of what an announced peer costs. With the usual
+                // header of eight bytes each size is a whole number of the sixteen that allocators count in.
+                let step = if self.acquaintances.is_empty() { FIRST_ACQUAINTANCES } else { 8 };
+                self.acquaintances.reserve_exact(step);
             }
             self.acquaintances.insert(place, other);
         }
@@ -82,6 +86,9 @@ impl Announcement {
     }
 }
 
+/// Places for acquaintances that an announced peer begins with.
+const FIRST_ACQUAINTANCES: usize = 18;
+
 /// What the last look for signs of life found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
@@ -94,6 +101,14 @@ pub(crate) enum Watch {
 }
 
 impl Peer {
+    /// The earliest of its deadlines: the one that the table of deadlines has.
+    pub(crate) fn next_due(&self) -> Option<(Time, TimerKind)> {
+        let reintroduce = self.announcement().and_then(|announcement| announcement.reintroduce_due.time());
+        let reintroduce = reintroduce.map(|due| (due, TimerKind::Reintroduce));
+        let liveness = self.liveness_due.time().map(|due| (due, TimerKind::Liveness));
+        [liveness, reintroduce].into_iter().flatten().min()
+    }
+
     pub(crate) fn network(&self) -> Option<NetKey> {
         match &self.standing {
             Standing::Announced(network, _) => Some(*network),
@@ -112,6 +127,36 @@ impl Peer {
         match &mut self.standing {
             Standing::Announced(_, announcement) => Some(announcement),
             Standing::Fresh | Standing::Departed => None,
+        }
+    }
+}
+
+impl Switchboard {
+    /// Changes deadlines of a peer, and what the table of deadlines has of them.
+    pub(crate) fn change_due(&mut self, slot: u32, change: impl FnOnce(&mut Peer)) {
+        let peer = &mut self.peers[slot];
+        let before = peer.next_due();
+        change(peer);
+        let (after, conn) = (peer.next_due(), peer.conn);
+        if before != after {
+            if let Some((due, kind)) = before {
+                self.timers.disarm(due, kind, conn);
+            }
+            if let Some((due, kind)) = after {
+                self.timers.arm(due, kind, conn);
+            }
+        }
+    }
+
+    /// A deadline of a peer has fired: the table has the other one, if there is one.
+    pub(crate) fn due_has_come(&mut self, slot: u32, kind: TimerKind) {
+        let peer = &mut self.peers[slot];
+        match (kind, peer.announcement_mut()) {
+            (TimerKind::Reintroduce, Some(announcement)) => announcement.reintroduce_due = Due::default(),
+            _ => peer.liveness_due = Due::default(),
+        }
+        if let Some((due, kind)) = peer.next_due() {
+            self.timers.arm(due, kind, peer.conn);
         }
     }
 }

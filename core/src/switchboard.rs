@@ -148,7 +148,11 @@ impl Switchboard {
     }
 
     fn fire(&mut self, due: Time, kind: TimerKind, conn: ConnId) {
-        match (kind, self.peers.by_conn(conn)) {
+        let slot = self.peers.by_conn(conn);
+        if let (TimerKind::Liveness | TimerKind::Reintroduce, Some(slot)) = (kind, slot) {
+            self.due_has_come(slot, kind);
+        }
+        match (kind, slot) {
             (TimerKind::Register, _) => self.registration_ends(conn, due),
             (TimerKind::Hold, _) => self.hold_ends(conn, due),
             (TimerKind::Liveness, Some(slot)) => self.look_for_life(slot, due),

@@ -1,4 +1,4 @@
-//! The table of deadlines: at most one per connection and kind, fired in the order of their times.
+//! The table of deadlines: at most one per connection, fired in the order of their times.
 
 use alloc::collections::BTreeSet;
 use core::num::NonZero;
@@ -59,7 +59,7 @@ pub(crate) const NO_CONN: ConnId = ConnId(u64::MAX);
 #[derive(Debug, Default)]
 pub(crate) struct Timers(BTreeSet<(Key, ConnId)>);
 
-/// A time with the kind in its lowest bits: every peer has two of these, so eight bytes each count.
+/// A time with the kind in its lowest bits: every peer has one of these, so eight bytes each count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(u64);
 

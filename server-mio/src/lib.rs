@@ -41,6 +41,7 @@ pub mod descriptors;
 mod gate;
 mod guard;
 pub mod healthcheck;
+mod heap;
 pub mod http;
 pub mod jwt;
 mod listening;

@@ -10,9 +10,9 @@ use crate::addresses::AddressList;
 use crate::arrivals::Arrivals;
 use crate::listening;
 use crate::net::{Accepted, Door, Net, Process, Ready};
-use crate::proc_files;
 use crate::stream::{Inherited, Listener, Stream};
 use crate::tls::{Certificate, Session};
+use crate::{heap, proc_files};
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
@@ -371,6 +371,10 @@ impl Net for MioNet {
 
     fn resident_bytes(&self) -> Option<u64> {
         proc_files::resident_bytes()
+    }
+
+    fn give_back_memory(&mut self) {
+        heap::give_back();
     }
 
     fn micros(&self) -> u64 {

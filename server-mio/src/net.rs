@@ -71,6 +71,9 @@ pub trait Net {
     /// Bytes of memory that the process takes; `None` where nobody can tell.
     fn resident_bytes(&self) -> Option<u64>;
 
+    /// Gives the system back what the allocator keeps of memory that was freed.
+    fn give_back_memory(&mut self) {}
+
     /// Told of every input before the core gets it: so that a simulator can hold another core against it.
     fn note_input(&mut self, _now: Time, _input: &Input<'_>) {}
 

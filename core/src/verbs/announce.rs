@@ -25,11 +25,9 @@ impl Switchboard {
             return Err(Refusal::TooManyNetworks { networks });
         }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;
-        let k = request.max_peers.max(self.limits.introductions);
         let network = self.join(slot, &request.network);
         if let Some(announcement) = self.peers[slot].announcement_mut() {
             announcement.data = data;
-            announcement.k = k;
         }
         let (conn, peer) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
         let id = self.networks.id(network);
@@ -63,7 +61,6 @@ impl Switchboard {
                 acquaintances: Vec::new(),
                 data: Box::default(),
                 reintroduce_due: Due::default(),
-                k: 0,
                 links: Links::default(),
             }),
         );

@@ -168,9 +168,14 @@ impl<S> Connections<S> {
         [first(&self.handshakes), first(&self.endings), self.pool.deadline()].into_iter().flatten().min()
     }
 
-    /// Frees buffers that were not needed for a while.
-    pub(crate) fn trim(&mut self, now: Time) {
-        self.pool.trim(now);
+    /// Frees buffers that were not needed for a while, and places of many who have gone. Says whether the system should get memory back now.
+    #[must_use]
+    pub(crate) fn trim(&mut self, now: Time) -> bool {
+        let has_freed = self.pool.trim(now);
+        if has_freed {
+            self.slots.shrink();
+        }
+        has_freed
     }
 
     /// Has it read in this or the next turn.

@@ -27,7 +27,9 @@ impl<N: Net> Server<N> {
         while let Some(id) = self.connections.late_ending(self.now) {
             self.connections.doom(id);
         }
-        self.connections.trim(self.now);
+        if self.connections.trim(self.now) {
+            self.net.give_back_memory();
+        }
     }
 
     /// Half a request is answered with 408 (RFC 9110 section 15.5.9); a silent connection is just ended.

@@ -83,6 +83,7 @@ impl<S> Connections<S> {
             self.owned_bytes -= connection.owned_bytes();
             self.parting -= usize::from(connection.marks.has_shut);
             self.pool.put(connection.queue.take_buffer());
+            self.pool.note_freed();
             net.close(connection.socket);
         }
         any

@@ -3,7 +3,8 @@
 use peerpigeon_core::Time;
 
 /// Keeps the buffers of emptied queues for the next ones, so that relaying allocates nothing. Those that
-/// were not needed for a while are freed, so that a burst leaves nothing behind.
+/// were not needed for a while are freed, so that a burst leaves nothing behind. Knows also when memory is to be given
+/// back to the system.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     /// The last one put back is the next one taken: its memory is the warmest.
@@ -12,6 +13,8 @@ pub(crate) struct Pool {
     bytes: usize,
     /// How many were never taken since the last trim: the ones at the front.
     unneeded: usize,
+    /// Whether anything was freed since the last trim, here or elsewhere.
+    has_freed: bool,
     /// When to trim next; `None` while there is nothing to trim.
     trim_at: Option<Time>,
 }
@@ -28,19 +31,31 @@ impl Pool {
         debug_assert!(buffer.is_empty(), "a pooled buffer holds nothing");
         let capacity = buffer.capacity();
         if capacity == 0 || capacity > MAX_BUFFER_BYTES || self.bytes + capacity > MAX_POOL_BYTES {
+            self.has_freed |= capacity > 0;
             return;
         }
         self.bytes += capacity;
         self.buffers.push(buffer);
     }
 
-    /// Frees what was not needed since the last call, every [`TRIM_INTERVAL_MS`].
-    pub(crate) fn trim(&mut self, now: Time) {
+    /// Notes that something else was freed.
+    pub(crate) fn note_freed(&mut self) {
+        self.has_freed = true;
+    }
+
+    /// Frees what was not needed since the last call, every [`TRIM_INTERVAL_MS`]. Says whether memory was freed in this
+    /// time, by anybody: an allocator should be asked now to give back what it keeps.
+    #[must_use]
+    pub(crate) fn trim(&mut self, now: Time) -> bool {
         match self.trim_at {
-            None if self.buffers.is_empty() => {}
-            None => self.trim_at = Some(now + TRIM_INTERVAL_MS),
-            Some(when) if when > now => {}
+            None if self.is_clean() => false,
+            None => {
+                self.trim_at = Some(now + TRIM_INTERVAL_MS);
+                false
+            }
+            Some(when) if when > now => false,
             Some(_) => {
+                let has_freed = std::mem::take(&mut self.has_freed) || self.unneeded > 0;
                 for buffer in self.buffers.drain(..self.unneeded) {
                     self.bytes -= buffer.capacity();
                 }
@@ -49,14 +64,19 @@ impl Pool {
                     self.buffers = Vec::new();
                 }
                 self.trim_at = (!self.buffers.is_empty()).then_some(now + TRIM_INTERVAL_MS);
+                has_freed
             }
         }
     }
 
-    /// When to call [`Pool::trim`] next: at once when something was put back that no trim has seen, since the loop may
+    fn is_clean(&self) -> bool {
+        self.buffers.is_empty() && !self.has_freed
+    }
+
+    /// When to call [`Pool::trim`] next: at once when something was put back or freed that no trim has seen, since the loop may
     /// have nothing else to wake up for.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.trim_at.or((!self.buffers.is_empty()).then_some(Time(0)))
+        self.trim_at.or((!self.is_clean()).then_some(Time(0)))
     }
 
     /// Bytes of memory that it owns.
@@ -98,7 +118,7 @@ mod tests {
             let (one, other) = (pool.take(), pool.take());
             pool.put(one);
             pool.put(other);
-            pool.trim(Time(now));
+            let _ = pool.trim(Time(now));
         }
         assert_eq!((pool.buffers.len(), pool.bytes), (2, 2000));
     }
@@ -107,13 +127,25 @@ mod tests {
     fn an_idle_pool_ends_empty_and_asks_for_no_more_time() {
         let mut pool = Pool::default();
         pool.put(Vec::with_capacity(1000));
-        let mut trims = 0;
+        let (mut trims, mut frees) = (0, 0);
         while let Some(when) = pool.deadline() {
-            pool.trim(when);
+            frees += u32::from(pool.trim(when));
             trims += 1;
             assert!(trims < 5);
         }
-        assert_eq!(pool.owned_bytes(), 0);
+        assert_eq!((pool.owned_bytes(), frees), (0, 1));
+    }
+
+    #[test]
+    fn what_others_free_is_told_once_within_an_interval() {
+        let mut pool = Pool::default();
+        pool.note_freed();
+        pool.put(Vec::with_capacity(MAX_BUFFER_BYTES + 1));
+        assert_eq!(pool.deadline(), Some(Time(0)));
+        assert!(!pool.trim(Time(100)));
+        assert_eq!(pool.deadline(), Some(Time(100 + TRIM_INTERVAL_MS)));
+        assert!(pool.trim(Time(100 + TRIM_INTERVAL_MS)));
+        assert_eq!(pool.deadline(), None);
     }
 
     #[test]

@@ -35,6 +35,13 @@ impl<S> Slots<S> {
         entry.insert(make(id))
     }
 
+    /// Frees the places behind the last connection if more than half of all places are empty.
+    pub(crate) fn shrink(&mut self) {
+        if self.slab.capacity() > 2 * self.slab.len() + 16 {
+            self.slab.shrink_to_fit();
+        }
+    }
+
     /// A connection, over or not.
     pub(crate) fn any_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
         self.slab.get_mut(key_of(id)).filter(|connection| connection.id == id)
@@ -97,5 +104,18 @@ mod tests {
         assert!(slots.any_mut(first).is_none());
         assert!(slots.remove(first).is_none());
         assert_eq!(slots.len(), 1);
+    }
+
+    #[test]
+    fn after_a_crowd_its_places_are_freed() {
+        let mut slots = Slots::new();
+        let ids: Vec<ConnId> = (0..1_000).map(|_| slots.insert(connection).id).collect();
+        let full = slots.slab.capacity();
+        for id in &ids[10..] {
+            assert!(slots.remove(*id).is_some());
+            slots.shrink();
+        }
+        assert!(slots.slab.capacity() < full / 20, "{} of {full}", slots.slab.capacity());
+        assert!(ids[..10].iter().all(|id| slots.any_mut(*id).is_some()));
     }
 }

@@ -1,5 +1,6 @@
 //! How much memory there is, and what the queues may have of it.
 
+use rlimit::Resource;
 use std::fs;
 use std::path::Path;
 
@@ -11,8 +12,9 @@ pub fn default_memory_budget(memory: Option<u64>) -> usize {
     usize::try_from(budget).unwrap_or(usize::MAX)
 }
 
-/// The memory of this machine, or of the control group that this process is in if that is less, in bytes;
-/// `None` where it cannot be known.
+/// The memory of this machine, or what this process may have of it if that is less: by its control group, or by the soft
+/// limits `RLIMIT_DATA` and `RLIMIT_AS` (setrlimit(2); `ulimit -d`, `ulimit -v`). In bytes; `None` where it cannot be
+/// known.
 #[must_use]
 pub fn memory_of_this_machine() -> Option<u64> {
     let physical = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
@@ -21,7 +23,12 @@ pub fn memory_of_this_machine() -> Option<u64> {
         .into_iter()
         .filter_map(|file| fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).ok())
         .filter_map(|text| text.trim().parse().ok());
-    limits.chain(physical).min()
+    limits.chain(resource_limits()).chain(physical).min()
+}
+
+fn resource_limits() -> impl Iterator<Item = u64> {
+    let soft = [Resource::DATA, Resource::AS].into_iter().filter_map(|of| of.get_soft().ok());
+    soft.filter(|bytes| *bytes != rlimit::INFINITY)
 }
 
 /// `MemTotal` of `/proc/meminfo`.

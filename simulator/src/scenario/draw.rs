@@ -238,14 +238,13 @@ fn draw_step(kind: usize, knobs: &Knobs, random: &mut Random) -> Step {
     }
 }
 
-/// Somebody is lost, written to, and back between the end of the mail's time and the next sweep: step by step that is
-/// hardly ever drawn.
-fn draw_late_return(knobs: &Knobs, random: &mut Random) -> [Step; 15] {
+/// Somebody is lost, written to a few times, and back between the end of the mail's time and the next sweep: step by step
+/// that is hardly ever drawn.
+fn draw_late_return(knobs: &Knobs, random: &mut Random) -> Vec<Step> {
     let lost = draw_slot(knobs, random);
     let (from, network) = (lost + 1, draw_network(knobs, random));
     let Limits { message_ttl_ms, cleanup_interval_ms, .. } = knobs.limits;
-    let late_ms = random.below(cleanup_interval_ms.min(message_ttl_ms));
-    [
+    let mut steps = vec![
         Step::Restore,
         Step::Thaw { slot: lost },
         Step::Thaw { slot: from },
@@ -258,11 +257,18 @@ fn draw_late_return(knobs: &Knobs, random: &mut Random) -> [Step; 15] {
         Step::Bury { slot: lost },
         // Later than the loss, so that it outlives the sweep that ends a mailbox in which nothing came.
         Step::Advance { ms: (message_ttl_ms / 2).min(500) },
-        Step::Signal { from, to: lost, kind: Signal::Answer, data: Shape::Plain, size: 10 },
+    ];
+    for _ in 0..random.between(1, 5) {
+        let size = u32::try_from(random.below(300)).unwrap_or(0);
+        steps.push(Step::Signal { from, to: lost, kind: Signal::Answer, data: Shape::Plain, size });
+    }
+    let late_ms = random.below(cleanup_interval_ms.min(message_ttl_ms));
+    steps.extend([
         Step::Advance { ms: message_ttl_ms + late_ms },
         Step::Connect { slot: lost },
         Step::Advance { ms: 2_000 },
-    ]
+    ]);
+    steps
 }
 
 fn draw_slot(knobs: &Knobs, random: &mut Random) -> u32 {

@@ -27,14 +27,14 @@ fn feed(board: &mut Switchboard, input: Input<'_>) {
 fn board(peers: usize) -> Switchboard {
     let mut board = Switchboard::new(limits(peers + 1), UnixMillis(1_700_000_000_000), 0);
     for peer in 0..peers {
-        visit(&mut board, peer);
+        visit(&mut board, peer, &target(peer));
     }
     board
 }
 
-fn visit(board: &mut Switchboard, peer: usize) {
+fn visit(board: &mut Switchboard, peer: usize, target: &str) {
     let conn = ConnId(peer as u64);
-    feed(board, Input::Opened { conn, target: &target(peer), address: None, grant: &Grant::ANY });
+    feed(board, Input::Opened { conn, target, address: None, grant: &Grant::ANY });
     feed(board, Input::Text { conn, text: ANNOUNCE });
 }
 
@@ -136,15 +136,17 @@ fn messages_of_one_turn_cost_one_read_per_sender_and_one_write_per_receiver() {
 fn a_visit_allocates_little_however_large_the_network_is() {
     for residents in [1_000, 20_000] {
         let mut board = board(residents);
-        let mut visit_and_leave = |visitor| {
-            visit(&mut board, visitor);
-            let conn = ConnId(visitor as u64);
+        let targets: Vec<String> = (0..300).map(|visitor| target(residents + visitor)).collect();
+        let mut visit_and_leave = |visitor: usize| {
+            visit(&mut board, residents + visitor, &targets[visitor]);
+            let conn = ConnId((residents + visitor) as u64);
             feed(&mut board, Input::Text { conn, text: r#"{"type":"goodbye"}"# });
             feed(&mut board, Input::Closed { conn, cause: Gone::Closed });
         };
-        (0..100).for_each(|i| visit_and_leave(residents + i));
-        let allocated = measure(|| (100..300).for_each(|i| visit_and_leave(residents + i)));
+        (0..100).for_each(&mut visit_and_leave);
+        let allocated = measure(|| (100..300).for_each(&mut visit_and_leave));
         let each = allocated.count_total as f64 / 200.0;
+        println!("{each} allocations for a visit among {residents}");
         assert!(each <= MOST_ALLOCATIONS_PER_VISIT, "{each} among {residents}");
     }
 }
@@ -203,7 +205,7 @@ fn burst(server: &mut Server<CountingNet>, peers: usize) {
 }
 
 /// Coming, announcing, goodbye and going, in the core.
-const MOST_ALLOCATIONS_PER_VISIT: f64 = 9.0;
+const MOST_ALLOCATIONS_PER_VISIT: f64 = 5.0;
 
 const DOCUMENT: &str = include_str!("../../../docs/FOOTPRINT.md");
 
