@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use allocation_counter::measure;
 use lexopt::{Arg, Parser, ValueExt};
-use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{ConnId, Event, Gone, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
 use peerpigeon_simulator::random::Random;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
@@ -115,6 +115,8 @@ struct Bench {
     ids: Vec<String>,
     random: Random,
     frames: u64,
+    /// Signals that reached somebody.
+    relayed: u64,
     inputs: u64,
 }
 
@@ -137,6 +139,7 @@ impl Bench {
             ids: Vec::new(),
             random: Random::new(1),
             frames: 0,
+            relayed: 0,
             inputs: 0,
         }
     }
@@ -146,6 +149,7 @@ impl Bench {
         self.board.handle(self.now, input);
         while let Some(output) = self.board.poll_output() {
             self.frames += u64::from(matches!(output, Output::Send { .. }));
+            self.relayed += u64::from(matches!(output, Output::Observe(Event::Relayed { .. })));
         }
     }
 
@@ -164,6 +168,16 @@ impl Bench {
 
     fn leave(&mut self, peer: usize) {
         self.feed(Input::Closed { conn: conn(peer), cause: Gone::Closed });
+    }
+
+    /// What was measured must have been the work that it stands for.
+    fn have_relayed(&self, count: usize) -> Result<(), String> {
+        let relayed = self.relayed;
+        if usize::try_from(relayed) == Ok(count) {
+            Ok(())
+        } else {
+            Err(format!("{relayed} of {count} were relayed"))
+        }
     }
 
     /// A message of 250 bytes of data.
@@ -222,7 +236,7 @@ fn cost_of(peers: usize) -> Result<Cost, Box<dyn std::error::Error>> {
         relay_allocations: relay_us.1,
         join_frames,
         bytes_per_peer: taken.bytes_current as f64 / peers as f64,
-        life_inputs_per_second: live(&mut bench, peers),
+        life_inputs_per_second: live(&mut bench, peers)?,
     })
 }
 
@@ -245,17 +259,15 @@ fn relays(bench: &mut Bench, peers: usize) -> Result<(f64, f64), Box<dyn std::er
     relay();
     let mut spent = 0.0;
     let allocated = measure(|| spent = micros(relay));
-    if bench.frames == 0 {
-        return Err("nothing was relayed".into());
-    }
+    bench.have_relayed(2 * RELAYS)?;
     Ok((spent / RELAYS as f64, allocated.count_total as f64 / RELAYS as f64))
 }
 
 /// Whole lives among `peers` others, one after the other: a peer comes, builds three links (for each an offer, an answer and
 /// as many candidates as pages exchange), answers a ping every 25 s for ten minutes, and goes. Returns how many inputs the
 /// core takes in a second of it.
-fn live(bench: &mut Bench, peers: usize) -> f64 {
-    let before = bench.inputs;
+fn live(bench: &mut Bench, peers: usize) -> Result<f64, Box<dyn std::error::Error>> {
+    let (before, relayed) = (bench.inputs, bench.relayed);
     let mut spent = 0.0;
     for _ in 0..VISITORS / BATCH {
         // A driver hands over what it has just read: the texts of a few lives at a time stay near the processor.
@@ -274,7 +286,9 @@ fn live(bench: &mut Bench, peers: usize) -> f64 {
             }
         });
     }
-    (bench.inputs - before) as f64 / spent * 1e6
+    let inputs = bench.inputs - before;
+    bench.have_relayed(usize::try_from(relayed)? + VISITORS * LINKS * (2 + CANDIDATES))?;
+    Ok(inputs as f64 / spent * 1e6)
 }
 
 /// Processor time of this thread that `work` takes, in microseconds.

@@ -58,7 +58,7 @@ fn what_a_sweep_finds_is_made_small_and_saved_and_its_report_tells_how_to_replay
 
 /// Past the capture of the test runner: a log of every run, while it runs.
 fn tell(line: &str) {
-    writeln!(io::stderr(), "{line}").unwrap();
+    io::stderr().write_all(format!("{line}\n").as_bytes()).expect("a standard error");
 }
 
 /// There is one place for a fault in the process.
