@@ -27,7 +27,7 @@ fn hold_every_law(level: Level, cases: u32) {
         Ok(()) => {}
         Err(TestError::Abort(why)) => panic!("{why}"),
         Err(TestError::Fail(_, scenario)) => {
-            let violation = run(&scenario).unwrap_err();
+            let violation = run(&scenario).expect_err("the same run gives the same");
             panic!("{}", blame(&scenario, &violation, "the scenario at the end", 60, None));
         }
     }
