@@ -62,7 +62,8 @@ fn chart(name: &str, points: &[(f64, f64)]) -> String {
         };
         svg += &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#2a7ab8\"/>");
         svg += &format!(
-            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#222\">{value}</text>",
+            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#222\" stroke=\"#fff\" stroke-width=\"3\" \
+             paint-order=\"stroke\">{value}</text>",
             y - 7.0
         );
         let peers = match point.0 {
@@ -75,5 +76,5 @@ fn chart(name: &str, points: &[(f64, f64)]) -> String {
             bottom + 15.0
         );
     }
-    svg + &format!("<path d=\"{path}\" fill=\"none\" stroke=\"#2a7ab8\" stroke-width=\"1.5\"/>")
+    format!("<path d=\"{path}\" fill=\"none\" stroke=\"#2a7ab8\" stroke-width=\"1.5\"/>") + &svg
 }
