@@ -112,30 +112,9 @@ fn a_peer_that_does_not_read_holds_up_the_end_no_longer_than_the_timeout() {
     assert_eq!(server.wait().code(), Some(0), "{}", server.log());
 }
 
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    // So many that telling them takes a while, and a time-out that nobody would wait for.
-    let mut server =
-        Server::with(&[("MAX_CONNECTIONS", "3000"), ("SHUTDOWN_TIMEOUT", "600000"), ("MESSAGE_RATE", "0")]);
-    let mut sender = Peer::connect(&server, &id::of('a'));
-    // It does not read, so that what is queued for it cannot be flushed.
-    let sleeping = Peer::connect(&server, &id::of('b'));
-    let filler = format!("\"{}\"", "x".repeat(1_000_000));
-    for _ in 0..6 {
-        sender.signal("ice-candidate", sleeping.id(), "global", &filler);
-        sender.settle();
-    }
-    server.signal(Signal::SIGTERM);
-    peerpigeon_tests::wait_until("the drain", || server.health().status == 503);
-    assert_eq!(server.health().json()["status"], "draining");
-    assert!(!server.has_ended());
-    server.signal(Signal::SIGTERM);
-    let status = server.wait();
-    assert_ne!(status.code(), Some(0), "{status}");
-}
-
-#[test]
-fn a_newcomer_during_the_drain_is_told_that_the_server_goes() {
+/// A server that was asked to end, and has a time-out that nobody would wait for and output for a peer that does not read,
+/// so that it cannot be flushed; with a peer that reads and the one that does not.
+fn draining_for_long() -> (Server, Peer, Peer) {
     let server = Server::with(&[("SHUTDOWN_TIMEOUT", "600000"), ("MESSAGE_RATE", "0")]);
     let mut sender = Peer::connect(&server, &id::of('a'));
     let sleeping = Peer::connect(&server, &id::of('b'));
@@ -146,6 +125,22 @@ fn a_newcomer_during_the_drain_is_told_that_the_server_goes() {
     }
     server.signal(Signal::SIGTERM);
     peerpigeon_tests::wait_until("the drain", || server.health().status == 503);
+    (server, sender, sleeping)
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (mut server, _sender, _sleeping) = draining_for_long();
+    assert_eq!(server.health().json()["status"], "draining");
+    assert!(!server.has_ended());
+    server.signal(Signal::SIGTERM);
+    let status = server.wait();
+    assert_ne!(status.code(), Some(0), "{status}");
+}
+
+#[test]
+fn a_newcomer_during_the_drain_is_told_that_the_server_goes() {
+    let (server, _sender, _sleeping) = draining_for_long();
     let mut newcomer = Peer::upgrade(server.address(), &id::target(&id::of('c')));
     assert_eq!(newcomer.receive(), Received::Closed(Some((1001, "Server shutting down".to_owned()))));
 }

@@ -1,6 +1,6 @@
 //! Conformance with RFC 9112, RFC 9110 and RFC 6455, case by case, as bytes on a socket.
 //!
-//! * `requests.rs`, `upgrades.rs`: HTTP/1.1 and the WebSocket handshake, against the server.
+//! * `requests.rs`, `bodies.rs`, `upgrades.rs`: HTTP/1.1 and the WebSocket handshake, against the server.
 //! * `frames.rs`: frames, against the server and against `examples/echo.rs`, which is built on the same decoder.
 //! * `autobahn.rs`: the cases of the published Autobahn test suite's groups 1 to 7 and 10, by their numbers, against both.
 //!
@@ -8,6 +8,7 @@
 //! All of them run, whatever fails; then the count per section is printed, and what failed.
 
 mod autobahn;
+mod bodies;
 mod exchange;
 mod frames;
 mod report;
