@@ -159,15 +159,14 @@ impl Switchboard {
         self.arm_sweep();
     }
 
-    /// Ends a mailbox without delivering what is in it; returns how many mails that were.
+    /// Ends a mailbox without delivering what is in it; returns how many mails had expired.
     pub(crate) fn close_mailbox(&mut self, id: &PeerId, end: MailEnd) -> u32 {
         let Some((network, mails)) = self.mailboxes.close(id) else { return 0 };
         self.networks.release(network);
         let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
-        let rest = rest.count();
         self.observe_mails(id, expired, MailEnd::Expired);
-        self.observe_mails(id, rest, end);
-        u32::try_from(expired + rest).unwrap_or(u32::MAX)
+        self.observe_mails(id, rest.count(), end);
+        u32::try_from(expired).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn observe_mails(&mut self, to: &PeerId, count: usize, end: MailEnd) {

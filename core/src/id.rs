@@ -132,6 +132,12 @@ mod tests {
     }
 
     #[test]
+    fn the_distance_of_two_ids_has_the_bits_in_which_they_differ() {
+        let (one, two) = (PeerId([0b1100; 20]), PeerId([0b1010; 20]));
+        assert_eq!((one.distance(&two), one.distance(&one)), ([0b0110; 20], [0; 20]));
+    }
+
+    #[test]
     fn anything_but_forty_hex_digits_is_no_id() {
         for text in
             ["", "abc", "g123456789abcdefabcdef0123456789abcdefab", "ä23456789abcdefabcdef0123456789abcdefab"]

@@ -82,3 +82,55 @@ fn split_mix(state: &mut u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+
+    /// How many different values the lowest twelve and the highest seven bits have: what a table looks at.
+    fn places_and_tags(hashes: impl Iterator<Item = u64>) -> (usize, usize) {
+        let hashes: Vec<u64> = hashes.collect();
+        let count = |part: fn(&u64) -> u64| hashes.iter().map(part).collect::<BTreeSet<_>>().len();
+        (count(|hash| hash & 0xFFF), count(|hash| hash >> 57))
+    }
+
+    #[test]
+    fn the_generator_is_that_of_its_authors() {
+        let mut state = 1_234_567;
+        let numbers = [(); 3].map(|()| split_mix(&mut state));
+        assert_eq!(
+            numbers,
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
+    }
+
+    #[test]
+    fn connections_that_count_up_are_spread_over_the_table() {
+        let (places, tags) = places_and_tags((0..4096).map(|conn| Hashing::conn(ConnId(conn))));
+        assert!(places > 2_400 && tags == 128, "{places} of 4096 places, {tags} of 128 tags");
+    }
+
+    #[test]
+    fn ids_whose_owners_do_not_know_the_key_are_spread_over_the_table_by_every_word() {
+        for (key, word) in (0..4).flat_map(|key| (0..5).map(move |word| (key, word))) {
+            let hashing = Hashing::new(key);
+            let id = |number: u32| {
+                let mut id = [0xA5; 20];
+                id[4 * word..4 * word + 4].copy_from_slice(&number.to_le_bytes());
+                PeerId(id)
+            };
+            let mut state = 0;
+            let numbers = (0..4096).map(|_| (split_mix(&mut state) >> 32) as u32);
+            let (places, tags) = places_and_tags(numbers.map(|number| hashing.peer(&id(number))));
+            assert!(places > 2_400 && tags == 128, "key {key}: {places} of 4096 places, {tags} of 128 tags");
+        }
+    }
+
+    #[test]
+    fn another_key_is_another_function() {
+        let hashes: BTreeSet<u64> = (0..1_000).map(|key| Hashing::new(key).peer(&PeerId([7; 20]))).collect();
+        assert!(hashes.len() > 990);
+    }
+}

@@ -108,3 +108,66 @@ impl Outbox {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONN: ConnId = ConnId(1);
+
+    fn drained(outbox: &mut Outbox) {
+        while outbox.poll().is_some() {}
+        outbox.begin();
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_its_order_and_then_takes_no_room() {
+        let mut outbox = Outbox::default();
+        for _ in 0..2 {
+            outbox.begin();
+            assert_eq!(outbox.send(CONN, |out| out.push_str("one")), 3);
+            outbox.ping(CONN);
+            outbox.reply(CONN, 200, "three");
+            assert_eq!(outbox.send(CONN, |out| out.push_str("four")), 4);
+            outbox.close(CONN, CloseReason::TooSlow);
+            outbox.observe(Event::Opened { conn: CONN });
+            for expected in [
+                Output::Send { conn: CONN, text: "one" },
+                Output::Ping { conn: CONN },
+                Output::Reply { conn: CONN, status: 200, text: "three" },
+                Output::Send { conn: CONN, text: "four" },
+                Output::Close { conn: CONN, why: CloseReason::TooSlow },
+                Output::Observe(Event::Opened { conn: CONN }),
+            ] {
+                assert_eq!(outbox.poll(), Some(expected));
+            }
+            assert_eq!(outbox.poll(), None);
+            outbox.begin();
+            assert!(outbox.entries.is_empty() && outbox.text.is_empty());
+        }
+    }
+
+    #[test]
+    fn more_than_two_mebibytes_are_a_crowd() {
+        let mut outbox = Outbox::default();
+        outbox.send(CONN, |out| out.extend(core::iter::repeat_n('x', 2_097_152)));
+        assert!(!outbox.is_crowded());
+        outbox.send(CONN, |out| out.push('x'));
+        assert!(outbox.is_crowded());
+        drained(&mut outbox);
+        assert!(!outbox.is_crowded());
+    }
+
+    #[test]
+    fn room_for_a_quarter_of_a_mebibyte_is_kept_and_what_a_burst_took_beyond_is_given_back() {
+        let mut outbox = Outbox::default();
+        (0..10_000).for_each(|_| outbox.ping(CONN));
+        outbox.send(CONN, |out| out.reserve_exact(200_000));
+        drained(&mut outbox);
+        assert!(outbox.text.capacity() == 200_000 && outbox.entries.capacity() >= 10_000);
+        outbox.send(CONN, |out| out.reserve_exact(300_000));
+        drained(&mut outbox);
+        assert_eq!(outbox.text.capacity(), 262_144);
+        assert_eq!(outbox.entries.capacity(), 5_461, "as many bytes, of 48 each");
+    }
+}

@@ -169,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn who_keeps_sending_too_much_is_hopeless_however_slowly_its_messages_come() {
+        let limits = of_bytes(10, 1_000);
+        let mut pace = Pace::default();
+        assert_eq!(pace.admit(1_000, Time(0), &limits), Verdict::Within);
+        for refusal in 1..=10 {
+            assert_eq!(pace.admit(1_000, Time(1_000 * refusal), &limits), Verdict::TooMuch);
+        }
+        assert_eq!(pace.admit(1_000, Time(11_000), &limits), Verdict::Hopeless);
+    }
+
+    #[test]
     fn a_charge_empties_the_buckets_but_makes_no_debt() {
         let limits = Limits { byte_rate_per_second: 10, byte_burst: 20, ..limits(10, 20) };
         let mut pace = Pace::default();

@@ -257,6 +257,58 @@ mod tests {
     use super::*;
     use alloc::format;
 
+    fn peer(number: u8) -> Peer {
+        let mut digits = [b'0'; Spelling::DIGITS];
+        digits[0] = b'a' + number % 6;
+        digits[1] = b'a' + number / 6 % 6;
+        digits[2] = b'a' + number / 36;
+        Peer {
+            conn: ConnId(number.into()),
+            address: None,
+            heard: Time(0),
+            liveness_due: Due::default(),
+            pace: Pace::default(),
+            standing: Standing::Fresh,
+            spelling: Spelling::parse(core::str::from_utf8(&digits).unwrap()).unwrap(),
+            watch: Watch::Quiet,
+            is_asked: false,
+            dialect: Dialect::A,
+            inbox: None,
+        }
+    }
+
+    #[test]
+    fn places_for_peers_grow_by_an_eighth_and_by_sixteen_at_least() {
+        let mut peers = Peers::new(0);
+        let mut grown = Vec::new();
+        for number in 0..200 {
+            peers.insert(peer(number));
+            if grown.last() != Some(&peers.slots.capacity()) {
+                grown.push(peers.slots.capacity());
+            }
+        }
+        assert_eq!(grown, [16, 32, 48, 64, 80, 96, 112, 128, 144, 162, 182, 204]);
+        peers.check();
+    }
+
+    #[test]
+    fn a_list_of_acquaintances_has_room_for_an_announce_and_grows_by_eight() {
+        let (data, reintroduce_due, links) = (Box::default(), Due::default(), Links::default());
+        let mut own = Announcement { acquaintances: Vec::new(), data, reintroduce_due, links };
+        let mut grown = Vec::new();
+        for other in (0..34).rev() {
+            assert!(!own.knows(other));
+            own.meet(other);
+            own.meet(other);
+            assert!(own.knows(other));
+            if grown.last() != Some(&own.acquaintances.capacity()) {
+                grown.push(own.acquaintances.capacity());
+            }
+        }
+        assert_eq!(grown, [18, 26, 34]);
+        assert!(own.acquaintances.is_sorted());
+    }
+
     #[test]
     fn the_sizes_are_those_that_the_document_adds_up() {
         let document = include_str!("../../docs/FOOTPRINT.md");

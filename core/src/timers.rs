@@ -156,6 +156,22 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_beyond_all_times_never_comes() {
+        let mut timers = Timers::default();
+        timers.arm(Time(1 << 62), TimerKind::Sweep, NO_CONN);
+        assert_eq!(timers.pop_due(Time(1 << 60)), None);
+        timers.disarm(Time(1 << 63), TimerKind::Sweep, NO_CONN);
+        assert_eq!(timers.len(), 0);
+    }
+
+    #[test]
+    fn the_interval_of_a_connection_is_always_the_same() {
+        let intervals = [0, 1, 2, 1_000_000, u64::MAX].map(|conn| spread(25_000, ConnId(conn)));
+        assert_eq!(intervals, [20_000, 25_725, 25_075, 27_925, 20_625]);
+        assert_eq!((spread(0, ConnId(1)), spread(u64::MAX, ConnId(1))), (1, u64::MAX / 1000));
+    }
+
+    #[test]
     fn a_spread_interval_stays_within_a_fifth_and_differs_between_neighbours() {
         for conn in 0..1000 {
             let millis = spread(25_000, ConnId(conn));

@@ -145,6 +145,41 @@ mod tests {
         assert!(all < 112 * 1024 * 1024, "{all}: {shares:?}");
     }
 
+    /// The same sums done by hand, with what each thing takes on a machine of 64 bits: whoever makes one larger sees here
+    /// what that costs at worst.
+    #[test]
+    fn the_shares_are_the_sums_of_everything_that_can_be_there() {
+        let small = Limits {
+            connections: 3,
+            acquaintances: 5,
+            announced_data_bytes: 7,
+            network_name_bytes: 11,
+            networks: 13,
+            held_connections: 2,
+            unregistered_connections: 17,
+            held_messages: 19,
+            held_bytes: 23,
+            mailboxes: 2,
+            mailbox_messages: 10,
+            mailbox_bytes: 29,
+            mailbox_total_bytes: 3_000,
+            fan_out_bytes: 31,
+            ..Limits::default()
+        };
+        // Here the largest step of the output is a farewell, and boxes are what mails have too few of.
+        let known = Limits { acquaintances: 10_000, fan_out_bytes: 0, mailboxes: 7, ..Limits::default() };
+        for (limits, shares) in [
+            (
+                Limits::default(),
+                [6_808_000, 8_793_792, 18_023_424, 5_592_000, 33_666_560, 21_993_216, 14_585_664],
+            ),
+            (small, [5_145, 45_584, 7_862, 6_006, 6_152, 4_888, 9_226_275]),
+            (known, [45_784_000, 8_793_792, 18_023_424, 5_592_000, 16_871_072, 21_993_216, 96_630_144]),
+        ] {
+            assert_eq!(limits.worst_case().map(|share| share.bytes), shares);
+        }
+    }
+
     #[test]
     fn every_limit_counts_and_nothing_else_does() {
         let all = |limits: &Limits| limits.worst_case().iter().map(|share| share.bytes).sum::<u64>();

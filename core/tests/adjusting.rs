@@ -13,6 +13,23 @@ fn adjust(board: &mut Board, change: impl FnOnce(&mut LiveLimits)) {
 }
 
 #[test]
+fn what_can_change_is_read_back_as_it_was_set_and_nothing_else_changes() {
+    let changed = LiveLimits {
+        connections: 11,
+        connections_per_address: 12,
+        duplicate_peer: DuplicatePeer::Replace,
+        introductions: 13,
+        message_rate_per_second: 14,
+        message_burst: 15,
+        byte_rate_per_second: 16,
+        byte_burst: 17,
+    };
+    let limits = Limits::default().with(changed);
+    assert_eq!(limits.live(), changed);
+    assert_eq!(limits.with(Limits::default().live()), Limits::default());
+}
+
+#[test]
 fn whoever_waits_for_a_place_comes_in_when_there_are_more() {
     let mut board = Board::new(Limits { connections: 1, ..Limits::default() });
     board.join(1, &id('1'), "net");

@@ -164,6 +164,15 @@ fn an_address_has_its_own_cap_and_others_pass_it_by() {
 }
 
 #[test]
+fn an_address_cap_of_zero_is_none() {
+    let mut board = Board::new(Limits { connections_per_address: 0, ..Limits::default() });
+    for conn in 1..=20_u64 {
+        board.open_from(conn, &format!("{conn:040x}"), Some(7));
+        assert_eq!(board.types(conn), ["connected"]);
+    }
+}
+
+#[test]
 fn an_upgrade_without_a_peer_id_is_closed() {
     let mut board = Board::new(Limits::default());
     board.open(1, "xyz");

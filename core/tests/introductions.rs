@@ -18,8 +18,11 @@ fn reference(me: &PeerId, others: &BTreeSet<PeerId>, k: usize) -> BTreeSet<PeerI
         let bits = id.distance(me);
         bits.iter().flat_map(|byte| (0..8).rev().map(move |i| byte >> i & 1)).position(|bit| bit == 1)
     };
-    let first_of = |number: usize| nearest.iter().find(|id| bucket(id) == Some(number)).copied();
-    let mut far: Vec<PeerId> = (0..160).filter_map(first_of).filter(|id| !chosen.contains(id)).collect();
+    let mut first_of: BTreeMap<Option<usize>, PeerId> = BTreeMap::new();
+    for id in &nearest {
+        first_of.entry(bucket(id)).or_insert(*id);
+    }
+    let mut far: Vec<PeerId> = first_of.into_values().filter(|id| !chosen.contains(id)).collect();
     let places = k.saturating_sub(chosen.len());
     if far.len() > places {
         let number = me.0[16..].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -73,7 +76,7 @@ proptest! {
 
     #[test]
     fn the_choice_is_that_of_the_reference(ids in ids(), introductions in 1_u8..=20, wanted in 1_u8..=30) {
-        let mut board = Board::new(quiet(introductions));
+        let mut board = Board::unwatched(quiet(introductions));
         let mut others = BTreeSet::new();
         for (conn, me) in (1_u64..).zip(ids) {
             if !others.insert(me) {
@@ -92,12 +95,12 @@ proptest! {
         ids in ids(), leaving in prop::collection::vec(any::<prop::sample::Index>(), 0..60)
     ) {
         const K: usize = 10;
-        let mut board = Board::new(quiet(10));
+        let mut board = Board::unwatched(quiet(10));
         let mut here: Vec<(u64, PeerId)> = (1..).zip(ids.into_iter().collect::<BTreeSet<_>>()).collect();
         for (conn, me) in &here {
             board.join(*conn, &me.to_string(), "global");
         }
-        let mut pairs: BTreeSet<(PeerId, PeerId)> = BTreeSet::new();
+        let mut known: BTreeMap<PeerId, BTreeSet<PeerId>> = BTreeMap::new();
         for index in leaving {
             if here.is_empty() {
                 break;
@@ -106,12 +109,15 @@ proptest! {
             board.lose(conn);
             for event in board.events.drain(..) {
                 if let Event::Introduced { newcomer, other, .. } = event {
-                    pairs.extend([(newcomer, other), (other, newcomer)]);
+                    known.entry(newcomer).or_default().insert(other);
+                    known.entry(other).or_default().insert(newcomer);
                 }
             }
-            pairs.retain(|(one, two)| *one != gone && *two != gone);
+            for acquaintance in known.remove(&gone).unwrap_or_default() {
+                known.entry(acquaintance).or_default().remove(&gone);
+            }
             for (_, me) in &here {
-                let known = pairs.iter().filter(|(one, _)| one == me).count();
+                let known = known.get(me).map_or(0, BTreeSet::len);
                 prop_assert!(known >= (K / 2).min(here.len() - 1), "{me} knows {known} of {}", here.len());
             }
         }
@@ -120,7 +126,7 @@ proptest! {
 
 #[test]
 fn five_hundred_joins_cost_at_most_two_messages_per_introduction_and_make_one_piece() {
-    let mut board = Board::new(quiet(16));
+    let mut board = Board::unwatched(quiet(16));
     let mut graph: BTreeMap<PeerId, Vec<PeerId>> = BTreeMap::new();
     for conn in 0..500_u64 {
         let digits = format!("{:016x}", (conn + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -155,6 +161,68 @@ fn who_loses_most_acquaintances_is_introduced_to_others() {
     }
     assert!(!introduced(&mut board, Occasion::Healing).is_empty());
     assert_eq!(board.board.census().acquaintances, 1, "the last two know each other");
+}
+
+#[test]
+fn who_still_knows_half_of_its_choice_is_left_alone_and_who_knows_fewer_is_not() {
+    let mut board = Board::new(quiet(1));
+    // Everybody else knows its neighbour, and the one who knows ten is nobody's neighbour.
+    for conn in 0..40_u64 {
+        board.open(conn, &format!("{conn:040x}"));
+        board.text(conn, r#"{"type":"announce","maxPeers":1}"#);
+    }
+    board.open(99, &"f".repeat(40));
+    board.events.clear();
+    board.text(99, r#"{"type":"announce","maxPeers":10}"#);
+    let known: Vec<PeerId> = introduced(&mut board, Occasion::Announce).iter().map(|pair| pair.1).collect();
+    assert_eq!(known.len(), 10);
+    let newcomer = id([0xFF; 20]);
+    for (lost, peer) in (1..).zip(known) {
+        let conn = u64::from(peer.0[19]);
+        board.lose(conn);
+        let healed: BTreeSet<PeerId> = introduced(&mut board, Occasion::Healing)
+            .into_iter()
+            .filter(|pair| pair.0 == newcomer)
+            .map(|pair| pair.1)
+            .collect();
+        assert_eq!(healed.len(), if lost == 6 { 6 } else { 0 }, "after {lost}");
+    }
+}
+
+#[test]
+fn the_nearest_come_first_and_then_the_farthest_buckets_inwards_where_there_is_a_place_for_each() {
+    let mut board = Board::new(quiet(4));
+    let far = |first: u8| id(std::array::from_fn(|i| if i == 0 { first } else { 0 }));
+    let near = |last: u8| id(std::array::from_fn(|i| if i == 19 { last } else { 0 }));
+    let others = [near(2), far(0x40), near(3), far(0x80)];
+    for (conn, other) in (2..).zip(others) {
+        board.join(conn, &other.to_string(), "global");
+    }
+    board.open(1, &near(1).to_string());
+    board.events.clear();
+    board.text(1, r#"{"type":"announce","maxPeers":4}"#);
+    let order = introduced(&mut board, Occasion::Announce).into_iter().map(|pair| pair.1);
+    assert_eq!(order.collect::<Vec<_>>(), [near(3), near(2), far(0x80), far(0x40)]);
+}
+
+#[test]
+fn who_can_have_only_so_many_acquaintances_is_introduced_to_so_many() {
+    let mut board = Board::new(Limits { acquaintances: 7, ..quiet(1) });
+    for conn in 0..30_u8 {
+        let other = id(std::array::from_fn(|i| if i == 0 { conn.reverse_bits() } else { conn }));
+        board.open(conn.into(), &other.to_string());
+        board.text(conn.into(), r#"{"type":"announce","maxPeers":1}"#);
+    }
+    board.open(99, &"f".repeat(40));
+    for _ in 0..2 {
+        board.events.clear();
+        board.text(99, r#"{"type":"announce","maxPeers":10}"#);
+        // Five of them the nearest, so that the limit is met among the far ones; then it is those that it knows.
+        let chosen: BTreeSet<PeerId> =
+            introduced(&mut board, Occasion::Announce).iter().map(|pair| pair.1).collect();
+        assert_eq!(chosen.len(), 7);
+    }
+    assert_eq!(board.board.census().peers, 31);
 }
 
 #[test]

@@ -162,6 +162,9 @@ fn announced_data_and_names_over_their_limit_are_refused_by_name() {
     assert_eq!((code.as_str(), text.contains("networkName")), ("invalid-message", true), "{text}");
     assert_eq!((met(&board, Limit::AnnouncedData), met(&board, Limit::NetworkName)), (1, 1));
     assert!(board.take(2).is_empty(), "it stays where it was");
+    let longest = format!(r#"{{"a":"{}"}}"#, "x".repeat(56));
+    board.text(1, &format!(r#"{{"type":"announce","networkName":"n","data":{longest}}}"#));
+    assert_eq!((longest.len(), board.types(2)), (64, vec!["peer-discovered".to_owned()]));
 }
 
 #[test]
@@ -219,6 +222,38 @@ fn a_peer_with_all_the_acquaintances_it_may_have_is_passed_over() {
     }
     assert!(met(&board, Limit::Acquaintances) >= 2);
     assert!(board.board.census().acquaintances <= 6);
+}
+
+#[test]
+fn an_announce_costs_two_messages_for_each_who_is_introduced() {
+    for (others, left) in [(0, 19), (1, 17), (5, 9)] {
+        let limits = Limits { message_rate_per_second: 1, message_burst: 20, ..quiet() };
+        let mut board = Board::new(limits);
+        for (conn, digit) in (2..2 + others).zip("bcdef".chars()) {
+            board.join(conn, &id(digit), "n");
+        }
+        board.join(1, &id('a'), "n");
+        board.take(1);
+        (0..left).for_each(|_| board.text(1, r#"{"type":"ping"}"#));
+        assert_eq!(board.types(1), vec!["pong"; left], "{others}");
+        board.text(1, r#"{"type":"ping"}"#);
+        assert_eq!(board.only_error(1), "rate-limited");
+    }
+}
+
+#[test]
+fn it_is_told_once_that_a_peer_has_all_the_acquaintances_it_may_have() {
+    let mut board = Board::new(Limits { introductions: 16, acquaintances: 2, ..quiet() });
+    board.join(1, &id('a'), "n");
+    board.join(2, &id('b'), "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 0);
+    board.join(3, &id('c'), "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 3);
+    board.announce(3, "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 3);
+    board.lose(3);
+    board.join(4, &id('d'), "n");
+    assert_eq!(met(&board, Limit::Acquaintances), 6);
 }
 
 #[test]

@@ -8,8 +8,11 @@ use peerpigeon_core::{Event, Limits, Occasion, PeerId};
 
 /// A network in which nobody is chosen but by being free: `k` is 1, and everybody is near somebody else.
 fn board(peers: u64, max_peers: u8) -> Board {
-    let limits =
-        Limits { introductions: 1, reintroduce_interval_ms: 0, ping_interval_ms: 0, ..Limits::default() };
+    board_with(peers, max_peers, Limits::default())
+}
+
+fn board_with(peers: u64, max_peers: u8, limits: Limits) -> Board {
+    let limits = Limits { introductions: 1, reintroduce_interval_ms: 0, ping_interval_ms: 0, ..limits };
     let mut board = Board::new(limits);
     for peer in 0..peers {
         board.open(peer, &id(peer));
@@ -156,4 +159,40 @@ fn an_introduction_for_a_rejection_is_charged_to_who_rejects() {
         (0..2).for_each(|_| board.signal(2, "connection-rejected", &id(0), "{}", "global"));
         assert!(board.types(2).contains(&"error".to_owned()), "{allowed}");
     }
+}
+
+#[test]
+fn two_who_are_linked_already_are_not_introduced_for_being_free() {
+    let mut board = board(4, 2);
+    link(&mut board, 0, 1);
+    reject(&mut board, 0, 3);
+    assert_eq!(free(&mut board), [(peer(0), peer(2))]);
+}
+
+#[test]
+fn a_link_counts_once_and_only_where_both_have_a_place_for_it() {
+    let mut linked_twice = board(4, 2);
+    link(&mut linked_twice, 0, 1);
+    link(&mut linked_twice, 1, 0);
+    reject(&mut linked_twice, 2, 3);
+    assert_eq!(free(&mut linked_twice), [(peer(2), peer(0))], "with one link of two");
+    let mut board = board(4, 1);
+    link(&mut board, 0, 1);
+    link(&mut board, 0, 2);
+    link(&mut board, 2, 1);
+    reject(&mut board, 3, 1);
+    assert_eq!(free(&mut board), [(peer(3), peer(2))], "nobody had a place for a link with it");
+}
+
+#[test]
+fn who_has_all_the_acquaintances_it_may_have_is_introduced_only_to_those() {
+    // Each knows its neighbour, which turns it away.
+    let mut board = board_with(4, 1, Limits { acquaintances: 1, ..Limits::default() });
+    reject(&mut board, 0, 1);
+    assert_eq!(free(&mut board), []);
+    // All three know each other.
+    let mut board = board_with(3, 2, Limits { acquaintances: 2, ..Limits::default() });
+    assert_eq!(board.board.census().acquaintances, 3);
+    reject(&mut board, 0, 1);
+    assert_eq!(free(&mut board), [(peer(0), peer(2))]);
 }

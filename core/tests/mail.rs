@@ -147,6 +147,38 @@ fn the_oldest_mailbox_makes_room_for_a_new_one() {
 }
 
 #[test]
+fn without_mailboxes_nobody_is_remembered() {
+    let mut board = dropped(Limits { mailboxes: 0, ..Limits::default() });
+    board.signal(2, "answer", &id('a'), "1", "n");
+    assert_eq!(board.only_error(2), "target-not-connected");
+    assert_eq!(board.board.census().mailboxes, 0);
+}
+
+#[test]
+fn a_sweep_ends_what_has_expired_and_counts_it() {
+    let mut board = dropped(Limits::default());
+    for n in 0..3 {
+        board.signal(2, "ice-candidate", &id('a'), &n.to_string(), "n");
+    }
+    board.pass(30_000);
+    board.join(3, &id('c'), "n");
+    board.lose(3);
+    board.signal(2, "ice-candidate", &id('c'), "3", "n");
+    board.pass(270_000);
+    let swept =
+        |board: &Board| board.events.iter().rfind(|event| matches!(event, Event::Swept { .. })).copied();
+    assert_eq!(swept(&board), Some(Event::Swept { mailboxes: 1, mails: 3 }));
+    assert_eq!((board.board.census().mailboxes, board.board.census().mails), (1, 1));
+    board.pass(60_000);
+    assert_eq!(swept(&board), Some(Event::Swept { mailboxes: 1, mails: 1 }));
+    assert_eq!(ends(&board), [MailEnd::Expired; 4]);
+    assert_eq!(
+        board.board.poll_timeout().map(|(_, kind)| kind),
+        Some(peerpigeon_core::TimerKind::Reintroduce)
+    );
+}
+
+#[test]
 fn cleanup_forgets_the_mail_between_two_and_cleanup_all_everything_from_one() {
     let mut board = dropped(Limits::default());
     board.join(3, &id('c'), "n");

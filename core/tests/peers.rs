@@ -176,6 +176,26 @@ fn announcing_elsewhere_leaves_the_old_network_first() {
 }
 
 #[test]
+fn a_network_has_a_number_of_its_own_and_a_new_one_when_it_opens_again() {
+    let mut board = Board::new(Limits { message_ttl_ms: 0, ..Limits::default() });
+    board.join(1, &id('a'), "one");
+    board.join(2, &id('b'), "two");
+    board.lose(1);
+    board.join(3, &id('c'), "one");
+    let opened: Vec<_> = board
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::NetworkOpened { network } => Some(*network),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(opened, [1, 2, 3].map(peerpigeon_core::NetworkId));
+    let closed = |event: &&Event| **event == Event::NetworkClosed { network: opened[0] };
+    assert_eq!(board.events.iter().filter(closed).count(), 1);
+}
+
+#[test]
 fn bad_messages_are_answered_and_change_nothing() {
     let mut board = Board::new(Limits::default());
     board.join(1, &id('a'), "n");

@@ -1,10 +1,10 @@
-//! What happens by itself: pings, time-outs, re-introductions, drain.
+//! What happens by itself: pings, time-outs, re-introductions.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{Census, CloseReason, ConnId, Event, Input, Limits, Occasion, Time};
+use peerpigeon_core::{CloseReason, ConnId, Event, Input, Limits, Occasion};
 
 #[test]
 fn a_silent_peer_is_pinged_and_one_that_stays_silent_is_closed() {
@@ -105,36 +105,4 @@ fn a_peer_that_does_not_read_is_closed() {
     board.input(Input::QueueFull { conn: ConnId(1) });
     board.input(Input::QueueFull { conn: ConnId(1) });
     assert_eq!(board.closed, [(1, CloseReason::TooSlow)]);
-}
-
-#[test]
-fn a_drain_tells_everybody_in_parts_and_lets_nobody_in() {
-    let limits = Limits { connections: 1_000, ..Limits::default() };
-    let mut board = Board::new(limits);
-    for conn in 0..1_000 {
-        board.open(conn, &format!("{conn:040x}"));
-    }
-    board.open(1_000, &id('a'));
-    board.input(Input::Drain { until: Time(10_000) });
-    assert_eq!(board.closed[0], (1_000, CloseReason::ShuttingDown), "who is held is told at once");
-    assert_eq!(board.closed.len(), 251);
-    board.open(1_001, &id('b'));
-    assert_eq!(board.closed[251], (1_001, CloseReason::ShuttingDown));
-    board.pass(150);
-    assert_eq!(board.closed.len(), 1_002);
-    assert!(board.closed.iter().all(|(_, why)| *why == CloseReason::ShuttingDown));
-    assert_eq!(board.board.census(), Census::default());
-    assert_eq!(board.board.poll_timeout(), None);
-}
-
-#[test]
-fn a_drain_is_over_at_its_deadline_whatever_the_number() {
-    let mut board = Board::new(Limits { connections: 2_000, ..Limits::default() });
-    for conn in 0..2_000 {
-        board.open(conn, &format!("{conn:040x}"));
-    }
-    board.input(Input::Drain { until: Time(100) });
-    assert_eq!(board.closed.len(), 1_000);
-    board.pass(100);
-    assert_eq!(board.closed.len(), 2_000);
 }

@@ -155,6 +155,8 @@ mod tests {
         let text = r#"{"type":"announce","networkName":null,"targetPeerId":null,"maxPeers":"x","n":[{}]}"#;
         assert_eq!(request(text).unwrap().network, "global");
         assert_eq!(request(r#"{"type":"ping","networkName":""}"#).unwrap().network, "global");
+        let longest = r#"{"type":"ping","networkName":"1234567890123456"}"#;
+        assert_eq!(request(longest).unwrap().network, "1234567890123456");
     }
 
     #[test]
@@ -183,6 +185,19 @@ mod tests {
         ] {
             assert_eq!(request(text), Err(refusal), "{text}");
         }
+    }
+
+    #[test]
+    fn only_a_type_that_is_a_string_and_not_too_long_is_repeated_in_the_error_about_it() {
+        let offending = |kind: &str| {
+            let text = alloc::format!(r#"{{"type":{kind}}}"#);
+            decode(&text, &Limits::default()).offending_type.map(String::from)
+        };
+        let quoted = |bytes: usize| alloc::format!("\"{}\"", "x".repeat(bytes));
+        assert_eq!(offending(&quoted(64)), Some(quoted(64)));
+        assert_eq!(offending(&quoted(65)), None);
+        assert_eq!((offending("7"), offending("null")), (None, None));
+        assert_eq!(decode("{}", &Limits::default()).offending_type, None);
     }
 
     #[test]

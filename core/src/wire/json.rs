@@ -131,6 +131,10 @@ mod tests {
         assert_eq!(read(&nested(6)), Err(NotAnObject::TooDeep { levels: 5 }));
         assert_eq!(read("[[[[[["), Err(NotAnObject::TooDeep { levels: 5 }));
         assert_eq!(read("[[[[[]]]]]"), Err(NotAnObject::OtherJson));
+        let flat = |text: &str| each_member(text, 1, |_, _| {});
+        assert_eq!(flat(r#"{"a":1,"b":"{[{["}"#), Ok(()));
+        assert_eq!(flat(r#"{"a":{}}"#), Err(NotAnObject::TooDeep { levels: 1 }));
+        assert_eq!(each_member("{}", 0, |_, _| {}), Err(NotAnObject::TooDeep { levels: 0 }));
     }
 
     #[test]
