@@ -56,6 +56,28 @@ pub enum Fault {
     HeldWithoutCap,
     /// A cleanup forgets nothing.
     CleanupIgnored,
+    /// A peer that has gone still counts as a link of those who were linked to it.
+    LinkOutlivesPeer,
+    /// Who turned somebody away is introduced as free.
+    FullCountsAsFree,
+    /// Two who are linked are introduced to each other as free.
+    LinkedAgain,
+    /// Nobody is introduced in the place of a link that ended.
+    EndedLinkNotReplaced,
+    /// Newcomers are let in during a shutdown.
+    DrainLetsIn,
+    /// Nobody is over its rate.
+    RateWithoutLimit,
+    /// What a message makes the server send to others costs its sender nothing.
+    ChargeForgotten,
+    /// A sign of life does not count.
+    SignIgnored,
+    /// A mailbox grows without a cap.
+    MailboxWithoutCap,
+    /// Of a key that comes twice the first one counts.
+    FirstKeyCounts,
+    /// A message that was kept is acknowledged as delivered.
+    KeptCountsAsDelivered,
 }
 
 /// Whether this fault is planted.
@@ -97,7 +119,7 @@ mod planted {
 
     impl Fault {
         /// All of them.
-        pub const ALL: [Fault; 24] = [
+        pub const ALL: [Fault; 35] = [
             Fault::LateCloseEndsAnother,
             Fault::OtherNetworkReached,
             Fault::GoodbyeForgetsIndex,
@@ -122,6 +144,17 @@ mod planted {
             Fault::InboxWithoutCap,
             Fault::HeldWithoutCap,
             Fault::CleanupIgnored,
+            Fault::LinkOutlivesPeer,
+            Fault::FullCountsAsFree,
+            Fault::LinkedAgain,
+            Fault::EndedLinkNotReplaced,
+            Fault::DrainLetsIn,
+            Fault::RateWithoutLimit,
+            Fault::ChargeForgotten,
+            Fault::SignIgnored,
+            Fault::MailboxWithoutCap,
+            Fault::FirstKeyCounts,
+            Fault::KeptCountsAsDelivered,
         ];
     }
 }

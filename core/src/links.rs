@@ -7,6 +7,7 @@
 
 use alloc::boxed::Box;
 
+use crate::fault::{self, Fault};
 use crate::networks::NetKey;
 use crate::{Limits, Occasion, Signal, Switchboard};
 
@@ -67,7 +68,7 @@ impl Switchboard {
             Signal::Offer => self.set_full(from, false),
             Signal::Answer => self.link(from, to),
             Signal::ConnectionRejected => {
-                self.set_full(from, true);
+                self.set_full(from, !fault::is(Fault::FullCountsAsFree));
                 // The place that it kept for the one it dialled is free again.
                 self.set_full(to, false);
                 let introduced = self.introduce_free(to);
@@ -108,7 +109,8 @@ impl Switchboard {
             self.peers[*slot].announcement().is_some_and(|other| {
                 let places = [own, other].iter().all(|one| has_place(one.acquaintances.len()));
                 let is_possible = own.knows(*slot) || places;
-                is_possible && !own.links.contain(*slot) && !own.links.share_one_with(&other.links)
+                let linked = own.links.contain(*slot) && !fault::is(Fault::LinkedAgain);
+                is_possible && !linked && !own.links.share_one_with(&other.links)
             })
         })
     }
@@ -119,7 +121,9 @@ impl Switchboard {
             self.networks.list_free(network, self.peers[slot].conn, false);
         }
         for &other in &left.peers {
-            if let Some(other) = self.peers[other].announcement_mut() {
+            if let Some(other) = self.peers[other].announcement_mut()
+                && !fault::is(Fault::LinkOutlivesPeer)
+            {
                 other.links.peers = other.links.peers.iter().copied().filter(|peer| *peer != slot).collect();
                 other.links.is_full = false;
             }
@@ -129,7 +133,7 @@ impl Switchboard {
 
     /// Those whose links ended look for others.
     pub(crate) fn replace_links(&mut self, left: &Links) {
-        if self.draining.is_none() {
+        if self.draining.is_none() && !fault::is(Fault::EndedLinkNotReplaced) {
             for &other in &left.peers {
                 self.introduce_free(other);
             }

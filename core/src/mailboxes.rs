@@ -129,9 +129,10 @@ impl Mailboxes {
             return Err(Full);
         }
         let mut dropped = 0;
-        while mailbox.mails.len() >= max_mails
-            || mailbox.bytes + bytes > max_bytes
-            || self.bytes + bytes > total
+        while !fault::is(Fault::MailboxWithoutCap)
+            && (mailbox.mails.len() >= max_mails
+                || mailbox.bytes + bytes > max_bytes
+                || self.bytes + bytes > total)
         {
             let Some(oldest) = mailbox.mails.pop_front() else { break };
             mailbox.bytes -= oldest.bytes();

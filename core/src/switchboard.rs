@@ -207,6 +207,9 @@ impl Switchboard {
     }
 
     pub(crate) fn sign_of_life(&mut self, slot: u32) {
+        if fault::is(Fault::SignIgnored) {
+            return;
+        }
         let peer = &mut self.peers[slot];
         peer.heard = self.now;
         peer.watch = Watch::Quiet;
@@ -232,6 +235,8 @@ impl Switchboard {
             Ok(Outcome::Answered) => {}
             Ok(outcome) => {
                 if dialect.acknowledges() {
+                    let outcome =
+                        if fault::is(Fault::KeptCountsAsDelivered) { Outcome::Done } else { outcome };
                     self.send(slot, Message::Done { id, outcome });
                 }
             }

@@ -12,6 +12,8 @@
 
 pub mod client;
 mod diagram;
+mod found;
+pub mod gauges;
 mod host;
 mod html;
 mod laws;
@@ -29,8 +31,9 @@ pub mod transcript;
 mod watch;
 mod world;
 
+pub use found::blame;
 pub use html::html;
 pub use run::{Place, Report, Violation, diagram, run};
-pub use shrink::shrink;
-pub use sweep::{Failure, sweep};
+pub use shrink::{Small, shrink};
+pub use sweep::{Failure, check, sweep};
 pub use watch::Breach;

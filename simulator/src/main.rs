@@ -9,12 +9,10 @@ use std::time::Instant;
 use std::{env, fs};
 
 use peerpigeon_simulator::scenario::{Level, Scenario};
-use peerpigeon_simulator::{Report, Violation, diagram, html, load, mesh, run, shrink, sweep};
+use peerpigeon_simulator::{Report, Violation, blame, gauges, html, load, mesh, run, sweep};
 
 use args::{Args, What};
 
-/// Runs that shrinking may take.
-const SHRINKING: u32 = 2_000;
 /// Failures after which a sweep has seen enough.
 const ENOUGH: usize = 3;
 
@@ -70,7 +68,7 @@ fn one(scenario: &Scenario, args: &Args, again: &str) -> ExitCode {
             print(&format!("{}\n", told(&report, seconds)))
         }
         Err(violation) => {
-            blame(scenario, &violation, args, again);
+            show(scenario, &violation, args, again);
             ExitCode::FAILURE
         }
     }
@@ -106,28 +104,17 @@ fn many(seeds: std::ops::Range<u64>, args: &Args) -> ExitCode {
     // From the last to the first, whose page then is the one that stays.
     for failure in failures.iter().rev() {
         let scenario = draw(failure.seed, args);
-        blame(&scenario, &failure.violation, args, &again(failure.seed, args));
+        show(&scenario, &failure.violation, args, &again(failure.seed, args));
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Says what is wrong, what happened before, how to see it again, and what remains of it when made small.
-fn blame(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
-    let last = diagram(scenario, args.lines);
+/// Draws the page, and says what is wrong.
+fn show(scenario: &Scenario, violation: &Violation, args: &Args, again: &str) {
     if let Err(error) = draw_page(scenario, args, again) {
         let _ = writeln!(io::stderr(), "simulate: {error}");
     }
-    let mut text = format!("\n{violation}\nseed: {}\nagain: {again}\n\n{last}", scenario.seed);
-    if let Some((small, violation)) = shrink(scenario, SHRINKING) {
-        let picture = diagram(&small, args.lines);
-        text +=
-            &format!("\nthe smallest scenario found that breaks the same law\n\n{violation}\n\n{picture}\n");
-        match save(&small, args) {
-            Ok(()) => text += &small.to_json(),
-            Err(error) => text += &error,
-        }
-    }
-    print(&text);
+    print(&format!("\n{}", blame(scenario, violation, again, args.lines, args.save.as_deref())));
 }
 
 fn draw(seed: u64, args: &Args) -> Scenario {
@@ -154,23 +141,27 @@ fn save(scenario: &Scenario, args: &Args) -> Result<(), String> {
 }
 
 fn told(report: &Report, seconds: f64) -> String {
-    let peak = &report.peak;
-    format!(
+    let mut text = format!(
         "every law held\n\
          transcript  {:016x}\n\
          inputs      {} in {seconds:.2} s\n\
          time        {}.{:03} s of virtual time\n\
-         peaks       {} connections, {} peers, {} networks, {} acquaintances, {} mails",
+         \n\
+         {:<26}{:>10}{:>12}{:>10}",
         report.transcript,
         report.inputs,
         report.virtual_ms / 1_000,
         report.virtual_ms % 1_000,
-        peak.connections,
-        peak.peers,
-        peak.networks,
-        peak.acquaintances,
-        peak.mails
-    )
+        "gauge",
+        "peak",
+        "limit",
+        "at end"
+    );
+    let [peak, most, left] = [&report.peak, &report.most, &report.left].map(gauges::named);
+    for (((name, peak), (_, most)), (_, left)) in peak.into_iter().zip(most).zip(left) {
+        text += &format!("\n{name:<26}{peak:>10}{most:>12}{left:>10}");
+    }
+    text
 }
 
 /// A panic of the core is caught and reported as a breach; where it cannot be caught, its message stays.

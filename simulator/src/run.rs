@@ -5,6 +5,7 @@ use std::fmt;
 use peerpigeon_core::{Census, Time};
 
 use crate::diagram::text;
+use crate::gauges;
 use crate::record::{Line, Record};
 use crate::scenario::Scenario;
 use crate::watch::Breach;
@@ -21,6 +22,10 @@ pub struct Report {
     pub virtual_ms: u64,
     /// The largest value of each gauge.
     pub peak: Census,
+    /// The largest that it could have been with the limits of the scenario.
+    pub most: Census,
+    /// What was left when everybody had gone.
+    pub left: Census,
 }
 
 /// A law did not hold.
@@ -65,6 +70,8 @@ pub(crate) fn run_recorded(scenario: &Scenario, record: Record) -> (Result<Repor
         inputs: world.inputs(),
         virtual_ms: at.0,
         peak: world.peak,
+        most: gauges::most(&scenario.knobs.limits),
+        left: world.census(),
     };
     (result.map(|()| report).map_err(|breach| Violation { breach, place, at }), world.record.lines())
 }

@@ -1,7 +1,9 @@
 //! Every saved scenario holds every law, for ever: each was saved for a fault that it once showed.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use peerpigeon_simulator::scenario::Scenario;
 use peerpigeon_simulator::{diagram, run};
@@ -21,12 +23,16 @@ fn saved() -> Vec<PathBuf> {
 fn every_saved_scenario_holds_every_law() {
     let files = saved();
     assert!(!files.is_empty(), "no scenario is saved");
+    let (begin, count) = (Instant::now(), files.len());
     for file in files {
         let scenario = Scenario::load(&file).unwrap();
         if let Err(violation) = run(&scenario) {
             panic!("{}\n{violation}\n\n{}", file.display(), diagram(&scenario, 60));
         }
     }
+    // Past the capture of the test runner, as in the sweep.
+    let told = format!("{count} saved scenarios: {:.1} s\n", begin.elapsed().as_secs_f64());
+    io::stderr().write_all(told.as_bytes()).unwrap();
 }
 
 #[test]

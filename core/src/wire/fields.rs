@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 
 use super::json;
 use super::{Kind, Refusal};
+use crate::fault::{self, Fault};
 use crate::networks::{GLOBAL, GLOBAL_JSON};
 use crate::{Signal, Spelling, Verb};
 
@@ -26,7 +27,9 @@ impl<'a> Fields<'a> {
         let mut fields = Fields::default();
         let object = json::each_member(text, nesting_levels, |key, value| {
             if let Some(field) = fields.field(key) {
-                *field = Some(value);
+                if field.is_none() || !fault::is(Fault::FirstKeyCounts) {
+                    *field = Some(value);
+                }
             } else if key.contains('\\')
                 && let Some(name) = json::read_string(key)
                 && let Some(field) = fields.field(&json::json_string(&name))

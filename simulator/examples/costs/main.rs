@@ -11,8 +11,9 @@ use std::path::PathBuf;
 
 use allocation_counter::measure;
 use lexopt::{Arg, Parser, ValueExt};
-use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{ConnId, Event, Gone, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
 use peerpigeon_simulator::random::Random;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 /// What one size of network costs.
@@ -114,6 +115,8 @@ struct Bench {
     ids: Vec<String>,
     random: Random,
     frames: u64,
+    /// Signals that reached somebody.
+    relayed: u64,
     inputs: u64,
 }
 
@@ -136,6 +139,7 @@ impl Bench {
             ids: Vec::new(),
             random: Random::new(1),
             frames: 0,
+            relayed: 0,
             inputs: 0,
         }
     }
@@ -145,6 +149,7 @@ impl Bench {
         self.board.handle(self.now, input);
         while let Some(output) = self.board.poll_output() {
             self.frames += u64::from(matches!(output, Output::Send { .. }));
+            self.relayed += u64::from(matches!(output, Output::Observe(Event::Relayed { .. })));
         }
     }
 
@@ -165,6 +170,16 @@ impl Bench {
         self.feed(Input::Closed { conn: conn(peer), cause: Gone::Closed });
     }
 
+    /// What was measured must have been the work that it stands for.
+    fn have_relayed(&self, count: usize) -> Result<(), String> {
+        let relayed = self.relayed;
+        if usize::try_from(relayed) == Ok(count) {
+            Ok(())
+        } else {
+            Err(format!("{relayed} of {count} were relayed"))
+        }
+    }
+
     /// A message of 250 bytes of data.
     fn letter(&self, kind: &str, to: usize) -> String {
         let data = format!(r#"{{"type":"{kind}","sdp":"{}"}}"#, "v".repeat(222));
@@ -172,6 +187,20 @@ impl Bench {
         format!(
             r#"{{"type":"{kind}","data":{data},"maxPeers":3,"networkName":"global","targetPeerId":"{to}"}}"#
         )
+    }
+
+    /// What `me` and those it links with say to each other, each with who says it.
+    fn letters_of(&self, me: usize, peers: usize) -> Vec<(usize, String)> {
+        let link = |friend: usize| {
+            let mine = move |kind| (me, self.letter(kind, friend));
+            let theirs = move |kind| (friend, self.letter(kind, me));
+            let candidates = (0..CANDIDATES).map(move |number| match number % 2 {
+                0 => mine("ice-candidate"),
+                _ => theirs("ice-candidate"),
+            });
+            [mine("offer"), theirs("answer")].into_iter().chain(candidates)
+        };
+        (1..=LINKS).map(|step| (me * 31 + step * 977) % peers).flat_map(link).collect()
     }
 }
 
@@ -207,7 +236,7 @@ fn cost_of(peers: usize) -> Result<Cost, Box<dyn std::error::Error>> {
         relay_allocations: relay_us.1,
         join_frames,
         bytes_per_peer: taken.bytes_current as f64 / peers as f64,
-        life_inputs_per_second: live(&mut bench, peers),
+        life_inputs_per_second: live(&mut bench, peers)?,
     })
 }
 
@@ -230,65 +259,57 @@ fn relays(bench: &mut Bench, peers: usize) -> Result<(f64, f64), Box<dyn std::er
     relay();
     let mut spent = 0.0;
     let allocated = measure(|| spent = micros(relay));
-    if bench.frames == 0 {
-        return Err("nothing was relayed".into());
-    }
+    bench.have_relayed(2 * RELAYS)?;
     Ok((spent / RELAYS as f64, allocated.count_total as f64 / RELAYS as f64))
 }
 
-/// Whole lives among `peers` others, one after the other: a peer comes, builds three links (an offer, an answer and three
-/// candidates each), answers a ping every 25 s for ten minutes, and goes. Returns how many inputs the core takes in a
-/// second of it.
-fn live(bench: &mut Bench, peers: usize) -> f64 {
-    let lives: Vec<usize> = (0..VISITORS).map(|_| bench.name_one()).collect();
-    let letters: Vec<Vec<(usize, String)>> = lives
-        .iter()
-        .map(|me| {
-            let friends = (1..=3).map(|step| (me * 31 + step * 977) % peers);
-            let link = |friend| {
-                [
-                    ("offer", true),
-                    ("answer", false),
-                    ("ice-candidate", true),
-                    ("ice-candidate", true),
-                    ("ice-candidate", false),
-                ]
-                .map(|(kind, mine)| {
-                    if mine { (*me, bench.letter(kind, friend)) } else { (friend, bench.letter(kind, *me)) }
-                })
-            };
-            friends.flat_map(link).collect()
-        })
-        .collect();
-    let before = bench.inputs;
-    let spent = micros(|| {
-        for (me, letters) in lives.iter().zip(&letters) {
-            bench.join(*me);
-            for (from, text) in letters {
-                bench.feed(Input::Text { conn: conn(*from), text });
+/// Whole lives among `peers` others, one after the other: a peer comes, builds three links (for each an offer, an answer and
+/// as many candidates as pages exchange), answers a ping every 25 s for ten minutes, and goes. Returns how many inputs the
+/// core takes in a second of it.
+fn live(bench: &mut Bench, peers: usize) -> Result<f64, Box<dyn std::error::Error>> {
+    let (before, relayed) = (bench.inputs, bench.relayed);
+    let mut spent = 0.0;
+    for _ in 0..VISITORS / BATCH {
+        // A driver hands over what it has just read: the texts of a few lives at a time stay near the processor.
+        let names: Vec<usize> = (0..BATCH).map(|_| bench.name_one()).collect();
+        let lives: Vec<_> = names.into_iter().map(|me| (me, bench.letters_of(me, peers))).collect();
+        spent += micros(|| {
+            for (me, letters) in &lives {
+                bench.join(*me);
+                for (from, text) in letters {
+                    bench.feed(Input::Text { conn: conn(*from), text });
+                }
+                for _ in 0..PONGS {
+                    bench.feed(Input::Heard { conn: conn(*me) });
+                }
+                bench.leave(*me);
             }
-            for _ in 0..24 {
-                bench.feed(Input::Heard { conn: conn(*me) });
-            }
-            bench.leave(*me);
-        }
-    });
-    (bench.inputs - before) as f64 / spent * 1e6
+        });
+    }
+    let inputs = bench.inputs - before;
+    bench.have_relayed(usize::try_from(relayed)? + VISITORS * LINKS * (2 + CANDIDATES))?;
+    Ok(inputs as f64 / spent * 1e6)
 }
 
 /// Processor time of this thread that `work` takes, in microseconds.
 fn micros(work: impl FnOnce()) -> f64 {
-    let start = nanos();
+    let now = || clock_gettime(ClockId::ThreadCPUTime);
+    let start = now();
     work();
-    (nanos() - start) as f64 / 1e3
-}
-
-/// Linux: the first word of schedstat is time on a processor, in ns.
-fn nanos() -> u64 {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    let end = now();
+    (end.tv_sec - start.tv_sec) as f64 * 1e6 + (end.tv_nsec - start.tv_nsec) as f64 / 1e3
 }
 
 const VISITORS: usize = 2_000;
 
 const RELAYS: usize = 200_000;
+
+/// Lives whose texts are written at a time.
+const BATCH: usize = 10;
+
+/// Links that a life builds, and the candidates that its two ends exchange over each.
+const LINKS: usize = 3;
+const CANDIDATES: usize = 28;
+
+/// Pings that a life answers.
+const PONGS: usize = 24;

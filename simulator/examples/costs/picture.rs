@@ -3,18 +3,18 @@
 use super::Cost;
 
 const WIDTH: f64 = 330.0;
-const HEIGHT: f64 = 190.0;
+const HEIGHT: f64 = 210.0;
 
 /// An SVG file with one chart per cost, over the logarithm of the number of peers.
 pub(super) fn draw(costs: &[Cost]) -> String {
     type Of = fn(&Cost) -> f64;
     let charts: [(&str, Of); 6] = [
-        ("join: CPU µs", |cost| cost.join_us),
-        ("leave: CPU µs", |cost| cost.leave_us),
-        ("relay of 250 B: CPU µs", |cost| cost.relay_us),
-        ("frames per join, to all", |cost| cost.join_frames),
-        ("allocations per join", |cost| cost.join_allocations),
-        ("bytes per announced peer", |cost| cost.bytes_per_peer),
+        ("µs of processor time per join", |cost| cost.join_us),
+        ("µs of processor time per leave", |cost| cost.leave_us),
+        ("µs of processor time per relay of 250 B", |cost| cost.relay_us),
+        ("frames per join, to all together", |cost| cost.join_frames),
+        ("million inputs per second, whole lives", |cost| cost.life_inputs_per_second / 1e6),
+        ("bytes of memory per announced peer", |cost| cost.bytes_per_peer),
     ];
     let mut body = String::new();
     for (place, (name, of)) in charts.into_iter().enumerate() {
@@ -32,7 +32,7 @@ pub(super) fn draw(costs: &[Cost]) -> String {
 }
 
 fn chart(name: &str, points: &[(f64, f64)]) -> String {
-    let (left, right, top, bottom) = (52.0, WIDTH - 24.0, 34.0, HEIGHT - 26.0);
+    let (left, right, top, bottom) = (52.0, WIDTH - 24.0, 34.0, HEIGHT - 46.0);
     let most = points.iter().map(|(_, value)| *value).fold(0.0, f64::max).max(1e-9) * 1.15;
     let (first, last) =
         (points.first().map_or(2.0, |point| point.0), points.last().map_or(6.0, |point| point.0));
@@ -43,6 +43,11 @@ fn chart(name: &str, points: &[(f64, f64)]) -> String {
     let mut svg = format!("<text x=\"{left}\" y=\"18\" font-weight=\"bold\" fill=\"#222\">{name}</text>");
     svg += &format!("<path d=\"M{left} {top}V{bottom}H{right}\" fill=\"none\" stroke=\"#bbb\"/>");
     svg += &format!("<text x=\"{}\" y=\"{bottom}\" text-anchor=\"end\" fill=\"#666\">0</text>", left - 6.0);
+    svg += &format!(
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#666\">announced peers (logarithmic)</text>",
+        (left + right) / 2.0,
+        bottom + 31.0
+    );
     let mut path = String::new();
     for point in points {
         let (x, y) = place(*point);
@@ -57,7 +62,8 @@ fn chart(name: &str, points: &[(f64, f64)]) -> String {
         };
         svg += &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#2a7ab8\"/>");
         svg += &format!(
-            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#222\">{value}</text>",
+            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#222\" stroke=\"#fff\" stroke-width=\"3\" \
+             paint-order=\"stroke\">{value}</text>",
             y - 7.0
         );
         let peers = match point.0 {
@@ -70,5 +76,5 @@ fn chart(name: &str, points: &[(f64, f64)]) -> String {
             bottom + 15.0
         );
     }
-    svg + &format!("<path d=\"{path}\" fill=\"none\" stroke=\"#2a7ab8\" stroke-width=\"1.5\"/>")
+    format!("<path d=\"{path}\" fill=\"none\" stroke=\"#2a7ab8\" stroke-width=\"1.5\"/>") + &svg
 }

@@ -6,6 +6,8 @@ use peerpigeon_core::{Limits, Time};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     left: u64,
+    /// What there can be at most.
+    most_left: u64,
     bytes_left: u64,
     at: Time,
 }
@@ -17,6 +19,7 @@ impl Pace {
     pub(crate) fn new(now: Time, limits: &Limits) -> Pace {
         Pace {
             left: u64::from(limits.message_burst) * 1_000,
+            most_left: u64::from(limits.message_burst) * 1_000 + DOUBT,
             bytes_left: u64::from(limits.byte_burst) * 1_000,
             at: now,
         }
@@ -27,7 +30,10 @@ impl Pace {
         let fill = |left: u64, rate: u32, burst: u32| {
             left.saturating_add(elapsed.saturating_mul(rate.into())).min(u64::from(burst) * 1_000)
         };
-        self.left = fill(self.left, limits.message_rate_per_second, limits.message_burst);
+        let rate = limits.message_rate_per_second;
+        self.left = fill(self.left, rate, limits.message_burst);
+        let most = u64::from(limits.message_burst) * 1_000 + DOUBT;
+        self.most_left = self.most_left.saturating_add(elapsed.saturating_mul(rate.into())).min(most);
         self.bytes_left = fill(self.bytes_left, limits.byte_rate_per_second, limits.byte_burst);
         self.at = now;
     }
@@ -42,7 +48,7 @@ impl Pace {
         if limits.message_rate_per_second == 0 {
             return (refused, passes);
         }
-        (refused || self.left < 1_000 + DOUBT, passes && self.left + DOUBT >= 1_000)
+        (refused || self.left < 1_000 + DOUBT, passes && self.most_left >= 1_000)
     }
 
     /// A message passed, and made the server send so many others: an announce counts with its introductions.
@@ -54,5 +60,6 @@ impl Pace {
     /// So many messages more.
     pub(crate) fn charge(&mut self, messages: u64) {
         self.left = self.left.saturating_sub(1_000 * messages);
+        self.most_left = self.most_left.saturating_sub(1_000 * messages);
     }
 }

@@ -37,6 +37,10 @@ impl Scenario {
                 steps.push(draw_step(kind, &knobs, &mut random));
             }
         }
+        let mut rare = Random::part(seed, LATE_RETURN_PART);
+        if rare.chance(20) && knobs.limits.message_ttl_ms > 0 {
+            steps.extend(draw_late_return(&knobs, &mut rare));
+        }
         Scenario { note: String::new(), level, seed, knobs, steps }
     }
 }
@@ -234,6 +238,39 @@ fn draw_step(kind: usize, knobs: &Knobs, random: &mut Random) -> Step {
     }
 }
 
+/// Somebody is lost, written to a few times, and back between the end of the mail's time and the next sweep: step by step
+/// that is hardly ever drawn.
+fn draw_late_return(knobs: &Knobs, random: &mut Random) -> Vec<Step> {
+    let lost = draw_slot(knobs, random);
+    let (from, network) = (lost + 1, draw_network(knobs, random));
+    let Limits { message_ttl_ms, cleanup_interval_ms, .. } = knobs.limits;
+    let mut steps = vec![
+        Step::Restore,
+        Step::Thaw { slot: lost },
+        Step::Thaw { slot: from },
+        Step::Connect { slot: lost },
+        Step::Connect { slot: from },
+        Step::Announce { slot: lost, network, max_peers: None },
+        Step::Announce { slot: from, network, max_peers: None },
+        Step::Advance { ms: 2_000 },
+        Step::Vanish { slot: lost },
+        Step::Bury { slot: lost },
+        // Later than the loss, so that it outlives the sweep that ends a mailbox in which nothing came.
+        Step::Advance { ms: (message_ttl_ms / 2).min(500) },
+    ];
+    for _ in 0..random.between(1, 5) {
+        let size = u32::try_from(random.below(300)).unwrap_or(0);
+        steps.push(Step::Signal { from, to: lost, kind: Signal::Answer, data: Shape::Plain, size });
+    }
+    let late_ms = random.below(cleanup_interval_ms.min(message_ttl_ms));
+    steps.extend([
+        Step::Advance { ms: message_ttl_ms + late_ms },
+        Step::Connect { slot: lost },
+        Step::Advance { ms: 2_000 },
+    ]);
+    steps
+}
+
 fn draw_slot(knobs: &Knobs, random: &mut Random) -> u32 {
     u32::try_from(random.below(knobs.slots.into())).unwrap_or(0)
 }
@@ -257,6 +294,7 @@ fn draw_signal(from: u32, knobs: &Knobs, random: &mut Random) -> Step {
 }
 
 const WAYS_PART: u64 = 1 << 43;
+const LATE_RETURN_PART: u64 = 1 << 44;
 
 /// The ways that occur together in a run; of a way that comes twice there are more.
 const WAYS: [&[Way]; 10] = [

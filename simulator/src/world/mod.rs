@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use peerpigeon_core::{AddressKey, Census, ConnId, Limits, PeerId, Spelling, Time};
 
 use crate::client;
+use crate::gauges;
 use crate::host::{self, Downward, Host, Upward};
 use crate::page::{Page, Want};
 use crate::random::Random;
@@ -164,6 +165,11 @@ impl<'a> World<'a> {
         self.now
     }
 
+    /// What the server holds.
+    pub(crate) fn census(&self) -> Census {
+        self.host.census()
+    }
+
     /// The transcript of all servers of the run.
     pub(crate) fn transcript(&self) -> Transcript {
         let mut whole = self.transcript;
@@ -252,7 +258,7 @@ impl<'a> World<'a> {
             }
         }
         let census = self.host.census();
-        self.peak = peak(&self.peak, &census);
+        self.peak = gauges::peak(&self.peak, &census);
         self.record.gauges(self.now, census);
     }
 
@@ -323,25 +329,5 @@ impl Request {
     fn answered(&self, downward: Downward) -> Downward {
         let lost = matches!(downward, Downward::Lost);
         if lost { Downward::Reply { poll: self.poll, status: 0, text: String::new() } } else { downward }
-    }
-}
-
-/// The larger of each gauge.
-fn peak(a: &Census, b: &Census) -> Census {
-    Census {
-        connections: a.connections.max(b.connections),
-        unregistered: a.unregistered.max(b.unregistered),
-        held: a.held.max(b.held),
-        held_bytes: a.held_bytes.max(b.held_bytes),
-        peers: a.peers.max(b.peers),
-        networks: a.networks.max(b.networks),
-        acquaintances: a.acquaintances.max(b.acquaintances),
-        mailboxes: a.mailboxes.max(b.mailboxes),
-        mails: a.mails.max(b.mails),
-        mail_bytes: a.mail_bytes.max(b.mail_bytes),
-        shelved: a.shelved.max(b.shelved),
-        shelved_bytes: a.shelved_bytes.max(b.shelved_bytes),
-        polls: a.polls.max(b.polls),
-        timers: a.timers.max(b.timers),
     }
 }
