@@ -196,3 +196,15 @@ fn who_has_all_the_acquaintances_it_may_have_is_introduced_only_to_those() {
     reject(&mut board, 0, 1);
     assert_eq!(free(&mut board), [(peer(0), peer(2))]);
 }
+
+#[test]
+fn in_a_shutdown_nobody_is_introduced_to_anybody() {
+    let mut board = board(6, 1);
+    link(&mut board, 0, 1);
+    link(&mut board, 2, 3);
+    (board.events, board.raw) = (Vec::new(), Vec::new());
+    board.input(peerpigeon_core::Input::Drain { until: peerpigeon_core::Time(10_000) });
+    assert_eq!(board.closed.len(), 6);
+    assert!(!board.events.iter().any(|event| matches!(event, Event::Introduced { .. })));
+    assert!(!board.raw.iter().any(|(_, text)| text.contains("peer-discovered")));
+}
