@@ -1,5 +1,6 @@
 //! Names for connections and peers.
 
+use core::cmp::Ordering;
 use core::fmt;
 
 /// One accepted socket. The driver counts them up and never uses a number again while the process lives.
@@ -9,8 +10,24 @@ pub struct ConnId(pub u64);
 /// Who is behind a connection: 160 bits, 40 hex digits on the wire.
 ///
 /// Compared as bytes, so two spellings of one id are one peer.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct PeerId(pub [u8; 20]);
+
+/// As the bytes. Every step of a search among peers compares two ids, so two large numbers are compared instead.
+impl Ord for PeerId {
+    fn cmp(&self, other: &PeerId) -> Ordering {
+        let numbers = |PeerId([a, b, c, d, rest @ ..]): &PeerId| {
+            (u32::from_be_bytes([*a, *b, *c, *d]), u128::from_be_bytes(*rest))
+        };
+        numbers(self).cmp(&numbers(other))
+    }
+}
+
+impl PartialOrd for PeerId {
+    fn partial_cmp(&self, other: &PeerId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl PeerId {
     /// The XOR distance to `other`, big-endian: comparing two of them compares the distances.
@@ -129,6 +146,19 @@ mod tests {
         let upper = Spelling::parse("ABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCD").unwrap();
         assert_eq!(lower.id(), upper.id());
         assert_ne!(lower, upper);
+    }
+
+    #[test]
+    fn ids_are_in_the_order_of_their_bytes() {
+        for at in 0..20 {
+            let (mut low, mut high) = ([7; 20], [7; 20]);
+            (low[at], high[at]) = (1, 200);
+            low[at + 1..].fill(255);
+            high[at + 1..].fill(0);
+            assert!(PeerId(low) < PeerId(high), "byte {at}");
+            assert_eq!(PeerId(high).cmp(&PeerId(low)), high.cmp(&low));
+            assert_eq!(PeerId(low).partial_cmp(&PeerId(low)), Some(Ordering::Equal));
+        }
     }
 
     #[test]

@@ -69,16 +69,14 @@ pub fn most(limits: &Limits) -> Census {
         shelved_bytes: admitted.saturating_mul(count(limits.mailbox_bytes)).min(total),
         // Of two that ask for the same peer, the older is answered.
         polls: admitted,
-        timers: timers(limits, admitted, admitted, admitted) + held + unregistered,
+        timers: timers(admitted, admitted) + held + unregistered,
     }
 }
 
-/// The most deadlines of `admitted` connections, of which so many peers are announced and so many requests wait: the
-/// next look at each connection, the next introduction of each peer, and the end of each request; and for all together
-/// the next sweep and the next part of a drain.
-pub(crate) fn timers(limits: &Limits, admitted: usize, announced: usize, polls: usize) -> usize {
-    let introductions = if limits.reintroduce_interval_ms > 0 { announced } else { 0 };
-    admitted + introductions + polls + 2
+/// The most deadlines of `admitted` connections of which so many wait for a message: the next one of each connection, and
+/// the end of each request that waits; and for all together the next sweep and the next part of a drain.
+pub(crate) fn timers(admitted: usize, polls: usize) -> usize {
+    admitted + polls + 2
 }
 
 /// The larger of each gauge.

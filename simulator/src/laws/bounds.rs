@@ -36,7 +36,7 @@ impl Bounds {
         within("pairs of acquaintances", census.acquaintances, acquaintances)?;
         let mailbox_bytes = census.mailboxes * count(limits.mailbox_bytes);
         within("bytes of mail", census.mail_bytes, mailbox_bytes)?;
-        let timers = gauges::timers(limits, admitted, census.peers, census.polls);
+        let timers = gauges::timers(admitted, census.polls);
         within("deadlines", census.timers, timers + census.held + census.unregistered)
     }
 }
