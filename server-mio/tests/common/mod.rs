@@ -3,12 +3,12 @@
 #![allow(missing_docs, reason = "names say it")]
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tungstenite::{Message, WebSocket};
+use tungstenite::{Error, Message, WebSocket};
 
 /// Longer than anything takes that will happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -111,7 +111,12 @@ pub fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
 /// What comes next as text, or `CODE REASON` of the close frame.
 pub fn next(socket: &mut WebSocket<impl std::io::Read + std::io::Write>) -> String {
     loop {
-        match socket.read().unwrap() {
+        // A read with a time limit is not resumed by the kernel when a signal comes (signal(7)).
+        let message = match socket.read() {
+            Err(Error::Io(error)) if error.kind() == ErrorKind::Interrupted => continue,
+            message => message.unwrap(),
+        };
+        match message {
             Message::Text(text) => return text.to_string(),
             Message::Close(Some(frame)) => return format!("{} {}", u16::from(frame.code), frame.reason),
             Message::Ping(_) => {}
