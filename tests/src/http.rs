@@ -136,9 +136,9 @@ pub fn read_answer(stream: &mut TcpStream, to_head: bool) -> Answer {
         if let Some((answer, _)) = parse(&bytes, to_head) {
             return answer;
         }
-        match stream.read(&mut byte) {
-            Ok(1) => bytes.push(byte[0]),
-            other => panic!("{other:?} after: {}", lossy(&bytes)),
+        match stream.read_exact(&mut byte) {
+            Ok(()) => bytes.push(byte[0]),
+            Err(error) => panic!("{error} after: {}", lossy(&bytes)),
         }
     }
 }

@@ -75,8 +75,9 @@ impl Peer {
         let mut head = Vec::new();
         let mut byte = [0];
         while !head.ends_with(b"\r\n\r\n") {
-            let read = stream.read(&mut byte).expect("an answer to the upgrade");
-            assert_eq!(read, 1, "the server ended the connection after: {}", http::lossy(&head));
+            if let Err(error) = stream.read_exact(&mut byte) {
+                panic!("{error} after: {}", http::lossy(&head));
+            }
             head.push(byte[0]);
         }
         websocket::check_accepted(&http::lossy(&head)).unwrap_or_else(|fault| panic!("{fault}"));
