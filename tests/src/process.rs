@@ -25,9 +25,24 @@ pub fn cpu_time(pid: u32) -> Duration {
 /// As [`cpu_time`].
 #[must_use]
 pub fn anonymous_bytes(pid: u32) -> u64 {
+    status(pid, "RssAnon:")
+}
+
+/// The most bytes of memory that it has had resident at any time, files included.
+///
+/// # Panics
+///
+/// As [`cpu_time`].
+#[must_use]
+pub fn most_resident_bytes(pid: u32) -> u64 {
+    status(pid, "VmHWM:")
+}
+
+/// Bytes in a line of `/proc/PID/status`.
+fn status(pid: u32, name: &str) -> u64 {
     let status =
         std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux, and a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux 4.5");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux 4.5");
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
     kib * 1024
 }

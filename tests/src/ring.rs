@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::{Crowd, News, PATIENCE, Server};
+use crate::{Crowd, News, PATIENCE, Server, wait_until};
 
 const NETWORK: &str = "ring";
 
@@ -84,15 +84,13 @@ impl Ring {
     /// When one of the peers noticed anything: a signal that did not come, something else that came, a close.
     pub fn lap(&mut self, rounds: u32) -> Latency {
         let before = self.lock().rounds;
-        let deadline = Instant::now() + PATIENCE;
-        // The round that is under way may have begun earlier.
-        while self.lock().rounds <= before + rounds {
+        wait_until("the next rounds", || {
             if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
                 self.join();
             }
-            assert!(Instant::now() < deadline, "the ring stands still");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            // The round that is under way may have begun earlier.
+            self.lock().rounds > before + rounds
+        });
         let mut lap = std::mem::take(&mut *self.lock());
         lap.latencies.sort_unstable();
         let at = |share: usize| lap.latencies[(lap.latencies.len() - 1) * share / 100];
