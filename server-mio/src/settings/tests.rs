@@ -143,14 +143,9 @@ fn needs_another(row: &Row) -> bool {
     row.kind == Kind::File || row.name == "PROXY_PROTOCOL"
 }
 
-/// The name of a file with an Ed25519 public key.
+/// The name of a file with an Ed25519 public key. The files are not written here, where several tests read them at once.
 fn public_key_file(number: u8) -> String {
-    let der = [&[0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0][..], &[number; 32]].concat();
-    let base64 = data_encoding::BASE64.encode(&der);
-    let path = std::env::temp_dir().join(format!("peerpigeon-test-{}-{number}.pem", std::process::id()));
-    let pem = format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
-    std::fs::write(&path, pem).unwrap();
-    path.to_str().unwrap().to_owned()
+    format!("{}/src/settings/tests/ed25519-{number}.pem", env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
