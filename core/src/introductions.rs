@@ -6,9 +6,9 @@
 use crate::choice::Choice;
 use crate::fault::{self, Fault};
 use crate::peers::Standing;
-use crate::timers::{Due, spread};
+use crate::timers::{Due, around};
 use crate::wire::Message;
-use crate::{Event, Limit, Occasion, Switchboard};
+use crate::{Event, Limit, Occasion, Switchboard, Time};
 
 impl Switchboard {
     /// Introduces an announced peer to its current choice, whether they know each other or not: clients
@@ -55,17 +55,17 @@ impl Switchboard {
     pub(crate) fn arm_reintroduction(&mut self, slot: u32) {
         let interval = self.limits.reintroduce_interval_ms;
         if interval > 0 {
-            self.reintroduce_after(slot, spread(interval, self.peers[slot].conn));
+            self.reintroduce_at(slot, around(self.now, interval, self.peers[slot].conn));
         }
     }
 
     /// The same for a moment later, when so much is to be sent that more of it should wait.
     pub(crate) fn reintroduce_soon(&mut self, slot: u32) {
-        self.reintroduce_after(slot, 1);
+        self.reintroduce_at(slot, self.now + 1);
     }
 
-    fn reintroduce_after(&mut self, slot: u32, millis: u64) {
-        let due = Due::at(Some(self.now + millis));
+    fn reintroduce_at(&mut self, slot: u32, due: Time) {
+        let due = Due::at(Some(due));
         self.change_due(slot, |peer| {
             if let Some(announcement) = peer.announcement_mut() {
                 announcement.reintroduce_due = due;

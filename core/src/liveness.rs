@@ -6,7 +6,7 @@
 use crate::admission::LATE_MS;
 use crate::fault::{self, Fault};
 use crate::peers::Watch;
-use crate::timers::{Due, spread};
+use crate::timers::{Due, around};
 use crate::{CloseReason, Switchboard, Time};
 
 /// Silence that ends a peer without a connection where no `PEER_TIMEOUT` is set.
@@ -16,7 +16,7 @@ impl Switchboard {
     /// Arms the first look at a newcomer.
     pub(crate) fn arm_liveness(&mut self, slot: u32) {
         let peer = &self.peers[slot];
-        let ping = self.ping_interval(slot).map(|interval| peer.heard + interval);
+        let ping = self.ping_due(slot, peer.heard);
         let dead = self.dead_at(slot);
         self.look_again(slot, [ping, dead].into_iter().flatten().min());
     }
@@ -36,19 +36,18 @@ impl Switchboard {
             self.peers[slot].watch = Watch::Graced;
             return self.look_again(slot, Some(self.now + LATE_MS));
         }
-        let ping_due = self.ping_interval(slot).map(|interval| (interval, heard + interval));
-        let next = match ping_due {
-            Some((interval, ping_due)) if ping_due <= self.now => {
+        let next = match self.ping_due(slot, heard) {
+            Some(ping_due) if ping_due <= self.now => {
                 self.ask_for_life(slot);
                 match self.limits.pong_timeout_ms {
-                    0 => Some(self.now + interval),
+                    0 => self.ping_due(slot, self.now),
                     timeout => {
                         self.peers[slot].watch = Watch::Pinged;
                         Some(self.now + timeout)
                     }
                 }
             }
-            other => other.map(|(_, ping_due)| ping_due),
+            ping_due => ping_due,
         };
         self.look_again(slot, [next, dead].into_iter().flatten().min());
     }
@@ -67,10 +66,11 @@ impl Switchboard {
         self.change_due(slot, |peer| peer.liveness_due = Due::at(due));
     }
 
-    fn ping_interval(&self, slot: u32) -> Option<u64> {
+    /// When a peer is pinged that was heard, or pinged, last at `last`.
+    fn ping_due(&self, slot: u32, last: Time) -> Option<Time> {
         let interval = self.limits.ping_interval_ms;
         let peer = &self.peers[slot];
-        (interval > 0 && peer.inbox.is_none()).then(|| spread(interval, peer.conn))
+        (interval > 0 && peer.inbox.is_none()).then(|| around(last, interval, peer.conn))
     }
 
     /// When a peer that stays silent is closed in any case.

@@ -116,13 +116,21 @@ impl Timers {
     }
 }
 
-/// `millis` moved by up to 20 % either way, always the same for one connection: without it everybody who
-/// came back after a restart would be due at the same moment for ever.
-pub(crate) fn spread(millis: u64, conn: ConnId) -> u64 {
+/// When `interval` milliseconds since `from` are over, give or take 20 %, always the same for one connection: without that
+/// everybody who came back after a restart would be due at the same moment for ever.
+///
+/// Those who are due within a tenth of a second are due together. A server of many idle peers then wakes up ten times a
+/// second, and not once for each ping and once for each pong.
+pub(crate) fn around(from: Time, interval: u64, conn: ConnId) -> Time {
     /// 2^64 divided by the golden ratio: neighbouring numbers land far apart (Knuth, multiplicative hashing).
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-    let per_mille = 800 + (conn.0.wrapping_mul(GOLDEN) >> 32) % 401;
-    (millis.saturating_mul(per_mille) / 1000).max(1)
+    const TOGETHER_MS: u64 = 100;
+    let per_mille = 800 + (conn.0.wrapping_mul(GOLDEN) >> 32) % 397;
+    let spread = (interval.saturating_mul(per_mille) / 1000).max(1);
+    // At most the four per mille that are left of the 20 %.
+    let step = (interval / 250).clamp(1, TOGETHER_MS);
+    let due = from.0.saturating_add(spread);
+    Time(due.checked_next_multiple_of(step).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -166,17 +174,32 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_connection_is_always_the_same() {
-        let intervals = [0, 1, 2, 1_000_000, u64::MAX].map(|conn| spread(25_000, ConnId(conn)));
-        assert_eq!(intervals, [20_000, 25_725, 25_075, 27_925, 20_625]);
-        assert_eq!((spread(0, ConnId(1)), spread(u64::MAX, ConnId(1))), (1, u64::MAX / 1000));
+        let due = [0, 1, 2, 1_000_000, u64::MAX].map(|conn| around(Time(0), 25_000, ConnId(conn)).0);
+        assert_eq!(due, [20_000, 22_000, 29_600, 25_100, 22_300]);
+        assert_eq!(around(Time(5), 0, ConnId(1)), Time(6));
+        assert_eq!(around(Time(0), u64::MAX, ConnId(1)), Time(18_446_744_073_709_600));
+        assert_eq!(around(Time(u64::MAX - 1), 1_000, ConnId(1)), Time(u64::MAX));
     }
 
     #[test]
-    fn a_spread_interval_stays_within_a_fifth_and_differs_between_neighbours() {
-        for conn in 0..1000 {
-            let millis = spread(25_000, ConnId(conn));
-            assert!((20_000..=30_000).contains(&millis), "{millis}");
-            assert_ne!(millis, spread(25_000, ConnId(conn + 1)));
+    fn an_interval_stays_within_a_fifth_and_differs_between_neighbours() {
+        for (interval, conn) in
+            [240_000, 25_000, 1_000, 249, 7].into_iter().flat_map(|i| (0..1000).map(move |c| (i, c)))
+        {
+            let millis = around(Time(12_345), interval, ConnId(conn)).since(Time(12_345));
+            assert!(millis >= interval * 4 / 5 && millis <= interval * 6 / 5, "{millis} of {interval}");
+            let next = around(Time(12_345), interval, ConnId(conn + 1)).since(Time(12_345));
+            assert!(interval < 100 || millis != next, "{millis} of {interval}");
         }
+    }
+
+    #[test]
+    fn those_who_are_due_within_a_tenth_of_a_second_are_due_together() {
+        let moments = |interval| {
+            let due = (0..10_000).map(|conn| around(Time(12_345), interval, ConnId(conn)));
+            due.collect::<BTreeSet<_>>().len()
+        };
+        assert_eq!([25_000, 1_000, 249].map(moments), [100, 100, 99]);
+        assert_eq!(moments(240_000), 397);
     }
 }

@@ -38,7 +38,7 @@ fn a_peer_that_only_posts_and_polls_meets_others_and_signals_with_them() {
 
 #[test]
 fn a_request_that_waits_is_answered_by_what_comes_or_by_the_end_of_its_time() {
-    let mut board = Board::new(Limits::default());
+    let mut board = Board::new(Limits { ping_interval_ms: 0, ..Limits::default() });
     board.join(1, &id('a'), "n");
     board.post(100, &announce(&id('b')));
     board.poll(101, &id('b'), 0);

@@ -47,6 +47,31 @@ fn a_peer_that_answers_pings_stays_for_ever() {
     assert!(board.closed.is_empty());
 }
 
+/// Were each pinged at a time of its own, they would cost a server of many idle peers most of its work: a wake-up for each
+/// ping and one more for each answer.
+#[test]
+fn a_thousand_silent_peers_wake_the_server_no_more_than_twenty_times_a_second() {
+    let mut board = Board::unwatched(Limits::default());
+    for conn in 0..1_000 {
+        // Everybody at a millisecond of its own, as over an hour.
+        board.now = board.now + 7;
+        board.join(conn, &format!("{conn:040x}"), "n");
+    }
+    let (mut wake_ups, mut pings, start) = (0_u64, 0, board.now);
+    while board.now.since(start) < 300_000 {
+        let (due, _) = board.board.poll_timeout().unwrap();
+        board.pass(due.since(board.now));
+        wake_ups += 1;
+        for conn in core::mem::take(&mut board.pinged) {
+            pings += 1;
+            board.heard(conn);
+        }
+    }
+    assert!(pings > 10_000, "{pings}");
+    assert!(wake_ups <= 300 * 20, "{wake_ups} for {pings} pings");
+    assert!(board.closed.is_empty());
+}
+
 #[test]
 fn without_pings_the_peer_timeout_counts_and_without_both_nothing_does() {
     let mut board =
