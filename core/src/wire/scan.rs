@@ -1,7 +1,8 @@
 //! Where the parts of a JSON text end (RFC 8259), without reading what they say.
 //!
 //! Every message goes through here whole, byte by byte, since a part of it is handed on as it came: whatever
-//! passes must be JSON. Most of it lies in strings, and those are looked through many bytes at a time.
+//! passes must be JSON. Most of it lies in strings, and those are looked through many bytes at a time. A message has some
+//! fifty parts, most of them short: their calls would cost more than their bytes, hence `inline(always)`.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -19,11 +20,16 @@ pub(super) struct Scanner<'a> {
     levels: u32,
     /// How many of these levels are open already.
     opened: u32,
+    /// What is special within a string, of the block that was looked at last: a bit for each byte.
+    specials: u64,
+    /// Which block that is.
+    block: usize,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str, levels: u32) -> Scanner<'a> {
-        Scanner { bytes: text.as_bytes(), at: 0, levels, opened: 0 }
+        let bytes = text.as_bytes();
+        Scanner { bytes, at: 0, levels, opened: 0, specials: specials(bytes, 0), block: 0 }
     }
 
     /// Takes the brace before members that are then taken one by one.
@@ -36,14 +42,18 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is not blank, which is not taken; `None` at the end.
+    #[inline(always)]
     pub(super) fn peek(&mut self) -> Option<u8> {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(self.at) {
-            self.at += 1;
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                next => return next.copied(),
+            }
         }
-        self.bytes.get(self.at).copied()
     }
 
     /// Takes the next byte that is not blank, which must be `byte`.
+    #[inline(always)]
     pub(super) fn take(&mut self, byte: u8) -> Result<(), NotAnObject> {
         if self.peek() != Some(byte) {
             return Err(NotJson);
@@ -58,27 +68,63 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes a string; it reaches from quote to quote.
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Result<Range<usize>, NotAnObject> {
         self.take(b'"')?;
-        self.rest_of_string()
+        let start = self.at - 1;
+        self.rest_of_string()?;
+        Ok(start..self.at)
     }
 
     /// Takes the rest of a string whose first quote has been taken.
-    fn rest_of_string(&mut self) -> Result<Range<usize>, NotAnObject> {
-        let start = self.at - 1;
+    #[inline(always)]
+    fn rest_of_string(&mut self) -> Result<(), NotAnObject> {
+        self.skip_plain();
+        if self.bytes.get(self.at) != Some(&b'"') {
+            return self.rest_behind_escapes();
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The same for a string in which something else came before its last quote.
+    #[inline(never)]
+    fn rest_behind_escapes(&mut self) -> Result<(), NotAnObject> {
         loop {
-            self.at += plain_run(&self.bytes[self.at..]);
             match self.bytes.get(self.at) {
                 Some(b'"') => break self.at += 1,
                 Some(b'\\') => self.escapes()?,
                 // The end, or a control character.
                 Some(_) | None => return Err(NotJson),
             }
+            self.skip_plain();
         }
-        Ok(start..self.at)
+        Ok(())
+    }
+
+    /// Takes the bytes up to the next that is special within a string, or to the end.
+    #[inline(always)]
+    fn skip_plain(&mut self) {
+        loop {
+            let block = self.at / BLOCK_BYTES;
+            if block != self.block {
+                self.look_at(block);
+            }
+            let specials = self.specials >> (self.at % BLOCK_BYTES);
+            if specials != 0 {
+                return self.at += specials.trailing_zeros() as usize;
+            }
+            self.at = (block + 1) * BLOCK_BYTES;
+        }
+    }
+
+    #[inline(never)]
+    fn look_at(&mut self, block: usize) {
+        (self.specials, self.block) = (specials(self.bytes, block), block);
     }
 
     /// Takes a value of any kind.
+    #[inline(always)]
     pub(super) fn value(&mut self) -> Result<Range<usize>, NotAnObject> {
         let first = self.peek().ok_or(NotJson)?;
         let start = self.at;
@@ -135,11 +181,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes a value without others in it, which begins with `first`.
+    #[inline(always)]
     fn scalar(&mut self, first: u8) -> Result<(), NotAnObject> {
         match first {
             b'"' => {
                 self.at += 1;
-                self.rest_of_string().map(|_| ())
+                self.rest_of_string()
             }
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.word(b"true"),
@@ -157,6 +204,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn number(&mut self) -> Result<(), NotAnObject> {
         self.take_if(|byte| byte == b'-');
         if !self.take_if(|byte| byte == b'0') {
@@ -174,9 +222,10 @@ impl<'a> Scanner<'a> {
 
     /// One digit or more.
     fn digits(&mut self) -> Result<(), NotAnObject> {
-        let start = self.at;
-        while self.take_if(|byte| byte.is_ascii_digit()) {}
-        if self.at == start { Err(NotJson) } else { Ok(()) }
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += digits;
+        if digits == 0 { Err(NotJson) } else { Ok(()) }
     }
 
     fn take_if(&mut self, is_right: impl Fn(u8) -> bool) -> bool {
@@ -215,25 +264,33 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many bytes at the start of `bytes` are nothing special within a string: no quote, no backslash, no
-/// control character.
-fn plain_run(bytes: &[u8]) -> usize {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
-    for (i, block) in blocks.iter().enumerate() {
-        let block = u8x16::new(*block);
-        let quotes = block.simd_eq(u8x16::splat(b'"'));
-        let backslashes = block.simd_eq(u8x16::splat(b'\\'));
-        let controls = block.simd_eq(block.min(u8x16::splat(LAST_CONTROL)));
-        let specials = (quotes | backslashes | controls).to_bitmask();
-        if specials != 0 {
-            return BLOCK_BYTES * i + specials.trailing_zeros() as usize;
+/// Which bytes of a block end a run of plain ones within a string: quotes, backslashes, control characters, and those behind
+/// the end of the text. Most texts have many short strings, so a block is looked at once for all that lie in it.
+fn specials(bytes: &[u8], block: usize) -> u64 {
+    let rest = bytes.get(block * BLOCK_BYTES..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(block) => specials_of(block),
+        None => {
+            let mut block = [b'"'; BLOCK_BYTES];
+            block[..rest.len()].copy_from_slice(rest);
+            specials_of(&block)
         }
     }
-    let is_special = |byte: &u8| matches!(*byte, b'"' | b'\\' | 0..=LAST_CONTROL);
-    BLOCK_BYTES * blocks.len() + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
-const BLOCK_BYTES: usize = 16;
+fn specials_of(block: &[u8; BLOCK_BYTES]) -> u64 {
+    block.as_chunks::<LANES>().0.iter().rev().fold(0, |specials, lanes| {
+        let lanes = u8x16::new(*lanes);
+        let quotes = lanes.simd_eq(u8x16::splat(b'"'));
+        let backslashes = lanes.simd_eq(u8x16::splat(b'\\'));
+        let controls = lanes.simd_eq(lanes.min(u8x16::splat(LAST_CONTROL)));
+        specials << LANES | u64::from((quotes | backslashes | controls).to_bitmask())
+    })
+}
+
+const BLOCK_BYTES: usize = 64;
+
+const LANES: usize = 16;
 
 /// RFC 8259 section 7.
 const LAST_CONTROL: u8 = 0x1F;
@@ -333,13 +390,27 @@ mod tests {
     #[test]
     fn no_control_character_passes_in_a_string_and_blanks_pass_outside() {
         for byte in 0..0x20 {
-            for at in 0..40 {
-                let mut text = [&[b'"'][..], &[b'x'; 40], b"\""].concat();
+            for at in 0..200 {
+                let mut text = [&[b'"'][..], &[b'x'; 200], b"\""].concat();
                 text[1 + at] = byte;
                 assert!(!is_json(str::from_utf8(&text).unwrap()), "{byte} at {at}");
             }
         }
         assert!(is_json("\n{\t\"a\" : \r\n \"b\" }\n"));
+    }
+
+    #[test]
+    fn strings_end_where_they_end_wherever_they_lie() {
+        for (before, length) in (0..130).flat_map(|before| (0..70).map(move |length| (before, length))) {
+            for rest in ["", r"\r\n", r"\u00e4", r"\\", "é"] {
+                let string = ["\"", &"x".repeat(length), rest, &"y".repeat(length), "\""].concat();
+                let text = [" ".repeat(before), string.clone()].concat();
+                let mut scanner = Scanner::new(&text, 0);
+                assert_eq!(scanner.string(), Ok(before..before + string.len()), "{text}");
+                assert_eq!(scanner.end(), Ok(()));
+                assert_eq!(Scanner::new(&text[..text.len() - 1], 0).string(), Err(NotJson), "{text}");
+            }
+        }
     }
 
     #[test]
