@@ -9,13 +9,30 @@ use std::time::Duration;
 /// When it is not there.
 #[must_use]
 pub fn cpu_time(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("Linux, and a running process");
-    // The name, in parentheses, may hold anything.
-    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
     let ticks: u64 =
-        fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        stat(pid).split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
     // Linux counts in hundredths of a second on every machine that this runs on (`USER_HZ`).
     Duration::from_millis(ticks * 10)
+}
+
+/// Whether it stands still because of a signal.
+///
+/// # Panics
+///
+/// As [`cpu_time`].
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    stat(pid).starts_with('T')
+}
+
+/// Bytes of memory that it has resident, files included.
+///
+/// # Panics
+///
+/// As [`cpu_time`].
+#[must_use]
+pub fn resident_bytes(pid: u32) -> u64 {
+    status(pid, "VmRSS:")
 }
 
 /// Bytes of memory that it has filled itself: neither files nor what it shares.
@@ -36,6 +53,14 @@ pub fn anonymous_bytes(pid: u32) -> u64 {
 #[must_use]
 pub fn most_resident_bytes(pid: u32) -> u64 {
     status(pid, "VmHWM:")
+}
+
+/// The fields of `/proc/PID/stat` behind the name, the state first.
+fn stat(pid: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("Linux, and a running process");
+    // The name, in parentheses, may hold anything.
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+    fields.to_owned()
 }
 
 /// Bytes in a line of `/proc/PID/status`.

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 pub use nix::sys::signal::Signal;
 
 use crate::http::{self, Answer};
-use crate::{PATIENCE, wait_until};
+use crate::{PATIENCE, process, wait_until};
 
 const BINARY: &str = "peerpigeon-server";
 const LISTENING: &str = "listening on http://";
@@ -214,10 +214,7 @@ impl Server {
     /// When the kernel does not.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("Linux");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running process");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        kib * 1024
+        process::resident_bytes(self.pid())
     }
 
     /// Sends it a signal.
@@ -236,14 +233,8 @@ impl Server {
     ///
     /// When it does not end within [`PATIENCE`].
     pub fn wait(&mut self) -> ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child of ours") {
-                return status;
-            }
-            assert!(start.elapsed() < PATIENCE, "the server does not end; its log:\n{}", self.log.text());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until("the end of the server", || self.has_ended());
+        self.child.wait().expect("a child of ours")
     }
 
     /// Whether it has ended.

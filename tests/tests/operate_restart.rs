@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peerpigeon_tests::{Crowd, News, Peer, Received, Server, Signal, http, id, wait_until, websocket};
+use peerpigeon_tests::{Crowd, News, Peer, Received, Server, Signal, http, id, process, wait_until, websocket,
+};
 
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -228,6 +229,7 @@ fn the_service_manager_is_told_how_it_goes() {
 
     // A process that hangs gives no sign.
     server.signal(Signal::SIGSTOP);
+    wait_until("a server that stands still", || process::is_stopped(server.pid()));
     manager.set_nonblocking(true).unwrap();
     while manager.recv(&mut [0; 200]).is_ok() {}
     thread::sleep(Duration::from_millis(300));

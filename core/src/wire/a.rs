@@ -7,9 +7,9 @@ use alloc::string::String;
 
 use super::fields::Fields;
 use super::{
-    Decoded, Message, Recipient, Refusal, Request, Stamp, Target, id_member, put, timestamp_and_end,
+    Decoded, Kind, Message, Recipient, Refusal, Request, Stamp, Target, id_member, put, timestamp_and_end,
 };
-use crate::{Limits, Spelling};
+use crate::{Limits, Spelling, Verb};
 
 /// Links that a peer is taken to want when it does not say (what the guide documents).
 const DEFAULT_MAX_PEERS: u8 = 10;
@@ -27,12 +27,15 @@ pub(super) fn decode<'a>(text: &'a str, limits: &Limits) -> Decoded<'a> {
 }
 
 fn interpret<'a>(fields: &Fields<'a>, limits: &Limits) -> Result<Request<'a>, Refusal> {
+    let kind = fields.kind()?;
+    let announces = kind == Kind::Verb(Verb::Announce);
     Ok(Request {
-        kind: fields.kind()?,
+        kind,
         data: fields.data,
         target: fields.target()?.map_or(Target::Missing, Target::Peer),
         network: fields.network(limits.network_name_bytes)?,
-        max_peers: max_peers(fields.max_peers()),
+        // Clients say it with every signal, too, where it means nothing.
+        max_peers: max_peers(announces.then(|| fields.max_peers()).flatten()),
         claimed: None,
     })
 }
@@ -133,8 +136,7 @@ fn finish(out: &mut String, from: Option<Spelling>, to: &Recipient<'_>, timestam
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Kind;
-    use crate::{Signal, Verb};
+    use crate::Signal;
     use alloc::borrow::Cow;
 
     fn request(text: &str) -> Result<Request<'_>, Refusal> {

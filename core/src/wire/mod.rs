@@ -38,7 +38,7 @@ pub(crate) struct Request<'a> {
     pub(crate) target: Target,
     /// The default name when missing, `null` or empty.
     pub(crate) network: Cow<'a, str>,
-    /// Links that the peer can have, within 1..=50.
+    /// Links that the peer can have, within 1..=50; counts in an announce.
     pub(crate) max_peers: u8,
     /// Who the sender says it is, where the dialect lets it say so.
     pub(crate) claimed: Option<Spelling>,
