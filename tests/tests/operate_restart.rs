@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peerpigeon_tests::{Crowd, News, Peer, Received, Server, Signal, http, id, process, wait_until, websocket,
+use peerpigeon_tests::{
+    Crowd, News, Peer, Received, Server, Signal, http, id, process, wait_until, websocket,
 };
 
 const BACK_WITHIN: Duration = Duration::from_secs(10);
