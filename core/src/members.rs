@@ -1,12 +1,12 @@
 //! The peers of one network in the order of their ids, and walks through them by XOR distance.
 //!
-//! Sorted ids are a binary trie laid flat: all ids with a common prefix are one range. A walk nearest first
-//! halves such a range at the first bit in which its ends differ and takes the half on the side of the
-//! newcomer first. Each half costs two look-ups, so the cost of a choice grows with the logarithm of the
+//! Sorted ids are a binary trie laid flat: all ids with a common prefix are one range, and the nearest to an id
+//! are next to it. A walk nearest first goes outwards from there, range by range, and halves each at the first bit
+//! in which its ends differ. Every step costs two look-ups, so the cost of a choice grows with the logarithm of the
 //! number of members.
 
 use alloc::collections::BTreeMap;
-use core::ops::ControlFlow;
+use core::ops::{Bound, ControlFlow};
 
 use crate::PeerId;
 
@@ -42,28 +42,40 @@ impl Members {
     /// Visits the slots of all members but `me`, nearest first, until `visit` breaks.
     pub(crate) fn nearest(&self, me: &PeerId, mut visit: impl FnMut(u32) -> ControlFlow<()>) {
         let all = (PeerId([0; 20]), PeerId([0xFF; 20]));
-        let _ = self
-            .walk(all, me, &mut |id, slot| if id == me { ControlFlow::Continue(()) } else { visit(slot) });
+        let _ = self.outwards(all, me, &mut |id, slot| {
+            if id == me { ControlFlow::Continue(()) } else { visit(slot) }
+        });
     }
 
     /// Visits the distance buckets of `me` from the farthest inwards, each with a walk through its members,
     /// nearest first. Bucket number n holds the ids that differ from `me` first in bit n.
-    ///
-    /// `visit` gets a function that calls its argument for each member until that breaks.
     pub(crate) fn buckets(&self, me: &PeerId, mut visit: impl FnMut(Bucket<'_>) -> ControlFlow<()>) {
-        for bit in 0..BITS {
-            let (low, high) = common_prefix(me, bit);
-            let mut ends = self.0.range(low..=high);
-            let (Some((first, _)), last) = (ends.next(), ends.next_back()) else { return };
-            if last.is_none() && first == me {
-                return;
-            }
-            let mut flipped = *me;
-            flip(&mut flipped, bit);
-            let range = common_prefix(&flipped, bit + 1);
-            if visit(Bucket { members: self, me, range }).is_break() {
-                return;
-            }
+        let before = self.0.range(..me).next_back();
+        let behind = self.0.range((Bound::Excluded(me), Bound::Unbounded)).next();
+        let Some(innermost) = longest_common_prefix(me, before, behind) else { return };
+        let _ = (0..=innermost).try_for_each(|bit| visit(Bucket { members: self, me, bit }));
+    }
+
+    /// Visits the members within `range`, where `me` lies, in the order of their distance to `me`.
+    ///
+    /// Those before and behind what was seen tell which bucket is the next that is not empty. So the nearest is found without a way
+    /// down from all of `range`, and that is what a choice looks for in each bucket.
+    fn outwards(
+        &self,
+        range: (PeerId, PeerId),
+        me: &PeerId,
+        visit: &mut impl FnMut(&PeerId, u32) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (mut low, mut high) = (Bound::Included(*me), *me);
+        loop {
+            let before = self.0.range((Bound::Included(range.0), low)).next_back();
+            let behind = self.0.range((Bound::Excluded(high), Bound::Included(range.1))).next();
+            let Some(bit) = longest_common_prefix(me, before, behind) else {
+                return ControlFlow::Continue(());
+            };
+            self.walk(bucket(me, bit), me, visit)?;
+            let seen = common_prefix(me, bit);
+            (low, high) = (Bound::Excluded(seen.0), seen.1);
         }
     }
 
@@ -91,17 +103,19 @@ impl Members {
 pub(crate) struct Bucket<'a> {
     members: &'a Members,
     me: &'a PeerId,
-    range: (PeerId, PeerId),
+    bit: u32,
 }
 
 impl Bucket<'_> {
     /// Visits the slots of its members, nearest first, until `visit` breaks.
     pub(crate) fn nearest(&self, mut visit: impl FnMut(u32) -> ControlFlow<()>) {
-        let _ = self.members.walk(self.range, self.me, &mut |_, slot| visit(slot));
+        let nearest = flipped(self.me, self.bit);
+        let range = bucket(self.me, self.bit);
+        let _ = self.members.outwards(range, &nearest, &mut |_, slot| visit(slot));
     }
 }
 
-/// Number of the first bit in which two different ids differ.
+/// Number of the first bit in which two ids differ, or that of all bits where they are the same.
 fn first_difference(a: &PeerId, b: &PeerId) -> u32 {
     let mut bits = 0;
     for byte in a.distance(b) {
@@ -117,8 +131,26 @@ fn bit_of(id: &PeerId, bit: u32) -> bool {
     id.0[bit as usize / 8] >> (7 - bit % 8) & 1 == 1
 }
 
-fn flip(id: &mut PeerId, bit: u32) {
-    id.0[bit as usize / 8] ^= 1 << (7 - bit % 8);
+fn flipped(id: &PeerId, bit: u32) -> PeerId {
+    let mut flipped = *id;
+    if let Some(byte) = flipped.0.get_mut(bit as usize / 8) {
+        *byte ^= 0x80 >> (bit % 8);
+    }
+    flipped
+}
+
+/// The number of bits that `me` shares with that one of two neighbours with which it shares more.
+fn longest_common_prefix(
+    me: &PeerId,
+    one: Option<(&PeerId, &u32)>,
+    two: Option<(&PeerId, &u32)>,
+) -> Option<u32> {
+    [one, two].into_iter().flatten().map(|(id, _)| first_difference(id, me)).max()
+}
+
+/// The lowest and the highest id that differ from `me` first in this bit; for a bit behind the last, `me`.
+fn bucket(me: &PeerId, bit: u32) -> (PeerId, PeerId) {
+    common_prefix(&flipped(me, bit), bit + 1)
 }
 
 /// The lowest and the highest id whose first `bits` bits are those of `id`.
