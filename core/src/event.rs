@@ -72,6 +72,13 @@ pub enum Event {
         /// What for.
         occasion: Occasion,
     },
+    /// A peer was told again of one whom it knows, since `REINTRODUCE_INTERVAL` has passed for it.
+    Reminded {
+        /// Who was told.
+        peer: PeerId,
+        /// Of whom.
+        of: PeerId,
+    },
     /// A signal was accepted from its sender. Exactly one of `Relayed`, `Mailed`, `Refused` follows at once.
     Accepted {
         /// From whom.

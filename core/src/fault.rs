@@ -16,6 +16,8 @@ pub enum Fault {
     GoodbyeForgetsIndex,
     /// The next introduction again is never armed.
     ReintroductionNotRearmed,
+    /// A peer is told once of those whom it knows, and never again.
+    RemindersForgotten,
     /// Nobody looks again whether a pinged peer has answered.
     LivenessNotRearmed,
     /// Two mails change places.
@@ -119,11 +121,12 @@ mod planted {
 
     impl Fault {
         /// All of them.
-        pub const ALL: [Fault; 35] = [
+        pub const ALL: [Fault; 36] = [
             Fault::LateCloseEndsAnother,
             Fault::OtherNetworkReached,
             Fault::GoodbyeForgetsIndex,
             Fault::ReintroductionNotRearmed,
+            Fault::RemindersForgotten,
             Fault::LivenessNotRearmed,
             Fault::MailsSwapped,
             Fault::NoFarBucket,

@@ -11,36 +11,38 @@ use crate::wire::Message;
 use crate::{Event, Limit, Occasion, Switchboard, Time};
 
 impl Switchboard {
-    /// Introduces an announced peer to its current choice, whether they know each other or not: clients
-    /// forget peers that they did not dial within five minutes (observed). Returns to how many.
+    /// Introduces an announced peer to its current choice. Those whom it knows are told of it again on an announce, for its
+    /// `data` may be new, and not otherwise. Returns how large the choice was.
     pub(crate) fn introduce(&mut self, slot: u32, occasion: Occasion) -> usize {
         self.choose(slot);
-        let chosen = core::mem::take(&mut self.chosen);
+        let mut chosen = core::mem::take(&mut self.chosen);
         for &other in &chosen {
-            self.introduce_pair(slot, other, occasion);
+            let known = self.peers[slot].announcement().is_some_and(|announcement| announcement.knows(other));
+            match (occasion, known) {
+                (Occasion::Again, true) => self.remind(slot, other),
+                (Occasion::Healing, true) => {}
+                (Occasion::Announce | Occasion::Free, _) | (_, false) => {
+                    self.introduce_pair(slot, other, occasion);
+                }
+            }
         }
         let count = chosen.len();
-        self.put_back(chosen);
+        chosen.clear();
+        self.chosen = chosen;
         count
     }
 
     /// Introduces a peer that has lost acquaintances to those of its choice that it does not know yet.
     pub(crate) fn introduce_healing(&mut self, slot: u32) {
         let Standing::Announced(network, announcement) = &self.peers[slot].standing else { return };
-        if announcement.acquaintances.len() + 1 >= self.networks.members(*network).len() {
-            return;
+        if announcement.acquaintances.len() + 1 < self.networks.members(*network).len() {
+            self.introduce(slot, Occasion::Healing);
         }
-        self.choose(slot);
-        let chosen = core::mem::take(&mut self.chosen);
-        for &other in &chosen {
-            if self.peers[slot].announcement().is_some_and(|announcement| !announcement.knows(other)) {
-                self.introduce_pair(slot, other, Occasion::Healing);
-            }
-        }
-        self.put_back(chosen);
     }
 
-    /// A deadline armed by [`Switchboard::arm_reintroduction`] has fired.
+    /// A deadline armed by [`Switchboard::arm_reintroduction`] has fired: the peer is told of its choice again, since clients
+    /// forget peers that they did not dial within five minutes (observed). Those whom it knows are told of theirs at a time of
+    /// their own: so an idle crowd is written to once each and not seventeen times.
     pub(crate) fn reintroduce(&mut self, slot: u32) {
         if self.outbox.is_crowded() {
             return self.reintroduce_soon(slot);
@@ -73,11 +75,6 @@ impl Switchboard {
         });
     }
 
-    fn put_back(&mut self, mut chosen: alloc::vec::Vec<u32>) {
-        chosen.clear();
-        self.chosen = chosen;
-    }
-
     pub(crate) fn introduce_pair(&mut self, newcomer: u32, other: u32, occasion: Occasion) {
         let strangers =
             self.peers[newcomer].announcement().is_some_and(|announcement| !announcement.knows(other));
@@ -96,6 +93,15 @@ impl Switchboard {
         }
         let (newcomer, other) = (*self.peers[newcomer].spelling.id(), *self.peers[other].spelling.id());
         self.outbox.observe(Event::Introduced { newcomer, other, occasion });
+    }
+
+    fn remind(&mut self, slot: u32, other: u32) {
+        if fault::is(Fault::RemindersForgotten) {
+            return;
+        }
+        let (peer, of) = (*self.peers[slot].spelling.id(), *self.peers[other].spelling.id());
+        self.outbox.observe(Event::Reminded { peer, of });
+        self.tell_of(slot, other);
     }
 
     /// Tells `slot` that `other` is there.

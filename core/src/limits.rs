@@ -40,7 +40,7 @@ pub struct Limits {
     pub introductions: u8,
     /// Acquaintances that one peer can have; a peer that has as many is not chosen.
     pub acquaintances: u32,
-    /// How often an announced peer is introduced to its current choice again; 0 = never.
+    /// How often an announced peer is told of its current choice again; 0 = never.
     pub reintroduce_interval_ms: u64,
     /// Bytes that one message may become when it goes to all acquaintances of its sender.
     pub fan_out_bytes: u32,

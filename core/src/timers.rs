@@ -14,7 +14,7 @@ pub enum TimerKind {
     Hold,
     /// A silent peer is pinged or closed.
     Liveness,
-    /// A peer is introduced again.
+    /// A peer is told of its choice again.
     Reintroduce,
     /// An HTTP request that waits for a message is answered.
     Poll,

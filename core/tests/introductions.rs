@@ -234,3 +234,29 @@ fn nobody_gets_more_acquaintances_than_the_limit() {
     }
     assert_eq!(board.board.census().peers, 60);
 }
+
+#[test]
+fn everybody_is_told_again_of_its_choice_and_of_nobody_else() {
+    let mut board = Board::unwatched(Limits { reintroduce_interval_ms: 240_000, ..quiet(16) });
+    let all: BTreeSet<PeerId> = (1..=90_u8)
+        .map(|i| id(std::array::from_fn(|place| if place == 0 { i.wrapping_mul(151) } else { i })))
+        .collect();
+    for (conn, me) in (0..).zip(&all) {
+        board.join(conn, &me.to_string(), "n");
+    }
+    // Until everybody knows its choice as the network is now.
+    board.pass(288_000);
+    assert!(!introduced(&mut board, Occasion::Again).is_empty());
+    board.raw.clear();
+    board.events.clear();
+    board.pass(288_000);
+    let mut told: BTreeMap<PeerId, BTreeSet<PeerId>> = BTreeMap::new();
+    for event in &board.events {
+        let Event::Reminded { peer, of } = event else { panic!("{event:?}") };
+        told.entry(*peer).or_default().insert(*of);
+    }
+    assert_eq!(board.raw.len(), board.events.len(), "the others are told nothing");
+    for me in &all {
+        assert_eq!(told[me], reference(me, &all, 16));
+    }
+}

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{CloseReason, ConnId, Event, Input, Limits, Occasion};
+use peerpigeon_core::{CloseReason, ConnId, Event, Input, Limits};
 
 #[test]
 fn a_silent_peer_is_pinged_and_one_that_stays_silent_is_closed() {
@@ -106,16 +106,16 @@ fn a_driver_that_was_asleep_closes_nobody_who_has_something_to_say() {
 }
 
 #[test]
-fn everybody_announced_is_introduced_again_before_clients_forget() {
+fn everybody_announced_is_told_again_of_those_whom_it_knows_before_clients_forget() {
     let mut board = Board::new(Limits { ping_interval_ms: 0, peer_timeout_ms: 0, ..Limits::default() });
     board.join(1, &id('a'), "n");
     board.join(2, &id('b'), "n");
     board.take(1);
     board.take(2);
     board.pass(288_000);
-    assert_eq!(board.types(1), ["peer-discovered", "peer-discovered"], "once for each of the two");
-    assert_eq!(board.types(2), ["peer-discovered", "peer-discovered"]);
-    let again = |event: &&Event| matches!(event, Event::Introduced { occasion: Occasion::Again, .. });
+    assert_eq!(board.types(1), ["peer-discovered"]);
+    assert_eq!(board.types(2), ["peer-discovered"]);
+    let again = |event: &&Event| matches!(event, Event::Reminded { .. });
     assert_eq!(board.events.iter().filter(again).count(), 2);
     board.text(1, r#"{"type":"goodbye"}"#);
     board.take(2);

@@ -13,6 +13,8 @@ pub struct Tally {
     pub admitted: u64,
     /// `announce` messages that were followed.
     pub announced: u64,
+    /// Times that a peer was told again of one whom it knows.
+    pub reminded: u64,
     /// Signals kept for an absent peer.
     pub mailed: u64,
     /// Sweeps of expired state.
@@ -42,6 +44,7 @@ impl Tally {
             Event::Admitted { .. } => self.admitted += 1,
             Event::Announced { .. } => self.announced += 1,
             Event::Introduced { occasion, .. } => self.introduced[*occasion as usize] += 1,
+            Event::Reminded { .. } => self.reminded += 1,
             Event::Accepted { signal, bytes, .. } => {
                 self.accepted[*signal as usize] += 1;
                 self.accepted_bytes[*signal as usize] += u64::from(*bytes);

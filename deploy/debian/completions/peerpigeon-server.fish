@@ -31,7 +31,7 @@ complete -c peerpigeon-server -l max-acquaintances -x -d 'Peers that one peer ca
 complete -c peerpigeon-server -l max-networks -x -d 'Networks at once, those included that only a mailbox remembers.'
 complete -c peerpigeon-server -l max-network-name -x -d 'Length of the name of a network.'
 complete -c peerpigeon-server -l max-announced-data -x -d 'What a peer may announce of itself.'
-complete -c peerpigeon-server -l reintroduce-interval -x -d 'How often each peer is introduced again; clients forget peers that they never dialled after 5 minutes.'
+complete -c peerpigeon-server -l reintroduce-interval -x -d 'How often each peer is told again whom it should know; clients forget peers that they never dialled after 5 minutes.'
 complete -c peerpigeon-server -l duplicate-peer -x -a 'challenge reject replace' -d 'When an id connects a second time: ask the first connection for a sign of life, or close one of them.'
 complete -c peerpigeon-server -l ping-interval -x -d 'Silence after which a peer is pinged; proxies drop silent connections after 55 to 60 s.'
 complete -c peerpigeon-server -l pong-timeout -x -d 'Silence after a ping that ends a connection.'

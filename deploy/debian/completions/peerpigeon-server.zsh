@@ -30,7 +30,7 @@ _arguments \
   '--max-networks[Networks at once, those included that only a mailbox remembers.]:NUMBER: ' \
   '--max-network-name[Length of the name of a network.]:BYTES: ' \
   '--max-announced-data[What a peer may announce of itself.]:BYTES: ' \
-  '--reintroduce-interval[How often each peer is introduced again; clients forget peers that they never dialled after 5 minutes.]:MS: ' \
+  '--reintroduce-interval[How often each peer is told again whom it should know; clients forget peers that they never dialled after 5 minutes.]:MS: ' \
   '--duplicate-peer[When an id connects a second time\: ask the first connection for a sign of life, or close one of them.]:WORD:(challenge reject replace)' \
   '--ping-interval[Silence after which a peer is pinged; proxies drop silent connections after 55 to 60 s.]:MS: ' \
   '--pong-timeout[Silence after a ping that ends a connection.]:MS: ' \

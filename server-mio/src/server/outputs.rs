@@ -94,6 +94,7 @@ fn log_event(event: &Event) {
         | Event::NetworkOpened { .. }
         | Event::NetworkClosed { .. }
         | Event::Introduced { .. }
+        | Event::Reminded { .. }
         | Event::Accepted { .. }
         | Event::Relayed { .. }
         | Event::Mailed { .. }

@@ -213,7 +213,7 @@ settings! { |memory|
     Peers: "MAX_ANNOUNCED_DATA" max_announced_data: u32 = "4096", Kind::bytes(64, MIB),
         "What a peer may announce of itself.";
     Peers: "REINTRODUCE_INTERVAL" reintroduce_interval: u64 = "240000", Kind::millis(100, DAY).or_zero("never"),
-        "How often each peer is introduced again; clients forget peers that they never dialled after 5 minutes.";
+        "How often each peer is told again whom it should know; clients forget peers that they never dialled after 5 minutes.";
     Peers: "DUPLICATE_PEER" duplicate_peer: DuplicatePeer = "challenge",
         Kind::Word(&["challenge", "reject", "replace"]),
         "When an id connects a second time: ask the first connection for a sign of life, or close one of them.";

@@ -33,11 +33,16 @@ impl Acquaintance {
         let mine = scene.ledger.parties.get(&conn).and_then(|party| party.network);
         let same = mine.is_some() && mine == party.network;
         demand!(same, "{me} in {mine:?} was told of {other_id} in {:?}", party.network);
-        self.known.entry(conn).or_default().insert(other_id);
-        if !self.half.remove(&(other_id, me)) {
-            self.half.insert((me, other_id));
-        }
+        self.learns(conn, me, other_id);
         Ok(())
+    }
+
+    /// Of one whom it knows, a peer may be told alone.
+    fn learns(&mut self, conn: ConnId, me: PeerId, other: PeerId) {
+        let is_new = self.known.entry(conn).or_default().insert(other);
+        if is_new && !self.half.remove(&(other, me)) {
+            self.half.insert((me, other));
+        }
     }
 
     fn disconnected(&mut self, scene: Scene<'_>, conn: ConnId, me: PeerId, frame: &Frame<'_>) -> Verdict {
@@ -72,10 +77,7 @@ impl Law for Acquaintance {
                 let Some((conn, _)) = scene.ledger.party_of(me).filter(|(conn, _)| is_virtual(*conn)) else {
                     continue;
                 };
-                self.known.entry(conn).or_default().insert(other);
-                if !self.half.remove(&(other, me)) {
-                    self.half.insert((me, other));
-                }
+                self.learns(conn, me, other);
             }
         }
         if let Event::Left { peer, .. } = event {

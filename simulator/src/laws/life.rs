@@ -135,6 +135,7 @@ impl Law for Life {
             | Event::NetworkOpened { .. }
             | Event::NetworkClosed { .. }
             | Event::Introduced { .. }
+            | Event::Reminded { .. }
             | Event::Accepted { .. }
             | Event::Relayed { .. }
             | Event::Mailed { .. }

@@ -52,6 +52,7 @@ impl Law for Signals {
             | Event::NetworkOpened { .. }
             | Event::NetworkClosed { .. }
             | Event::Introduced { .. }
+            | Event::Reminded { .. }
             | Event::Handled { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }

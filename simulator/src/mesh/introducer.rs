@@ -49,7 +49,7 @@ pub(super) struct Cost {
     pub(super) joins: u64,
     /// Frames that told of a peer, to both sides, because one of them joined.
     pub(super) joining_frames: u64,
-    /// The same for all reasons: joining, healing, and once more now and then.
+    /// The same for all reasons: joining, healing, and, to one side, once more now and then.
     pub(super) introducing_frames: u64,
     /// Everything that was sent to pages.
     pub(super) frames: u64,

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use peerpigeon_core::{Limits, PeerId, Signal, Time};
+use peerpigeon_core::{Limits, Occasion, PeerId, Signal, Time};
 
 use super::introducer::{Cost, Introducer, Leaving, Notice, Number};
 use crate::random::Random;
@@ -234,20 +234,24 @@ impl<C: Choose> Few<C> {
         }
     }
 
-    /// Introduces a peer to its choice; where `is_healing`, only to those that it does not know.
-    fn introduce(&mut self, peer: Number, is_healing: bool) -> u64 {
+    /// Introduces a peer to its choice. Of those who know each other, both are told on an announce, the peer alone again,
+    /// and nobody in healing.
+    fn introduce(&mut self, peer: Number, occasion: Occasion) -> u64 {
         let Some(Some(me)) = self.peers.get(peer as usize) else { return 0 };
         let mut chosen = std::mem::take(&mut self.chosen);
         chosen.clear();
         self.choose.choose((peer, &me.id), me.k, &mut chosen);
         let mut frames = 0;
         for &other in &chosen {
-            let is_new = self.meet(peer, other);
-            if is_new == Some(true) || (is_new == Some(false) && !is_healing) {
-                self.notices.push(Notice::Discovered { to: peer, of: other });
-                self.notices.push(Notice::Discovered { to: other, of: peer });
-                frames += 2;
-            }
+            let told = match (self.meet(peer, other), occasion) {
+                (Some(true), _) | (Some(false), Occasion::Announce) => 2,
+                (Some(false), Occasion::Again) => 1,
+                (Some(false), _) | (None, _) => 0,
+            };
+            let both = [(peer, other), (other, peer)];
+            let notices = both.into_iter().map(|(to, of)| Notice::Discovered { to, of });
+            self.notices.extend(notices.take(told));
+            frames += told as u64;
         }
         self.chosen = chosen;
         self.cost.introducing_frames += frames;
@@ -294,7 +298,7 @@ impl<C: Choose> Introducer for Few<C> {
         self.cost.joins += 1;
         self.cost.inputs += 2;
         self.cost.frames += 1;
-        self.cost.joining_frames += self.introduce(peer, false);
+        self.cost.joining_frames += self.introduce(peer, Occasion::Announce);
         self.arm(now, peer);
     }
 
@@ -312,7 +316,7 @@ impl<C: Choose> Introducer for Few<C> {
         for &other in &left.acquaintances {
             let is_poor = |peer: &Peer| peer.acquaintances.len() * 2 < peer.k;
             if self.peers[other as usize].as_deref().is_some_and(is_poor) {
-                self.introduce(other, true);
+                self.introduce(other, Occasion::Healing);
             }
         }
     }
@@ -332,7 +336,7 @@ impl<C: Choose> Introducer for Few<C> {
             self.again.pop();
             self.cost.inputs += 1;
             if self.here.has(peer) {
-                self.introduce(peer, false);
+                self.introduce(peer, Occasion::Again);
                 self.arm(now, peer);
             }
         }

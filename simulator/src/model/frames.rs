@@ -104,10 +104,13 @@ impl Frames {
     }
 
     pub(super) fn introduced(&mut self, scene: Scene<'_>, a: PeerId, b: PeerId) {
-        for (me, other) in [(a, b), (b, a)] {
-            let told = Told::Discovered(other, self.discovery(scene, other));
-            self.expect(scene, me, told);
-        }
+        self.reminded(scene, a, b);
+        self.reminded(scene, b, a);
+    }
+
+    pub(super) fn reminded(&mut self, scene: Scene<'_>, me: PeerId, of: PeerId) {
+        let told = Told::Discovered(of, self.discovery(scene, of));
+        self.expect(scene, me, told);
     }
 
     /// What others are told of a peer: what it announced, its own id put in.

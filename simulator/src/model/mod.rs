@@ -402,6 +402,7 @@ impl Law for Model {
         let amidst = matches!(
             event,
             Event::Introduced { .. }
+                | Event::Reminded { .. }
                 | Event::Shelved { .. }
                 | Event::ShelfEnded { .. }
                 | Event::MailEnded { end: MailEnd::Dropped, .. }
@@ -425,6 +426,10 @@ impl Law for Model {
                     (Occasion::Free, _) => self.charge_rejecter(scene),
                     (Occasion::Announce | Occasion::Healing | Occasion::Again, _) => {}
                 }
+            }
+            Event::Reminded { peer, of } => {
+                self.rounds.reminded(scene, peer, of)?;
+                self.frames.reminded(scene, peer, of);
             }
             Event::Left { peer, network, cause, told } => self.left(scene, peer, network, cause, told)?,
             Event::Gone { conn, peer, cause } => self.gone(scene, conn, peer, cause)?,

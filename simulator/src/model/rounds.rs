@@ -125,6 +125,27 @@ impl Rounds {
         other: PeerId,
         occasion: Occasion,
     ) -> Verdict {
+        self.is_told(scene, newcomer, other, occasion)?;
+        for (me, other) in [(newcomer, other), (other, newcomer)] {
+            let is_new = self.peers.get_mut(&me).is_some_and(|member| member.acquaintances.insert(other));
+            demand!(
+                is_new || occasion != Occasion::Again,
+                "{me} knew {other}, to whom it was introduced again"
+            );
+        }
+        Ok(())
+    }
+
+    /// A peer was told again of one whom it knows.
+    pub(super) fn reminded(&mut self, scene: Scene<'_>, peer: PeerId, of: PeerId) -> Verdict {
+        self.is_told(scene, peer, of, Occasion::Again)?;
+        let known = self.peers.get(&peer).is_some_and(|member| member.acquaintances.contains(&of));
+        demand!(known, "{peer} was reminded of {of}, whom it does not know");
+        Ok(())
+    }
+
+    /// The round of `newcomer` goes on, or begins.
+    fn is_told(&mut self, scene: Scene<'_>, newcomer: PeerId, other: PeerId, occasion: Occasion) -> Verdict {
         let goes_on = |round: &Round| round.newcomer == newcomer && round.occasion == occasion;
         if !self.round.as_ref().is_some_and(goes_on) {
             self.round_ends()?;
@@ -139,17 +160,11 @@ impl Rounds {
                 self.again(scene, newcomer)?;
             }
         }
-        let open = self.round.as_mut().and_then(|round| round.open.as_mut());
-        let chosen = open.is_none_or(|open| open.remove(&other).is_some());
+        let Some(open) = self.round.as_mut().and_then(|round| round.open.as_mut()) else { return Ok(()) };
         demand!(
-            chosen,
+            open.remove(&other).is_some(),
             "{newcomer} was introduced to {other} ({occasion:?}), who is not its choice, or is so twice"
         );
-        for (me, other) in [(newcomer, other), (other, newcomer)] {
-            if let Some(member) = self.peers.get_mut(&me) {
-                member.acquaintances.insert(other);
-            }
-        }
         Ok(())
     }
 

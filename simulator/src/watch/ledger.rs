@@ -304,6 +304,7 @@ impl Ledger {
             Event::Opened { .. }
             | Event::NetworkOpened { .. }
             | Event::Introduced { .. }
+            | Event::Reminded { .. }
             | Event::Accepted { .. }
             | Event::MailEnded { .. }
             | Event::Shelved { .. }

@@ -112,6 +112,11 @@ fn peers(to: &mut Exposition, vitals: &Vitals<'_>) {
         "Pairs of peers that were told of each other, by occasion.",
         labelled("occasion", tally.introduced()),
     );
+    to.counter(
+        "peerpigeon_reminders_total",
+        "Times that a peer was told again of one whom it knows.",
+        tally.reminded,
+    );
 }
 
 fn messages(to: &mut Exposition, vitals: &Vitals<'_>) {

@@ -28,6 +28,7 @@ pub(crate) fn values(vitals: &Vitals<'_>) -> Value {
         "admittedTotal": tally.admitted,
         "announcedTotal": tally.announced,
         "introducedTotal": object(tally.introduced()),
+        "remindedTotal": tally.reminded,
         "acceptedTotal": object(tally.accepted()),
         "relayedTotal": object(tally.relayed()),
         "relayedBytesTotal": tally.relayed_bytes_total(),
