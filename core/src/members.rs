@@ -13,6 +13,9 @@ use crate::PeerId;
 /// Bits of an id.
 const BITS: u32 = 160;
 
+/// Members of one bucket that are put in order as they are; of more the nearest is looked for.
+const FEW: usize = 4;
+
 #[derive(Debug, Default)]
 pub(crate) struct Members(BTreeMap<PeerId, u32>);
 
@@ -52,30 +55,40 @@ impl Members {
     pub(crate) fn buckets(&self, me: &PeerId, mut visit: impl FnMut(Bucket<'_>) -> ControlFlow<()>) {
         let before = self.0.range(..me).next_back();
         let behind = self.0.range((Bound::Excluded(me), Bound::Unbounded)).next();
-        let Some(innermost) = longest_common_prefix(me, before, behind) else { return };
+        let Some(innermost) = longest_common_prefix(me, before.as_ref(), behind.as_ref()) else { return };
         let _ = (0..=innermost).try_for_each(|bit| visit(Bucket { members: self, me, bit }));
     }
 
     /// Visits the members within `range`, where `me` lies, in the order of their distance to `me`.
     ///
-    /// Those before and behind what was seen tell which bucket is the next that is not empty. So the nearest is found without a way
-    /// down from all of `range`, and that is what a choice looks for in each bucket.
+    /// Those before and behind `me` tell which bucket is the next that is not empty, and the members of a bucket stand beside each
+    /// other. So the nearest are found without a way down from all of `range`, and a choice looks for them in each bucket.
     fn outwards(
         &self,
         range: (PeerId, PeerId),
         me: &PeerId,
         visit: &mut impl FnMut(&PeerId, u32) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let (mut low, mut high) = (Bound::Included(*me), *me);
+        let mut seen = (Bound::Included(*me), *me);
         loop {
-            let before = self.0.range((Bound::Included(range.0), low)).next_back();
-            let behind = self.0.range((Bound::Excluded(high), Bound::Included(range.1))).next();
-            let Some(bit) = longest_common_prefix(me, before, behind) else {
-                return ControlFlow::Continue(());
+            let mut before = self.0.range((Bound::Included(range.0), seen.0)).rev().peekable();
+            let mut behind = self.0.range((Bound::Excluded(seen.1), Bound::Included(range.1))).peekable();
+            let bit = loop {
+                let Some(bit) = longest_common_prefix(me, before.peek(), behind.peek()) else {
+                    return ControlFlow::Continue(());
+                };
+                let belongs = |member: &(&PeerId, &u32)| first_difference(member.0, me) == bit;
+                let mut few = [None; FEW];
+                few.fill_with(|| before.next_if(belongs).or_else(|| behind.next_if(belongs)));
+                if before.peek().is_some_and(belongs) || behind.peek().is_some_and(belongs) {
+                    break bit;
+                }
+                few.sort_unstable_by_key(|member| member.map(|(id, _)| id.distance(me)));
+                few.into_iter().flatten().try_for_each(|(id, slot)| visit(id, *slot))?;
             };
             self.walk(bucket(me, bit), me, visit)?;
-            let seen = common_prefix(me, bit);
-            (low, high) = (Bound::Excluded(seen.0), seen.1);
+            let (low, high) = common_prefix(me, bit);
+            seen = (Bound::Excluded(low), high);
         }
     }
 
@@ -142,8 +155,8 @@ fn flipped(id: &PeerId, bit: u32) -> PeerId {
 /// The number of bits that `me` shares with that one of two neighbours with which it shares more.
 fn longest_common_prefix(
     me: &PeerId,
-    one: Option<(&PeerId, &u32)>,
-    two: Option<(&PeerId, &u32)>,
+    one: Option<&(&PeerId, &u32)>,
+    two: Option<&(&PeerId, &u32)>,
 ) -> Option<u32> {
     [one, two].into_iter().flatten().map(|(id, _)| first_difference(id, me)).max()
 }
