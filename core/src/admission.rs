@@ -288,6 +288,7 @@ impl Switchboard {
             spelling,
             watch: Watch::Quiet,
             is_asked: false,
+            part: 0,
             dialect,
             inbox,
         });

@@ -16,8 +16,8 @@ pub enum Fault {
     GoodbyeForgetsIndex,
     /// The next introduction again is never armed.
     ReintroductionNotRearmed,
-    /// A peer is told once of those whom it knows, and never again.
-    RemindersForgotten,
+    /// Of those whom it knows a peer is always told of the same part again.
+    RemindersStuck,
     /// Nobody looks again whether a pinged peer has answered.
     LivenessNotRearmed,
     /// Two mails change places.
@@ -126,7 +126,7 @@ mod planted {
             Fault::OtherNetworkReached,
             Fault::GoodbyeForgetsIndex,
             Fault::ReintroductionNotRearmed,
-            Fault::RemindersForgotten,
+            Fault::RemindersStuck,
             Fault::LivenessNotRearmed,
             Fault::MailsSwapped,
             Fault::NoFarBucket,

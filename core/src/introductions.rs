@@ -1,7 +1,7 @@
 //! Who is introduced to whom.
 //!
-//! Whom a peer should know is decided in [`crate::choice`]; here both sides are told, on an announce, when a
-//! peer has lost too many acquaintances, and now and then.
+//! Whom a peer should know is decided in [`crate::choice`]; here both sides are told, on an announce and when a
+//! peer has lost too many acquaintances, and each of them again now and then.
 
 use crate::choice::Choice;
 use crate::fault::{self, Fault};
@@ -10,17 +10,22 @@ use crate::timers::{Due, around};
 use crate::wire::Message;
 use crate::{Event, Limit, Occasion, Switchboard, Time};
 
+/// Within an interval a peer is told of its choice again in so many parts: pages that are told of everybody at the same moment have
+/// nobody to dial when a link ends later on (measured, see docs/MESH.md).
+const PARTS: u8 = 2;
+
 impl Switchboard {
     /// Introduces an announced peer to its current choice. Those whom it knows are told of it again on an announce, for its
     /// `data` may be new, and not otherwise. Returns how large the choice was.
     pub(crate) fn introduce(&mut self, slot: u32, occasion: Occasion) -> usize {
         self.choose(slot);
         let mut chosen = core::mem::take(&mut self.chosen);
+        let part = u32::from(self.peers[slot].part);
         for &other in &chosen {
             let known = self.peers[slot].announcement().is_some_and(|announcement| announcement.knows(other));
             match (occasion, known) {
-                (Occasion::Again, true) => self.remind(slot, other),
-                (Occasion::Healing, true) => {}
+                (Occasion::Again, true) if other % u32::from(PARTS) == part => self.remind(slot, other),
+                (Occasion::Again | Occasion::Healing, true) => {}
                 (Occasion::Announce | Occasion::Free, _) | (_, false) => {
                     self.introduce_pair(slot, other, occasion);
                 }
@@ -40,24 +45,27 @@ impl Switchboard {
         }
     }
 
-    /// A deadline armed by [`Switchboard::arm_reintroduction`] has fired: the peer is told of its choice again, since clients
-    /// forget peers that they did not dial within five minutes (observed). Those whom it knows are told of theirs at a time of
-    /// their own: so an idle crowd is written to once each and not seventeen times.
+    /// A deadline armed by [`Switchboard::arm_reintroduction`] has fired: the peer is told of a part of its choice again, since
+    /// clients forget peers that they did not dial within five minutes (observed). Those whom it knows are told of theirs at a
+    /// time of their own: so an idle crowd is written to once each and not seventeen times.
     pub(crate) fn reintroduce(&mut self, slot: u32) {
         if self.outbox.is_crowded() {
             return self.reintroduce_soon(slot);
         }
         self.introduce(slot, Occasion::Again);
+        if !fault::is(Fault::RemindersStuck) {
+            self.peers[slot].part = (self.peers[slot].part + 1) % PARTS;
+        }
         if !fault::is(Fault::ReintroductionNotRearmed) {
             self.arm_reintroduction(slot);
         }
     }
 
-    /// Arms the next re-introduction of an announced peer.
+    /// Arms the next part of the re-introduction of an announced peer.
     pub(crate) fn arm_reintroduction(&mut self, slot: u32) {
         let interval = self.limits.reintroduce_interval_ms;
         if interval > 0 {
-            self.reintroduce_at(slot, around(self.now, interval, self.peers[slot].conn));
+            self.reintroduce_at(slot, around(self.now, interval / u64::from(PARTS), self.peers[slot].conn));
         }
     }
 
@@ -96,9 +104,6 @@ impl Switchboard {
     }
 
     fn remind(&mut self, slot: u32, other: u32) {
-        if fault::is(Fault::RemindersForgotten) {
-            return;
-        }
         let (peer, of) = (*self.peers[slot].spelling.id(), *self.peers[other].spelling.id());
         self.outbox.observe(Event::Reminded { peer, of });
         self.tell_of(slot, other);

@@ -29,6 +29,8 @@ pub(crate) struct Peer {
     pub(crate) watch: Watch,
     /// It was pinged and has not answered: its pong costs it nothing.
     pub(crate) is_asked: bool,
+    /// Which part of its choice it is told of next.
+    pub(crate) part: u8,
     pub(crate) dialect: Dialect,
     /// What is sent to a peer without a connection; its `conn` is then a virtual one.
     pub(crate) inbox: Option<Box<Inbox>>,
@@ -272,6 +274,7 @@ mod tests {
             spelling: Spelling::parse(core::str::from_utf8(&digits).unwrap()).unwrap(),
             watch: Watch::Quiet,
             is_asked: false,
+            part: 0,
             dialect: Dialect::A,
             inbox: None,
         }

@@ -218,7 +218,12 @@ struct Peer {
     id: PeerId,
     acquaintances: Vec<Number>,
     k: usize,
+    /// Which part of its choice it is told of next.
+    part: Number,
 }
+
+/// In so many parts a choice is told again, as the core does it.
+const PARTS: Number = 2;
 
 impl<C: Choose> Few<C> {
     pub(super) fn new(choose: C) -> Few<C> {
@@ -234,13 +239,17 @@ impl<C: Choose> Few<C> {
         }
     }
 
-    /// Introduces a peer to its choice. Of those who know each other, both are told on an announce, the peer alone again,
-    /// and nobody in healing.
+    /// Introduces a peer to its choice. Of those who know each other, both are told on an announce, nobody in healing, and
+    /// again the peer alone: of half of its choice at a time.
     fn introduce(&mut self, peer: Number, occasion: Occasion) -> u64 {
         let Some(Some(me)) = self.peers.get(peer as usize) else { return 0 };
         let mut chosen = std::mem::take(&mut self.chosen);
         chosen.clear();
         self.choose.choose((peer, &me.id), me.k, &mut chosen);
+        if occasion == Occasion::Again {
+            let part = me.part;
+            chosen.retain(|other| other % PARTS == part);
+        }
         let mut frames = 0;
         for &other in &chosen {
             let told = match (self.meet(peer, other), occasion) {
@@ -283,7 +292,7 @@ impl<C: Choose> Few<C> {
     fn arm(&mut self, now: Time, peer: Number) {
         // Spread by up to a fifth either way, as the core does it.
         let per_mille = 800 + u64::from(peer.wrapping_mul(0x9E37_79B9)) % 401;
-        let due = now + self.limits.reintroduce_interval_ms * per_mille / 1_000;
+        let due = now + self.limits.reintroduce_interval_ms / u64::from(PARTS) * per_mille / 1_000;
         self.again.push(Reverse((due, peer)));
     }
 }
@@ -292,7 +301,7 @@ impl<C: Choose> Introducer for Few<C> {
     fn join(&mut self, now: Time, peer: Number, id: &PeerId, capacity: u8) {
         let k = usize::from(capacity.max(self.limits.introductions));
         self.peers.resize_with(peer as usize + 1, || None);
-        self.peers[peer as usize] = Some(Box::new(Peer { id: *id, acquaintances: Vec::new(), k }));
+        self.peers[peer as usize] = Some(Box::new(Peer { id: *id, acquaintances: Vec::new(), k, part: 0 }));
         self.choose.add(peer, id);
         self.here.add(peer);
         self.cost.joins += 1;
@@ -337,6 +346,9 @@ impl<C: Choose> Introducer for Few<C> {
             self.cost.inputs += 1;
             if self.here.has(peer) {
                 self.introduce(peer, Occasion::Again);
+                if let Some(peer) = &mut self.peers[peer as usize] {
+                    peer.part = (peer.part + 1) % PARTS;
+                }
                 self.arm(now, peer);
             }
         }

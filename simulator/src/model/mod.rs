@@ -186,7 +186,7 @@ impl Model {
                 self.mailboxes.dropped_out(scene.now, &known.name, peer, &self.limits);
             }
         }
-        let acquaintances = self.rounds.left(peer);
+        let acquaintances = self.rounds.left(scene.now, peer);
         demand!(
             usize::try_from(told) == Ok(acquaintances.len()),
             "{peer} left, {told} were told, {} knew it",

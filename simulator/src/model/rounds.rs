@@ -18,6 +18,8 @@ pub(super) struct Rounds {
     round: Option<Round>,
     /// Peers that have just lost somebody.
     bereaved: BTreeSet<PeerId>,
+    /// When the last one left each network.
+    shrunk: BTreeMap<NetworkId, Time>,
     links: Links,
     /// Who is to be introduced to the next free peer now.
     looking: BTreeSet<PeerId>,
@@ -29,8 +31,8 @@ struct Member {
     /// How many introductions it gets.
     k: usize,
     acquaintances: BTreeSet<PeerId>,
-    /// Its last round: announce or again.
-    since: Time,
+    /// When it was told of each of them.
+    told: BTreeMap<PeerId, Time>,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,8 @@ impl Rounds {
     pub(super) fn new(limits: Limits, every: u64) -> Rounds {
         let (peers, bereaved) = (BTreeMap::new(), BTreeSet::new());
         let (links, looking) = (Links::default(), BTreeSet::new());
-        Rounds { limits, every, rounds: 0, peers, round: None, bereaved, links, looking }
+        let shrunk = BTreeMap::new();
+        Rounds { limits, every, rounds: 0, peers, round: None, bereaved, shrunk, links, looking }
     }
 
     /// A peer announced itself: its round begins. Called before the ledger counts it in.
@@ -59,9 +62,9 @@ impl Rounds {
     ) {
         let k = links.max(self.limits.introductions.into());
         self.links.announced(peer, conn, links);
-        let fresh = || Member { network, k, acquaintances: BTreeSet::new(), since: scene.now };
+        let fresh = || Member { network, k, acquaintances: BTreeSet::new(), told: BTreeMap::new() };
         let member = self.peers.entry(peer).or_insert_with(fresh);
-        (member.network, member.k, member.since) = (network, k, scene.now);
+        (member.network, member.k) = (network, k);
         self.begin(scene, peer, Occasion::Announce);
     }
 
@@ -76,8 +79,10 @@ impl Rounds {
             open = self.next_free(scene, newcomer).into_iter().collect();
         }
         let known = self.peers.get(&newcomer).map(|member| &member.acquaintances);
+        // Again it is told of a part of those whom it knows.
         let must = |other: &PeerId| {
-            occasion != Occasion::Healing || !known.is_some_and(|known| known.contains(other))
+            !matches!(occasion, Occasion::Healing | Occasion::Again)
+                || !known.is_some_and(|known| known.contains(other))
         };
         let open = open.into_iter().map(|other| (other, must(&other))).collect();
         self.round = Some(Round { newcomer, occasion, open: Some(open) });
@@ -127,7 +132,9 @@ impl Rounds {
     ) -> Verdict {
         self.is_told(scene, newcomer, other, occasion)?;
         for (me, other) in [(newcomer, other), (other, newcomer)] {
-            let is_new = self.peers.get_mut(&me).is_some_and(|member| member.acquaintances.insert(other));
+            let Some(member) = self.peers.get_mut(&me) else { continue };
+            member.told.insert(other, scene.now);
+            let is_new = member.acquaintances.insert(other);
             demand!(
                 is_new || occasion != Occasion::Again,
                 "{me} knew {other}, to whom it was introduced again"
@@ -139,8 +146,11 @@ impl Rounds {
     /// A peer was told again of one whom it knows.
     pub(super) fn reminded(&mut self, scene: Scene<'_>, peer: PeerId, of: PeerId) -> Verdict {
         self.is_told(scene, peer, of, Occasion::Again)?;
-        let known = self.peers.get(&peer).is_some_and(|member| member.acquaintances.contains(&of));
-        demand!(known, "{peer} was reminded of {of}, whom it does not know");
+        let known = self.peers.get_mut(&peer).filter(|member| member.acquaintances.contains(&of));
+        let Some(member) = known else {
+            return Err(format!("{peer} was reminded of {of}, whom it does not know"));
+        };
+        member.told.insert(of, scene.now);
         Ok(())
     }
 
@@ -156,24 +166,14 @@ impl Rounds {
             let looked = occasion != Occasion::Free || self.looking.remove(&newcomer);
             demand!(looked, "{newcomer} was introduced for being free, for which there is no reason");
             self.begin(scene, newcomer, occasion);
-            if occasion == Occasion::Again {
-                self.again(scene, newcomer)?;
-            }
+            let again = occasion != Occasion::Again || self.limits.reintroduce_interval_ms > 0;
+            demand!(again, "{newcomer} was introduced again, which is switched off");
         }
         let Some(open) = self.round.as_mut().and_then(|round| round.open.as_mut()) else { return Ok(()) };
         demand!(
             open.remove(&other).is_some(),
             "{newcomer} was introduced to {other} ({occasion:?}), who is not its choice, or is so twice"
         );
-        Ok(())
-    }
-
-    /// An introduction for the sake of the interval must not come too early.
-    fn again(&mut self, scene: Scene<'_>, newcomer: PeerId) -> Verdict {
-        let interval = self.limits.reintroduce_interval_ms;
-        let Some(member) = self.peers.get_mut(&newcomer) else { return Ok(()) };
-        demand!(interval > 0, "{newcomer} was introduced again, which is switched off");
-        member.since = scene.now;
         Ok(())
     }
 
@@ -196,11 +196,15 @@ impl Rounds {
     }
 
     /// A peer left its network; returns those who knew it.
-    pub(super) fn left(&mut self, peer: PeerId) -> BTreeSet<PeerId> {
-        let known = self.peers.remove(&peer).map(|member| member.acquaintances).unwrap_or_default();
+    pub(super) fn left(&mut self, now: Time, peer: PeerId) -> BTreeSet<PeerId> {
+        let Some(Member { acquaintances: known, network, .. }) = self.peers.remove(&peer) else {
+            return BTreeSet::new();
+        };
+        self.shrunk.insert(network, now);
         for other in &known {
             if let Some(member) = self.peers.get_mut(other) {
                 member.acquaintances.remove(&peer);
+                member.told.remove(&peer);
             }
         }
         self.looking.remove(&peer);
@@ -234,31 +238,42 @@ impl Rounds {
         Ok(())
     }
 
-    /// Clients forget after 5 minutes whom they never dialled: rounds must come more often.
-    pub(super) fn in_time(&mut self, scene: Scene<'_>) -> Verdict {
+    /// Clients forget after 5 minutes whom they never dialled: where everybody is its choice, a peer must be told of each of
+    /// them more often.
+    pub(super) fn in_time(&self, scene: Scene<'_>) -> Verdict {
         let interval = self.limits.reintroduce_interval_ms;
-        for (peer, member) in &mut self.peers {
+        for (peer, member) in &self.peers {
             let network = scene.ledger.networks.get(&member.network);
-            if network.is_none_or(|network| network.members.len() < 2) {
-                // There is nobody to be introduced to.
-                member.since = scene.now;
+            // Whom else it is told of, its choice says.
+            if network.is_none_or(|network| network.members.len() > member.k + 1) {
+                continue;
             }
-            let waited = scene.now.since(member.since);
-            let late = interval > 0 && waited > interval + interval / 4;
-            demand!(!late, "{peer} was introduced {waited} ms ago for the last time");
+            let since = self.shrunk.get(&member.network).copied().unwrap_or_default().max(scene.ledger.late);
+            for (other, told) in &member.told {
+                let waited = scene.now.since(since.max(*told));
+                let late = interval > 0 && waited > interval + interval / 4;
+                demand!(!late, "{peer} was told of {other} {waited} ms ago for the last time");
+            }
         }
         Ok(())
     }
 
-    /// Once calm, everybody knows at least its choice, and each network is one piece wherever its choices make it so.
+    /// Once calm, everybody knows at least its choice and was told of it within the interval, and each network is one piece wherever its choices make it so.
     pub(super) fn calm(&mut self, scene: Scene<'_>) -> Verdict {
-        if self.limits.reintroduce_interval_ms == 0 {
+        let interval = self.limits.reintroduce_interval_ms;
+        if interval == 0 {
             return Ok(());
         }
         let every = usize::try_from(self.every).unwrap_or(usize::MAX);
         for (peer, member) in self.peers.iter().step_by(every) {
-            let missing = self.chosen(scene, *peer).difference(&member.acquaintances).next().copied();
-            demand!(missing.is_none(), "{peer} does not know {missing:?}, who is its choice");
+            for other in self.chosen(scene, *peer) {
+                let Some(told) = member.told.get(&other) else {
+                    return Err(format!("{peer} does not know {other}, who is its choice"));
+                };
+                let waited = scene.now.since((*told).max(scene.ledger.late));
+                let late = waited > interval + interval / 4;
+                demand!(!late, "{peer} was told {waited} ms ago of {other}, who is its choice");
+            }
         }
         for network in scene.ledger.networks.values() {
             let small = network.members.len() <= 1_000;
