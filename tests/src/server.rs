@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -223,8 +223,7 @@ impl Server {
     ///
     /// When it is not there any more.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
-        nix::sys::signal::kill(Pid::from_raw(pid), signal).expect("the server is still there");
+        nix::sys::signal::kill(pid_of(&self.child), signal).expect("the server is still there");
     }
 
     /// Waits for its end.
@@ -273,22 +272,25 @@ impl Drop for Server {
 /// When it is still running after [`PATIENCE`].
 #[must_use]
 pub fn refused_start(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
-    let mut child = command(settings)
+    let child = command(settings)
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary runs");
-    let start = Instant::now();
-    while child.try_wait().expect("a child of ours").is_none() {
-        if start.elapsed() > PATIENCE {
-            let _ = child.kill();
-            panic!("{arguments:?} with {settings:?} was not refused: it runs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let output = child.wait_with_output().expect("it has ended");
+    let pid = pid_of(&child);
+    let (tell, ended) = mpsc::channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let Ok(output) = ended.recv_timeout(PATIENCE) else {
+        let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+        panic!("{arguments:?} with {settings:?} was not refused: it runs");
+    };
+    let output = output.expect("what it wrote");
     (output.status.code(), http::lossy(&output.stdout), http::lossy(&output.stderr))
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a process id"))
 }
 
 /// The binary with these variables and no others.

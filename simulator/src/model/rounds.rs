@@ -166,8 +166,8 @@ impl Rounds {
             let looked = occasion != Occasion::Free || self.looking.remove(&newcomer);
             demand!(looked, "{newcomer} was introduced for being free, for which there is no reason");
             self.begin(scene, newcomer, occasion);
-            let again = occasion != Occasion::Again || self.limits.reintroduce_interval_ms > 0;
-            demand!(again, "{newcomer} was introduced again, which is switched off");
+            let is_allowed = occasion != Occasion::Again || self.limits.reintroduce_interval_ms > 0;
+            demand!(is_allowed, "{newcomer} was introduced again, which is switched off");
         }
         let Some(open) = self.round.as_mut().and_then(|round| round.open.as_mut()) else { return Ok(()) };
         demand!(
