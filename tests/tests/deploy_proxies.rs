@@ -14,19 +14,26 @@ use peerpigeon_tests::tools::{repository, tool};
 use peerpigeon_tests::{PATIENCE, Peer, Received, Server, http, id, wait_until, websocket};
 
 /// What the proxies cut silent connections after here, in place of the 60 s that they do by default.
-const SILENCE: Duration = Duration::from_millis(1_500);
+const SILENCE: Duration = Duration::from_secs(3);
 
-/// So many pings, 320 ms apart at the least, take longer than three times [`SILENCE`].
-const PINGS: u64 = 16;
+/// What they do by default.
+const USUAL_SILENCE: Duration = Duration::from_secs(60);
+
+/// So many pings, 640 ms apart at the least, take longer than twice [`SILENCE`].
+const PINGS: u64 = 10;
 
 /// The server as it is behind a proxy on the same machine, with pings that come as much too often as the proxies here
 /// are impatient.
 fn server() -> Server {
     // The next ping waits for the answer to the last one.
-    Server::with(&[BEHIND, ("PING_INTERVAL", "400"), ("PONG_TIMEOUT", "400")])
+    Server::with(&[BEHIND, ("PING_INTERVAL", "800"), ("PONG_TIMEOUT", "800")])
 }
 
 const BEHIND: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
+
+/// Writes into a folder what the proxy at an address needs in front of a server, and gives the command. It cuts connections
+/// after so much silence.
+type Configure = fn(Duration, &Path, SocketAddr, SocketAddr) -> Command;
 
 /// A proxy that runs until this is dropped.
 struct Proxy {
@@ -36,18 +43,13 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// `configure` writes into a folder of its own what the proxy at an address needs in front of a server, and
-    /// gives the command.
-    fn start(
-        name: &str,
-        server: SocketAddr,
-        configure: impl Fn(&Path, SocketAddr, SocketAddr) -> Command,
-    ) -> Proxy {
+    /// In front of `server`; cuts connections that are silent for `silence`.
+    fn start(name: &str, server: SocketAddr, silence: Duration, configure: Configure) -> Proxy {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let process = std::process::id();
         let folder = std::env::temp_dir().join(format!("peerpigeon-{name}-{process}-{}", address.port()));
         fs::create_dir_all(&folder).unwrap();
-        let mut command = configure(&folder, address, server);
+        let mut command = configure(silence, &folder, address, server);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let proxy = Proxy { child, folder, address };
         wait_until(name, || TcpStream::connect(address).is_ok());
@@ -74,7 +76,7 @@ fn adapted(path: &str, changes: &[(&str, &str)]) -> String {
 }
 
 /// The shipped file sets no time-out for silence, so what nginx has by default counts: here, a shorter one.
-fn nginx(folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
+fn nginx(silence: Duration, folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
     let shown = folder.display();
     let upstream = format!("{shown}/upstream.conf");
     fs::write(&upstream, format!("server {server};\n")).unwrap();
@@ -87,7 +89,7 @@ fn nginx(folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
             ("/etc/nginx/peerpigeon-upstream.conf", &upstream),
         ],
     );
-    let millis = SILENCE.as_millis();
+    let millis = silence.as_millis();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {shown}/{kind};\n"))
         .concat();
@@ -102,7 +104,7 @@ fn nginx(folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
     command
 }
 
-fn haproxy(folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
+fn haproxy(silence: Duration, folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
     let file = folder.join("haproxy.cfg");
     let text = adapted(
         "haproxy/haproxy.cfg",
@@ -111,7 +113,7 @@ fn haproxy(folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
             ("    bind [::]:80 v6only\n", ""),
             // More than a process may have here, perhaps.
             ("maxconn 20000", "maxconn 200"),
-            (" 60s\n", &format!(" {}ms\n", SILENCE.as_millis())),
+            (" 60s\n", &format!(" {}ms\n", silence.as_millis())),
             ("127.0.0.1:3000", &server.to_string()),
         ],
     );
@@ -121,7 +123,8 @@ fn haproxy(folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
     command
 }
 
-fn caddy(folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
+/// It bears any silence.
+fn caddy(_silence: Duration, folder: &Path, address: SocketAddr, server: SocketAddr) -> Command {
     let file = folder.join("Caddyfile");
     let text = adapted(
         "caddy/Caddyfile",
@@ -153,7 +156,7 @@ fn silent_peers_stay(proxy: &Proxy, server: &Server) {
     first.signal("offer", &b, "net", &large);
     while second.json()["type"] != "offer" {}
     let before = [first.pings(), second.pings()];
-    wait_until("pings for three times the silence that the proxy bears", || {
+    wait_until("pings for twice the silence that the proxy bears", || {
         for peer in [&mut first, &mut second] {
             let end = peer.receive_within(Duration::from_millis(100)).filter(is_end);
             assert_eq!(end, None, "after {} pings", peer.pings());
@@ -183,22 +186,17 @@ fn first_frame(proxy: &Proxy, source: [u8; 4], id: &str) -> (TcpStream, String) 
     let (mut text, mut room) = (String::new(), [0; 4096]);
     while !text.contains("connected") && !text.contains("Too many connections from this address") {
         let count = stream.read(&mut room).unwrap();
-        if count == 0 {
-            // Who is not admitted waits a while, in case there is room again: longer than a proxy bears here.
-            break;
-        }
+        assert!(count > 0, "the connection ended after {text:?}");
         text.push_str(&http::lossy(&room[..count]));
     }
     (stream, text)
 }
 
 /// Two connections from one address are allowed; whoever they say that they are.
-fn everybody_counts_as_who_they_are(
-    name: &str,
-    configure: impl Fn(&Path, SocketAddr, SocketAddr) -> Command,
-) {
+fn everybody_counts_as_who_they_are(name: &str, configure: Configure) {
     let server = Server::with(&[BEHIND, ("LIMIT_EXEMPT", "none"), ("MAX_CONNECTIONS_PER_IP", "2")]);
-    let proxy = &Proxy::start(name, server.address(), configure);
+    // Who is not admitted waits a while, in case there is room again; meanwhile nobody may be cut.
+    let proxy = &Proxy::start(name, server.address(), USUAL_SILENCE, configure);
     wait_until("a page by the proxy", || http::get(proxy.address, "/health").status == 200);
     let is_admitted = |(_, text): &(TcpStream, String)| text.contains("\"connected\"");
     let open: Vec<_> = (0..3).map(|n| first_frame(proxy, [127, 0, 0, 2], &id::number(n))).collect();
@@ -210,7 +208,7 @@ fn everybody_counts_as_who_they_are(
 #[test]
 fn nginx_keeps_silent_peers_because_they_are_pinged() {
     let server = server();
-    let proxy = Proxy::start("nginx", server.address(), nginx);
+    let proxy = Proxy::start("nginx", server.address(), SILENCE, nginx);
     silent_peers_stay(&proxy, &server);
     everybody_counts_as_who_they_are("nginx", nginx);
 }
@@ -218,7 +216,7 @@ fn nginx_keeps_silent_peers_because_they_are_pinged() {
 #[test]
 fn without_pings_nginx_would_cut_silent_peers() {
     let server = Server::with(&[BEHIND, ("PING_INTERVAL", "0")]);
-    let proxy = Proxy::start("nginx", server.address(), nginx);
+    let proxy = Proxy::start("nginx", server.address(), SILENCE, nginx);
     let mut peer = connect(&proxy, &id::of('a'));
     assert_eq!(peer.receive(), Received::Lost);
 }
@@ -226,7 +224,7 @@ fn without_pings_nginx_would_cut_silent_peers() {
 #[test]
 fn haproxy_keeps_silent_peers_because_they_are_pinged() {
     let server = server();
-    let proxy = Proxy::start("haproxy", server.address(), haproxy);
+    let proxy = Proxy::start("haproxy", server.address(), SILENCE, haproxy);
     wait_until("the check of health", || http::get(proxy.address, "/health").status == 200);
     silent_peers_stay(&proxy, &server);
     everybody_counts_as_who_they_are("haproxy", haproxy);
@@ -235,7 +233,7 @@ fn haproxy_keeps_silent_peers_because_they_are_pinged() {
 #[test]
 fn without_pings_haproxy_would_cut_silent_peers() {
     let server = Server::with(&[BEHIND, ("PING_INTERVAL", "0")]);
-    let proxy = Proxy::start("haproxy", server.address(), haproxy);
+    let proxy = Proxy::start("haproxy", server.address(), SILENCE, haproxy);
     wait_until("the check of health", || http::get(proxy.address, "/health").status == 200);
     let mut peer = connect(&proxy, &id::of('a'));
     assert_eq!(peer.receive(), Received::Lost);
@@ -244,7 +242,7 @@ fn without_pings_haproxy_would_cut_silent_peers() {
 #[test]
 fn caddy_keeps_silent_peers() {
     let server = server();
-    let proxy = Proxy::start("caddy", server.address(), caddy);
+    let proxy = Proxy::start("caddy", server.address(), SILENCE, caddy);
     silent_peers_stay(&proxy, &server);
     everybody_counts_as_who_they_are("caddy", caddy);
 }
@@ -253,7 +251,7 @@ fn caddy_keeps_silent_peers() {
 fn caddy_waits_for_a_server_that_is_restarted() {
     let first = server();
     let (address, port) = (first.address(), first.address().port().to_string());
-    let proxy = Proxy::start("caddy", address, caddy);
+    let proxy = Proxy::start("caddy", address, SILENCE, caddy);
     drop(connect(&proxy, &id::of('a')));
     first.stop();
     let early = std::thread::spawn({
