@@ -8,19 +8,23 @@ use std::net::{SocketAddr, TcpStream};
 
 const ID_A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const ID_B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+const ID_C: &str = "cccccccccccccccccccccccccccccccccccccccc";
 
 #[test]
 fn relaying_allocates_nothing() {
     let mut bench = Bench::new();
-    let (mut a, mut b) = (bench.open(ID_A), bench.open(ID_B));
-    let to_b = signal(ID_B, 250);
-    bench.relay(&mut a, &to_b, &mut b);
-    for (name, burst) in [("one message at a time", 1), ("sixteen at once", 16)] {
-        let bytes = to_b.repeat(burst);
-        bench.relay(&mut a, &bytes, &mut b);
+    let (a, c, mut b) = (bench.open(ID_A), bench.open(ID_C), bench.open(ID_B));
+    let mut senders = [a, c];
+    for (name, data_bytes, burst) in [
+        ("one message at a time", 250, 1),
+        ("sixteen at once", 250, 16),
+        ("sixteen large ones at once, from two peers", 2_500, 16),
+    ] {
+        let bytes = signal(ID_B, data_bytes).repeat(burst);
+        bench.relay(&mut senders, &bytes, &mut b);
         let counted = allocation_counter::measure(|| {
             for _ in 0..100 {
-                bench.relay(&mut a, &bytes, &mut b);
+                bench.relay(&mut senders, &bytes, &mut b);
             }
         });
         assert_eq!(counted.count_total, 0, "{name}");
@@ -30,14 +34,15 @@ fn relaying_allocates_nothing() {
 #[test]
 fn relaying_what_comes_in_pieces_allocates_nothing() {
     let mut bench = Bench::new();
-    let (mut a, mut b) = (bench.open(ID_A), bench.open(ID_B));
+    let (a, mut b) = (bench.open(ID_A), bench.open(ID_B));
+    let mut senders = [a];
     let message = signal(ID_B, 2_500);
     for measured in [false, true] {
         let counted = allocation_counter::measure(|| {
             for cut in (1..100).chain([1_000, 2_000]) {
-                a.write_all(&message[..cut]).unwrap();
+                senders[0].write_all(&message[..cut]).unwrap();
                 bench.server.turn().unwrap();
-                bench.relay(&mut a, &message[cut..], &mut b);
+                bench.relay(&mut senders, &message[cut..], &mut b);
             }
         });
         assert!(!measured || counted.count_total == 0, "{} allocations", counted.count_total);
@@ -84,13 +89,15 @@ impl Bench {
         client
     }
 
-    /// Sends what one client has to say, and turns until as many bytes have been written as went in. Every
+    /// Sends what each of some clients has to say, and turns until as many bytes have been written as went in. Every
     /// message is longer when it comes out, so all of them are under way then.
-    fn relay(&mut self, from: &mut TcpStream, bytes: &[u8], to: &mut TcpStream) {
+    fn relay(&mut self, from: &mut [TcpStream], bytes: &[u8], to: &mut TcpStream) {
         let relayed = |bench: &Bench| bench.server.tally().relayed_bytes_total();
         let before = relayed(self);
-        from.write_all(bytes).unwrap();
-        while relayed(self) < before + bytes.len() as u64 {
+        for client in &mut *from {
+            client.write_all(bytes).unwrap();
+        }
+        while relayed(self) < before + (from.len() * bytes.len()) as u64 {
             self.server.turn().unwrap();
         }
         let expected = usize::try_from(relayed(self) - before).unwrap();

@@ -85,8 +85,10 @@ impl Pool {
     }
 }
 
-/// A larger one is freed at once.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
+/// A larger one is freed at once. Large enough for what gathers for one receiver within a turn, with the half that a buffer
+/// may have grown beyond it: an allocator that gives such a buffer back to the system costs a page fault for every 4 KiB of
+/// the next one.
+const MAX_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Bytes kept at most.
 pub(crate) const MAX_POOL_BYTES: usize = 256 * 1024;
