@@ -98,7 +98,7 @@ impl Spelling {
     pub fn digits(&self) -> [u8; Self::DIGITS] {
         let mut digits = [0; Self::DIGITS];
         for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.id.0) {
-            *pair = [byte >> 4, byte & 15].map(|value| value + if value < 10 { b'0' } else { b'a' - 10 });
+            *pair = PAIRS[usize::from(byte)];
         }
         if self.upper != [0; 5] {
             for (i, digit) in digits.iter_mut().enumerate() {
@@ -109,6 +109,18 @@ impl Spelling {
         digits
     }
 }
+
+/// The two digits of each byte.
+static PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 impl fmt::Display for Spelling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

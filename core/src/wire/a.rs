@@ -124,14 +124,32 @@ fn departure(out: &mut String, peer: Spelling, reason: &str, timestamp: u64) {
 /// The members that every message ends with; `from` is the server where it is `None`.
 fn finish(out: &mut String, from: Option<Spelling>, to: &Recipient<'_>, timestamp: u64) {
     match from {
-        Some(from) => id_member(out, ",\"fromPeerId\":\"", from),
-        None => out.push_str(FROM_SYSTEM),
+        // Hex digits are UTF-8.
+        Some(from) => out.push_str(str::from_utf8(&from_to(from, to.spelling)).unwrap_or_default()),
+        None => {
+            out.push_str(FROM_SYSTEM);
+            id_member(out, ",\"targetPeerId\":\"", to.spelling);
+        }
     }
-    id_member(out, ",\"targetPeerId\":\"", to.spelling);
     out.push_str(",\"networkName\":");
     out.push_str(to.network);
     timestamp_and_end(out, timestamp);
 }
+
+/// Both ids of a message from peer to peer. In one piece, since every relayed message has them.
+fn from_to(from: Spelling, to: Spelling) -> [u8; FROM_TO.len()] {
+    let mut members = *FROM_TO;
+    members[FROM_AT..FROM_AT + Spelling::DIGITS].copy_from_slice(&from.digits());
+    members[TO_AT..TO_AT + Spelling::DIGITS].copy_from_slice(&to.digits());
+    members
+}
+
+const FROM_TO: &[u8; 114] = b",\"fromPeerId\":\"0000000000000000000000000000000000000000\",\
+    \"targetPeerId\":\"0000000000000000000000000000000000000000\"";
+
+const FROM_AT: usize = 15;
+
+const TO_AT: usize = FROM_TO.len() - 1 - Spelling::DIGITS;
 
 #[cfg(test)]
 mod tests {

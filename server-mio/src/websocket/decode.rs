@@ -51,7 +51,7 @@ impl Decoder {
         };
         Ok(Some(match kind {
             Kind::Message | Kind::Continuation => {
-                Found::Text(str::from_utf8(payload).map_err(|_| Violation::NotUtf8)?)
+                Found::Text(simdutf8::basic::from_utf8(payload).map_err(|_| Violation::NotUtf8)?)
             }
             Kind::Ping => Found::Ping(payload),
             Kind::Pong => Found::Pong,
