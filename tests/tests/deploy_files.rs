@@ -211,9 +211,8 @@ fn docker() {
     assert!(repository().join(script).exists(), "{script}");
     // What the build needs is let through.
     let ignore = text("docker/Dockerfile.dockerignore");
-    for needed in
-        ["Cargo.toml", "Cargo.lock", "core", "server-mio", "simulator", "tests", "scripts/build-static"]
-    {
+    let files = ["Cargo.toml", "Cargo.lock", "scripts/build-static", "deploy/static"];
+    for needed in files.into_iter().chain(["core", "server-mio", "simulator", "tests"]) {
         assert!(ignore.lines().any(|line| line == format!("!{needed}")), "{needed}");
     }
     a_build_finds_all_it_needs(&ignore);

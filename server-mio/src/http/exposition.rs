@@ -11,8 +11,7 @@ pub(crate) struct Exposition(String);
 impl Exposition {
     /// A value that can go up and down, without labels.
     pub(crate) fn gauge(&mut self, name: &str, help: &str, value: impl fmt::Display) {
-        self.family(name, "gauge", help);
-        self.line(format_args!("{name} {value}"));
+        self.one(name, "gauge", help, &value);
     }
 
     /// As [`Exposition::gauge`]; left out where nobody can tell.
@@ -35,8 +34,7 @@ impl Exposition {
 
     /// A value that only goes up, without labels.
     pub(crate) fn counter(&mut self, name: &str, help: &str, value: impl fmt::Display) {
-        self.family(name, "counter", help);
-        self.line(format_args!("{name} {value}"));
+        self.one(name, "counter", help, &value);
     }
 
     /// Several such values, apart by their labels.
@@ -66,6 +64,14 @@ impl Exposition {
         self.0
     }
 
+    // What follows is called for every metric, and would be copied to each of them for a speed that does not matter.
+    #[inline(never)]
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: &dyn fmt::Display) {
+        self.family(name, kind, help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    #[inline(never)]
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         debug_assert!(!help.contains(['\\', '\n']), "these would have to be escaped");
         self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
@@ -73,10 +79,16 @@ impl Exposition {
 
     fn values<L: fmt::Display>(&mut self, name: &str, values: impl IntoIterator<Item = (L, u64)>) {
         for (labels, value) in values {
-            self.line(format_args!("{name}{{{labels}}} {value}"));
+            self.value(name, &labels, value);
         }
     }
 
+    #[inline(never)]
+    fn value(&mut self, name: &str, labels: &dyn fmt::Display, value: u64) {
+        self.line(format_args!("{name}{{{labels}}} {value}"));
+    }
+
+    #[inline(never)]
     fn line(&mut self, line: fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{line}");

@@ -208,17 +208,24 @@ pub enum LogFormat {
 
 /// Reads the value that is given for `row`, or else `fallback`.
 pub(super) fn read<V: Value>(given: &Given, row: &Row, fallback: &str) -> Result<V, SettingsError> {
-    let shown = given.text(row.name).map_or(fallback.into(), |text| text.to_string_lossy());
-    let text = match given.text(row.name) {
+    match V::UNSET {
+        Some(unset) if given.text(row.name).is_none() => Ok(unset),
+        _ => text(given, row, fallback)
+            .and_then(|text| V::read(text, row.kind))
+            .map_err(|refusal| bad_value(given, row, fallback, refusal)),
+    }
+}
+
+fn text<'a>(given: &'a Given, row: &Row, fallback: &'a str) -> Result<&'a str, Refusal> {
+    match given.text(row.name) {
         Some(text) => text.to_str().ok_or_else(|| Refusal::Because("it is not UTF-8".to_owned())),
         None => Ok(fallback),
-    };
-    if given.text(row.name).is_none()
-        && let Some(unset) = V::UNSET
-    {
-        return Ok(unset);
     }
-    text.and_then(|text| V::read(text, row.kind)).map_err(|refusal| SettingsError::BadValue {
+}
+
+fn bad_value(given: &Given, row: &Row, fallback: &str, refusal: Refusal) -> SettingsError {
+    let shown = given.text(row.name).map_or(fallback.into(), |text| text.to_string_lossy());
+    SettingsError::BadValue {
         name: given.spelled(row.name),
         value: (!row.kind.is_secret()).then(|| shown.into_owned()),
         detail: match refusal {
@@ -226,7 +233,7 @@ pub(super) fn read<V: Value>(given: &Given, row: &Row, fallback: &str) -> Result
             Refusal::Because(detail) => Some(detail),
         },
         allowed: row.kind.to_string(),
-    })
+    }
 }
 
 /// Why a text is no value.

@@ -27,17 +27,17 @@ pub(crate) fn values(vitals: &Vitals<'_>) -> Value {
         "acquaintances": census.acquaintances,
         "admittedTotal": tally.admitted,
         "announcedTotal": tally.announced,
-        "introducedTotal": object(tally.introduced()),
+        "introducedTotal": object(&mut tally.introduced()),
         "remindedTotal": tally.reminded,
-        "acceptedTotal": object(tally.accepted()),
-        "relayedTotal": object(tally.relayed()),
+        "acceptedTotal": object(&mut tally.accepted()),
+        "relayedTotal": object(&mut tally.relayed()),
         "relayedBytesTotal": tally.relayed_bytes_total(),
-        "handledTotal": object(tally.handled()),
-        "refusedTotal": object(tally.refused()),
-        "closedTotal": object(tally.closed()),
-        "lostTotal": object(tally.lost()),
+        "handledTotal": object(&mut tally.handled()),
+        "refusedTotal": object(&mut tally.refused()),
+        "closedTotal": object(&mut tally.closed()),
+        "lostTotal": object(&mut tally.lost()),
         "mailedTotal": tally.mailed,
-        "mailEndedTotal": object(tally.mail_ended()),
+        "mailEndedTotal": object(&mut tally.mail_ended()),
         "messageQueueSize": census.mails + census.shelved,
         "waitingRequests": census.polls,
         "sweepsTotal": tally.swept,
@@ -46,7 +46,8 @@ pub(crate) fn values(vitals: &Vitals<'_>) -> Value {
     })
 }
 
-fn object(counts: impl Iterator<Item = (&'static str, u64)>) -> Value {
+/// One function for all of them, hence `dyn`.
+fn object(counts: &mut dyn Iterator<Item = (&'static str, u64)>) -> Value {
     Value::Object(counts.map(|(name, count)| (name.to_owned(), count.into())).collect::<Map<_, _>>())
 }
 
