@@ -124,6 +124,35 @@ fn everybody_announced_is_told_again_of_those_whom_it_knows_before_clients_forge
 }
 
 #[test]
+fn an_idle_peer_is_told_again_whom_it_should_know_in_the_same_write_as_a_ping() {
+    let mut board = Board::unwatched(Limits::default());
+    let digits = ['a', 'b', 'c', 'd', 'e'];
+    for (conn, digit) in (1..).zip(digits) {
+        board.join(conn, &id(digit), "n");
+    }
+    let (mut reminders, start) = (0, board.now);
+    while board.now.since(start) < 3_600_000 {
+        board.events.clear();
+        board.pinged.clear();
+        let (due, _) = board.board.poll_timeout().unwrap();
+        board.pass(due.since(board.now));
+        for event in &board.events {
+            if let Event::Reminded { peer, .. } = event {
+                let conn = (1..).zip(digits).find(|(_, digit)| peer.to_string() == id(*digit)).unwrap().0;
+                assert!(board.pinged.contains(&conn), "{conn} at {:?}", board.now);
+                reminders += 1;
+            }
+        }
+        for conn in std::mem::take(&mut board.pinged) {
+            board.heard(conn);
+        }
+    }
+    // Each of the four others in about every four minutes.
+    let expected = 5 * 4 * 15;
+    assert!((expected * 5 / 6..expected * 5 / 4).contains(&reminders), "{reminders}");
+}
+
+#[test]
 fn a_peer_that_does_not_read_is_closed() {
     let mut board = Board::new(Limits::default());
     board.join(1, &id('a'), "n");
