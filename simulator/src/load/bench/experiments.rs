@@ -13,6 +13,8 @@ pub(super) struct Experiment {
     pub(super) options: Options,
     /// How often at most: some take minutes.
     pub(super) repeat: usize,
+    /// How often in each repetition: what hangs on the worst moment of a measurement needs many.
+    pub(super) rounds: usize,
 }
 
 /// All of them. `sockets` is how many a process can have.
@@ -32,7 +34,9 @@ fn relays(is_quick: bool) -> Vec<Experiment> {
         announce: true,
         ..Options::default()
     };
-    let often = |name, contestants, options| Experiment { name, contestants, options, repeat: usize::MAX };
+    let often =
+        |name, contestants, options| Experiment { name, contestants, options, repeat: usize::MAX, rounds: 1 };
+    let hop = Options { rate: Some(50_000), ..base.clone() };
     vec![
         often("relay-250-w1", every, base.clone()),
         often("relay-250-w16", every, Options { window: 16, ..base.clone() }),
@@ -42,10 +46,11 @@ fn relays(is_quick: bool) -> Vec<Experiment> {
         Experiment {
             name: "relay-250-w1-5000-unannounced",
             contestants: if is_quick { &[] } else { &[Ours, Node, NodeScript] },
-            options: Options { peers: 5_000, announce: false, ..base.clone() },
+            options: Options { peers: 5_000, announce: false, ..base },
             repeat: 1,
+            rounds: 1,
         },
-        often("hop", &[Ours, Limit], Options { rate: Some(50_000), ..base }),
+        Experiment { rounds: if is_quick { 1 } else { 3 }, ..often("hop", &[Ours, Limit], hop) },
     ]
 }
 
@@ -73,7 +78,8 @@ fn connections(is_quick: bool, crowd: usize) -> Vec<Experiment> {
         duration: seconds(if is_quick { 2 } else { 5 }),
         ..base.clone()
     };
-    let one = |name, contestants, options, repeat| Experiment { name, contestants, options, repeat };
+    let one =
+        |name, contestants, options, repeat| Experiment { name, contestants, options, repeat, rounds: 1 };
     let of = |quick: &'static [Contestant], full| if is_quick { quick } else { full };
     vec![
         one("start", &[Ours, Node], Options { mode: Mode::Start, ..base }, usize::MAX),

@@ -32,19 +32,13 @@ pub(super) fn run(options: &BenchOptions) -> io::Result<String> {
     let mut results = Results::default();
     for repetition in 0..repeat {
         for experiment in experiments.iter().filter(|one| repetition < one.repeat) {
-            // Who comes first in one repetition comes last in the next.
-            let mut contestants: Vec<Contestant> =
-                experiment.contestants.iter().copied().filter(|one| one.is_there(options)).collect();
-            if repetition % 2 == 1 {
-                contestants.reverse();
-            }
-            for contestant in contestants {
-                eprintln!("{} of {repeat}: {} {}", repetition + 1, experiment.name, contestant.name());
-                let report = measure(experiment, contestant, options).map_err(|error| {
-                    let text = format!("{} {}: {error}", experiment.name, contestant.name());
-                    io::Error::new(error.kind(), text)
-                })?;
-                results.add(experiment.name, contestant, report);
+            for round in 0..experiment.rounds {
+                eprintln!("{} of {repeat}: {}", repetition + 1, experiment.name);
+                // Who comes first in one round comes last in the next.
+                let is_turned = (repetition + round) % 2 == 1;
+                for contestant in order(experiment, options, is_turned) {
+                    results.add(experiment.name, contestant, measure(experiment, contestant, options)?);
+                }
             }
         }
     }
@@ -55,7 +49,28 @@ pub(super) fn run(options: &BenchOptions) -> io::Result<String> {
     Ok(results.table())
 }
 
+/// Those of its contestants that can be started.
+fn order(experiment: &Experiment, options: &BenchOptions, is_turned: bool) -> Vec<Contestant> {
+    let contestants = experiment.contestants.iter().copied();
+    let mut order: Vec<_> = contestants.filter(|one| one.is_there(options)).collect();
+    if is_turned {
+        order.reverse();
+    }
+    order
+}
+
 fn measure(experiment: &Experiment, contestant: Contestant, options: &BenchOptions) -> io::Result<Report> {
+    measure_once(experiment, contestant, options).map_err(|error| {
+        let text = format!("{} {}: {error}", experiment.name, contestant.name());
+        io::Error::new(error.kind(), text)
+    })
+}
+
+fn measure_once(
+    experiment: &Experiment,
+    contestant: Contestant,
+    options: &BenchOptions,
+) -> io::Result<Report> {
     let running = Running::spawn(contestant, options)?;
     if experiment.options.mode == Mode::Start {
         let mut report = Report::default();
