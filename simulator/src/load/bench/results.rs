@@ -43,6 +43,9 @@ impl Spread {
     }
 }
 
+/// As many as the aims for a crowd are about.
+const WHOLE_CROWD: f64 = 18_000.0;
+
 impl Results {
     pub(super) fn add(&mut self, experiment: &'static str, contestant: Contestant, report: Report) {
         self.reports.entry((experiment, contestant)).or_default().push(report);
@@ -64,11 +67,18 @@ impl Results {
         Spread::of(pairs.map(|(ours, other)| ours / other).collect())
     }
 
+    /// How many peers there were.
+    fn peers(&self, row: &Row) -> f64 {
+        let reports = self.reports.get(&(row.experiment, Contestant::Ours));
+        reports.and_then(|reports| reports.first()?.figure("peers")).unwrap_or_default()
+    }
+
     /// The aim in words, and whether it is reached; `None` where that was not measured.
     fn verdict(&self, row: &Row) -> Option<(String, bool)> {
         let ours = self.spread(row, Contestant::Ours)?.median;
         Some(match row.aim? {
-            Aim::Most(most) => (format!("at most {}", rounded(most)), ours <= most),
+            Aim::MostOfCrowd(_) if self.peers(row) < WHOLE_CROWD => return None,
+            Aim::Most(most) | Aim::MostOfCrowd(most) => (format!("at most {}", rounded(most)), ours <= most),
             Aim::Least(least) => (format!("at least {}", rounded(least)), ours >= least),
             Aim::MostTimes(times, other) => {
                 let ratio = self.ratio(row, other)?;
@@ -136,6 +146,18 @@ mod tests {
         let mut report = Report::default();
         report.put("server_cpu_us_per_message", figure);
         report
+    }
+
+    #[test]
+    fn what_a_peer_of_a_crowd_takes_is_not_judged_among_fewer() {
+        let row = ROWS.iter().find(|row| row.name == "bytes per idle connection").unwrap();
+        for (peers, verdict) in [(4_000.0, None), (18_000.0, Some(false))] {
+            let (mut results, mut report) = (Results::default(), Report::default());
+            report.put("peers", peers);
+            report.put("bytes_per_peer_connected", 301.0);
+            results.add("memory", Contestant::Ours, report);
+            assert_eq!(results.verdict(row).map(|(_, is_reached)| is_reached), verdict);
+        }
     }
 
     #[test]
