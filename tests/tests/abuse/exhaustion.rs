@@ -54,8 +54,8 @@ fn a_server_fits_itself_into_the_descriptors_that_it_may_have() {
     let server = Server::under("ulimit -n 100", &[]);
     assert_eq!(number(&server, "process_max_fds"), 100);
     let connections = number(&server, "peerpigeon_max_connections");
-    assert!(server.log().contains("100 descriptors are allowed"), "{}", server.log());
-    assert!(server.log().contains(&format!("{connections} connections instead of 1000")), "{}", server.log());
+    let warning = server.wait_for_log("100 descriptors are allowed");
+    assert!(warning.contains(&format!("{connections} connections instead of 1000")), "{warning}");
     let seated: Vec<Peer> = (0..connections)
         .map(|n| Peer::connect(&server, &id::number(usize::try_from(n).expect("few"))))
         .collect();
