@@ -64,7 +64,7 @@ impl Switchboard {
     /// Arms the next part of the re-introduction of an announced peer: at the latest a tenth to a fifth later than it should
     /// come. Most are pinged before that, and get it together with the ping.
     pub(crate) fn arm_reintroduction(&mut self, slot: u32) {
-        let part_ms = self.limits.reintroduce_interval_ms / u64::from(PARTS);
+        let part_ms = self.part_ms();
         if self.limits.reintroduce_interval_ms > 0 {
             let due = around(self.now + part_ms / 10 * 9, part_ms / 4, self.peers[slot].conn);
             self.reintroduce_at(slot, due);
@@ -73,12 +73,16 @@ impl Switchboard {
 
     /// An announced peer is being pinged: what it is soon to be told again goes out in the same write.
     pub(crate) fn reintroduce_with_ping(&mut self, slot: u32) {
-        let part_ms = self.limits.reintroduce_interval_ms / u64::from(PARTS);
         let due =
             self.peers[slot].announcement().and_then(|announcement| announcement.reintroduce_due.time());
-        if due.is_some_and(|due| due.since(self.now) <= part_ms / 4) {
+        if due.is_some_and(|due| due.since(self.now) <= self.part_ms() / 4) {
             self.reintroduce(slot);
         }
+    }
+
+    /// How far apart the parts of a re-introduction are.
+    fn part_ms(&self) -> u64 {
+        self.limits.reintroduce_interval_ms / u64::from(PARTS)
     }
 
     /// The same for a moment later, when so much is to be sent that more of it should wait.

@@ -33,10 +33,10 @@ pub(super) fn run(options: &BenchOptions) -> io::Result<String> {
     for repetition in 0..repeat {
         for experiment in experiments.iter().filter(|one| repetition < one.repeat) {
             for round in 0..experiment.rounds {
-                eprintln!("{} of {repeat}: {}", repetition + 1, experiment.name);
                 // Who comes first in one round comes last in the next.
                 let is_turned = (repetition + round) % 2 == 1;
                 for contestant in order(experiment, options, is_turned) {
+                    eprintln!("{} of {repeat}: {} {}", repetition + 1, experiment.name, contestant.name());
                     results.add(experiment.name, contestant, measure(experiment, contestant, options)?);
                 }
             }
