@@ -6,9 +6,14 @@ cd /root
 
 health() {
     exec 3<>/dev/tcp/127.0.0.1/3000
+    ask
+    exec 3<&-
+}
+
+# What is answered by whom descriptor 3 is connected to.
+ask() {
     printf 'GET /health HTTP/1.0\r\n\r\n' >&3
     timeout 10 cat <&3
-    exec 3<&-
 }
 
 # until_true COMMAND…: at most 20 s.
@@ -77,7 +82,7 @@ touch asking
     answered=0 cut=0
     while [[ -e asking ]]; do
         exec 3<>/dev/tcp/127.0.0.1/3000
-        answer=$({ printf 'GET /health HTTP/1.0\r\n\r\n' >&3 && timeout 10 cat <&3; } || true)
+        answer=$(ask || true)
         exec 3<&-
         case $answer in
             *'"status":"healthy"'*) answered=$((answered + 1)) ;;
