@@ -10,7 +10,8 @@ import { until } from './server.mjs';
 
 const BUNDLE = new URL('./node_modules/peerpigeon/dist/peerpigeon-browser.js', import.meta.url);
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const MESH_DEADLINE_MS = 120_000;
+/** Chromium may need several attempts on a busy machine. */
+export const MESH_DEADLINE_MS = 120_000;
 const SETTLED_MS = 500;
 const REOPEN_AFTER_MS = 30_000;
 const PAGE = '<!doctype html><meta charset="utf-8"><title>peer</title><script src="/peerpigeon.js"></script>';
@@ -66,10 +67,11 @@ export class Browser {
     return peer;
   }
 
-  /** Opens any page in a profile of its own; `options` are those of the profile. */
-  async visit(url, options = {}) {
+  /** Opens any page in a profile of its own; `options` are those of the profile. `prepare` runs in it before anything else. */
+  async visit(url, options = {}, prepare = () => {}) {
     const context = await this.#chromium.newContext({ permissions: ['camera', 'microphone'], ...options });
     const page = await context.newPage();
+    await page.addInitScript(prepare);
     await page.goto(url);
     return page;
   }

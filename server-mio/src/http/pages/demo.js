@@ -29,8 +29,11 @@ const peers = new Map();
 /** Chat messages that have been shown and passed on, so that each comes once however many ways there are. */
 const seen = new Set();
 
-const DIAL_MS = 15_000;
-const REDIALS = 5;
+/** How long the first dial may take, the second twice that, and so on: browsers now and then find no way at first. */
+const DIAL_MS = 4_000;
+const DIALS = 6;
+/** Who was dialled waits for as long as the last dial takes. */
+const ANSWER_MS = DIALS * DIAL_MS;
 const SEEN_MESSAGES = 1_000;
 
 function peerOf(id) {
@@ -42,7 +45,6 @@ const linked = () => [...peers.values()].filter((peer) => peer.link?.isOpen);
 
 /** One WebRTC connection with its data channel. */
 class Link {
-  isOpen = false;
   /** It has said who it is. */
   isGreeted = false;
   #pc;
@@ -51,14 +53,18 @@ class Link {
   #early = [];
   #timer;
 
-  constructor(peer) {
+  constructor(peer, patienceMs) {
     this.peer = peer;
     const stun = query.get('stun');
     this.#pc = new RTCPeerConnection({ iceServers: stun ? [{ urls: stun }] : [] });
     this.#pc.onicecandidate = ({ candidate }) => candidate && this.#signal('ice-candidate', candidate.toJSON());
     this.#pc.onconnectionstatechange = () => this.#pc.connectionState === 'failed' && drop(this);
     this.#pc.ondatachannel = ({ channel }) => this.#take(channel);
-    this.#timer = setTimeout(() => drop(this), DIAL_MS);
+    this.#timer = setTimeout(() => drop(this), patienceMs);
+  }
+
+  get isOpen() {
+    return this.#channel?.readyState === 'open';
   }
 
   async dial() {
@@ -85,7 +91,6 @@ class Link {
 
   close() {
     clearTimeout(this.#timer);
-    this.isOpen = false;
     this.#pc.close();
   }
 
@@ -98,7 +103,6 @@ class Link {
     this.#channel = channel;
     channel.onopen = () => {
       clearTimeout(this.#timer);
-      this.isOpen = true;
       this.peer.dials = 0;
       introduce();
     };
@@ -114,9 +118,9 @@ class Link {
 /** Of two peers the one with the larger id dials, as in the PeerPigeon library. */
 function dial(peer) {
   if (peer.link || me.id < peer.id) return;
-  const link = new Link(peer);
-  peer.link = link;
   peer.dials += 1;
+  const link = new Link(peer, peer.dials * DIAL_MS);
+  peer.link = link;
   link.dial().catch(() => drop(link));
   draw();
 }
@@ -128,7 +132,7 @@ function drop(link) {
   peer.link = undefined;
   if (link.isGreeted) news(peer, 'is gone');
   link.close();
-  if (peer.isDiscovered && peer.dials < REDIALS) setTimeout(() => peer.isDiscovered && dial(peer), 1_000 * peer.dials);
+  if (peer.isDiscovered && peer.dials < DIALS) setTimeout(() => peer.isDiscovered && dial(peer), 1_000 * peer.dials);
   if (!peer.isDiscovered) peers.delete(peer.id);
   introduce();
 }
@@ -186,7 +190,7 @@ client.addEventListener('signal', async ({ detail: { type, from, data } }) => {
   try {
     if (type === 'offer') {
       peer.link?.close();
-      peer.link = new Link(peer);
+      peer.link = new Link(peer, ANSWER_MS);
       await peer.link.answer(data);
     } else {
       await peer.link?.hear(type, data);
