@@ -76,7 +76,10 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
         }
     })?;
     overseer.run(&mut server)?;
-    log::info!("stopped");
+    match server.unfinished() {
+        0 => log::info!("stopped"),
+        left => log::warn!("stopped, cut off by SHUTDOWN_TIMEOUT: {left}"),
+    }
     Ok(())
 }
 

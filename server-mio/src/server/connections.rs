@@ -76,9 +76,9 @@ impl<S> Connections<S> {
         self.handshakes.len()
     }
 
-    /// Whether only those are left who wait for a request, or for the client's end of the connection.
-    pub(crate) fn are_done(&self) -> bool {
-        self.slots.len() == self.handshakes.len() + self.parting
+    /// All but those who wait for a request, or for the client's end of the connection.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.slots.len() - self.handshakes.len() - self.parting
     }
 
     /// Bytes of memory that connections own beside themselves.

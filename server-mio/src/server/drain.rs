@@ -28,9 +28,14 @@ impl<N: Net> Server<N> {
     /// Whether everybody who was connected is gone, or the time for that is over.
     pub fn is_over(&self) -> bool {
         self.draining.is_some_and(|draining| {
-            let is_done = self.connections.are_done() && self.switchboard.census().connections == 0;
+            let is_done = self.unfinished() == 0 && self.switchboard.census().connections == 0;
             self.now >= draining.by || (is_done && !self.expects_requests(draining))
         })
+    }
+
+    /// Connections that have not come to their end; at the end of a drain, those that are cut off by `SHUTDOWN_TIMEOUT`.
+    pub fn unfinished(&self) -> usize {
+        self.connections.unfinished()
     }
 
     /// Whether a request may be under way from somebody who has just come: it is answered.
