@@ -10,7 +10,8 @@ use peerpigeon_tests::{Crowd, News, Peer, Received, Server, Signal, http, id};
 /// The message of the last line that the server wrote.
 fn last_line(server: &Server) -> String {
     let log = server.log();
-    let (_, message) = log.lines().last().and_then(|line| line.split_once("] ")).expect("a line with a level");
+    let (_, message) =
+        log.lines().last().and_then(|line| line.split_once("] ")).expect("a line with a level");
     message.to_owned()
 }
 

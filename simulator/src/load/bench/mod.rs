@@ -25,7 +25,9 @@ use std::path::PathBuf;
 pub(super) fn run(options: &BenchOptions) -> io::Result<String> {
     let mut experiments = experiments::all(options.quick, sockets_at_most()?);
     if let Some(unknown) = options.only.iter().find(|only| experiments.iter().all(|one| one.name != **only)) {
-        return Err(io::Error::new(ErrorKind::InvalidInput, format!("there is no experiment {unknown:?}")));
+        let names: Vec<_> = experiments.iter().map(|one| one.name).collect();
+        let told = format!("--only {unknown:?}: the experiments are {}", names.join(", "));
+        return Err(io::Error::new(ErrorKind::InvalidInput, told));
     }
     experiments.retain(|one| options.only.is_empty() || options.only.iter().any(|only| only == one.name));
     let repeat = options.repeat.unwrap_or(if options.quick { 3 } else { 5 });
