@@ -257,6 +257,9 @@ impl ops::IndexMut<u32> for Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::members::Members;
+    use crate::networks::Networks;
+    use crate::timers::{Timers, around};
     use alloc::format;
 
     fn peer(number: u8) -> Peer {
@@ -317,6 +320,61 @@ mod tests {
         let document = include_str!("../../docs/FOOTPRINT.md");
         for (name, bytes) in [("Peer", size_of::<Peer>()), ("Announcement", size_of::<Announcement>())] {
             let row = format!("| `{name}` | {bytes} |");
+            assert!(document.contains(&row), "docs/FOOTPRINT.md has no row {row}");
+        }
+    }
+
+    /// Each table filled by 100,000 peers who come one after the other.
+    #[test]
+    fn the_places_in_tables_cost_what_the_document_adds_up() {
+        const PEERS: u32 = 100_000;
+        fn each<T>(fill: impl FnOnce() -> T) -> f64 {
+            let mut kept = None;
+            let allocated = allocation_counter::measure(|| kept = Some(fill()));
+            drop(kept);
+            allocated.bytes_current as f64 / f64::from(PEERS)
+        }
+        let conns = || (0..PEERS).map(|number| ConnId(number.into()));
+        let index = each(|| {
+            let mut index = Index::default();
+            for slot in 0..PEERS {
+                let hash = |slot: u32| Hashing::conn(ConnId(slot.into()));
+                index.insert(hash(slot), slot, hash);
+            }
+            index
+        });
+        let deadline = each(|| {
+            let mut timers = Timers::default();
+            for conn in conns() {
+                timers.arm(around(Time(conn.0), 25_000, conn), TimerKind::Liveness, conn);
+            }
+            timers
+        });
+        let free = each(|| {
+            let mut networks = Networks::default();
+            let network = networks.acquire("net");
+            conns().for_each(|conn| networks.list_free(network, conn, true));
+            networks
+        });
+        let member = each(|| {
+            let mut members = Members::default();
+            let mut random = 1_u128;
+            for slot in 0..PEERS {
+                // The multiplier of a congruential generator (Steele and Vigna, 2022).
+                random = random.wrapping_mul(0x0FC9_4E3B_F4E9_AB32_8664_58CD_56F5_E605).wrapping_add(1);
+                let mut id = [0; 20];
+                id[..16].copy_from_slice(&random.to_be_bytes());
+                members.insert(PeerId(id), slot);
+            }
+            members
+        });
+        let document = include_str!("../../docs/FOOTPRINT.md");
+        for row in [
+            format!("| two indexes | 2 x {index:.1} |"),
+            format!("| a deadline | {deadline:.0} |"),
+            format!("| place among the free | {free:.0} |"),
+            format!("| place in its network | {member:.0} |"),
+        ] {
             assert!(document.contains(&row), "docs/FOOTPRINT.md has no row {row}");
         }
     }
