@@ -97,9 +97,9 @@ fn announced_data(raw: Option<&str>, max_bytes: u32) -> Result<Box<str>, Refusal
         return Err(Refusal::DataTooLarge { bytes: max_bytes });
     }
     let mut members = String::new();
-    wire::each_member(raw, u32::MAX, |key, value| {
-        if wire::read_string(key).as_deref() != Some("peerId") {
-            members.extend([",", key, ":", value]);
+    wire::each_member(raw, u32::MAX, |member| {
+        if wire::read_string(member.key()).as_deref() != Some("peerId") {
+            members.extend([",", member.key(), ":", member.value()]);
         }
     })
     .map_err(|_| Refusal::DataNotAnObject)?;

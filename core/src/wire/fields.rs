@@ -25,16 +25,16 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(super) fn read(text: &'a str, nesting_levels: u32) -> Result<Fields<'a>, Refusal> {
         let mut fields = Fields::default();
-        let object = json::each_member(text, nesting_levels, |key, value| {
-            if let Some(field) = fields.field(key) {
+        let object = json::each_member(text, nesting_levels, |member| {
+            if let Some(field) = fields.field(member.key_bytes()) {
                 if field.is_none() || !fault::is(Fault::FirstKeyCounts) {
-                    *field = Some(value);
+                    *field = Some(member.value());
                 }
-            } else if key.contains('\\')
-                && let Some(name) = json::read_string(key)
-                && let Some(field) = fields.field(&json::json_string(&name))
+            } else if member.key_bytes().contains(&b'\\')
+                && let Some(name) = json::read_string(member.key())
+                && let Some(field) = fields.field(json::json_string(&name).as_bytes())
             {
-                *field = Some(value);
+                *field = Some(member.value());
             }
         });
         match object {
@@ -44,14 +44,15 @@ impl<'a> Fields<'a> {
     }
 
     /// The field of a key with its quotes.
-    fn field(&mut self, key: &str) -> Option<&mut Option<&'a str>> {
+    fn field(&mut self, key: &[u8]) -> Option<&mut Option<&'a str>> {
+        // Compared whole: patterns would be compared byte by byte.
         Some(match key {
-            r#""type""# => &mut self.kind,
-            r#""data""# => &mut self.data,
-            r#""peerId""# => &mut self.peer,
-            r#""targetPeerId""# => &mut self.target,
-            r#""networkName""# => &mut self.network,
-            r#""maxPeers""# => &mut self.max_peers,
+            _ if key == br#""type""# => &mut self.kind,
+            _ if key == br#""data""# => &mut self.data,
+            _ if key == br#""peerId""# => &mut self.peer,
+            _ if key == br#""targetPeerId""# => &mut self.target,
+            _ if key == br#""networkName""# => &mut self.network,
+            _ if key == br#""maxPeers""# => &mut self.max_peers,
             _ => return None,
         })
     }

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::ops::Range;
 
 use super::Refusal;
 use super::scan::Scanner;
@@ -17,12 +18,37 @@ pub(crate) enum NotAnObject {
     },
 }
 
-/// Calls `member` with the key and the value of each member of the object `text`, both as they came, until the
-/// text turns out not to be JSON, or to be nested deeper than `nesting_levels`.
+/// A member of an object, as it came.
+pub(crate) struct Member<'a> {
+    text: &'a str,
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+impl<'a> Member<'a> {
+    /// A JSON string.
+    pub(crate) fn key(&self) -> &'a str {
+        self.text.get(self.key.clone()).unwrap_or_default()
+    }
+
+    /// The same: cheaper, since nobody has to look whether it begins and ends between two characters.
+    pub(crate) fn key_bytes(&self) -> &'a [u8] {
+        &self.text.as_bytes()[self.key.clone()]
+    }
+
+    /// Any JSON value.
+    pub(crate) fn value(&self) -> &'a str {
+        // What the scanner takes begins and ends with ASCII characters.
+        self.text.get(self.value.clone()).unwrap_or_default()
+    }
+}
+
+/// Calls `visit` with each member of the object `text`, until the text turns out not to be JSON, or to be nested
+/// deeper than `nesting_levels`.
 pub(crate) fn each_member<'a>(
     text: &'a str,
     nesting_levels: u32,
-    mut member: impl FnMut(&'a str, &'a str),
+    mut visit: impl FnMut(Member<'a>),
 ) -> Result<(), NotAnObject> {
     let mut scanner = Scanner::new(text, nesting_levels);
     if scanner.peek() != Some(b'{') {
@@ -39,8 +65,7 @@ pub(crate) fn each_member<'a>(
         let key = scanner.string()?;
         scanner.take(b':')?;
         let value = scanner.value()?;
-        // Ranges of the scanner begin and end at ASCII characters.
-        member(text.get(key).unwrap_or_default(), text.get(value).unwrap_or_default());
+        visit(Member { text, key, value });
         if scanner.peek() != Some(b',') {
             scanner.take(b'}')?;
             return scanner.end();
@@ -82,7 +107,7 @@ mod tests {
 
     fn members(text: &str) -> Result<Vec<(&str, &str)>, NotAnObject> {
         let mut members = Vec::new();
-        each_member(text, u32::MAX, |key, value| members.push((key, value))).map(|()| members)
+        each_member(text, u32::MAX, |member| members.push((member.key(), member.value()))).map(|()| members)
     }
 
     #[test]
@@ -125,16 +150,16 @@ mod tests {
         let nested = |levels: usize| {
             alloc::format!("{{\"data\":{}1{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1))
         };
-        let read = |text: &str| each_member(text, 5, |_, _| {});
+        let read = |text: &str| each_member(text, 5, |_| {});
         assert_eq!(read(&nested(5)), Ok(()));
         assert_eq!(read(r#"{"a":[[[[]]],[{"b":[]}],"[[[["],"b":[[[{}]]]}"#), Ok(()));
         assert_eq!(read(&nested(6)), Err(NotAnObject::TooDeep { levels: 5 }));
         assert_eq!(read("[[[[[["), Err(NotAnObject::TooDeep { levels: 5 }));
         assert_eq!(read("[[[[[]]]]]"), Err(NotAnObject::OtherJson));
-        let flat = |text: &str| each_member(text, 1, |_, _| {});
+        let flat = |text: &str| each_member(text, 1, |_| {});
         assert_eq!(flat(r#"{"a":1,"b":"{[{["}"#), Ok(()));
         assert_eq!(flat(r#"{"a":{}}"#), Err(NotAnObject::TooDeep { levels: 1 }));
-        assert_eq!(each_member("{}", 0, |_, _| {}), Err(NotAnObject::TooDeep { levels: 0 }));
+        assert_eq!(each_member("{}", 0, |_| {}), Err(NotAnObject::TooDeep { levels: 0 }));
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub(crate) enum Body<'a> {
 /// An object with `messages` is a batch of at most [`Limits::BATCH_MESSAGES`].
 pub(crate) fn read(body: &str) -> Result<Body<'_>, Refusal> {
     let mut messages = None;
-    let object = json::each_member(body, u32::MAX, |key, value| {
-        if json::read_string(key).as_deref() == Some("messages") {
-            messages = Some(value);
+    let object = json::each_member(body, u32::MAX, |member| {
+        if json::read_string(member.key()).as_deref() == Some("messages") {
+            messages = Some(member.value());
         }
     });
     match (object, messages) {

@@ -91,11 +91,13 @@ impl<'a> Scanner<'a> {
     #[inline(never)]
     fn rest_behind_escapes(&mut self) -> Result<(), NotAnObject> {
         loop {
-            match self.bytes.get(self.at) {
-                Some(b'"') => break self.at += 1,
-                Some(b'\\') => self.escapes()?,
+            match self.bytes.get(self.at..).unwrap_or_default() {
+                // The end of every line of a session description.
+                [b'\\', b'r', b'\\', b'n', ..] => self.at += 4,
+                [b'"', ..] => break self.at += 1,
+                [b'\\', ..] => self.escape()?,
                 // The end, or a control character.
-                Some(_) | None => return Err(NotJson),
+                _ => return Err(NotJson),
             }
             self.skip_plain();
         }
@@ -210,6 +212,15 @@ impl<'a> Scanner<'a> {
         if !self.take_if(|byte| byte == b'0') {
             self.digits()?;
         }
+        if let Some(b'.' | b'e' | b'E') = self.bytes.get(self.at) {
+            return self.rest_of_number();
+        }
+        Ok(())
+    }
+
+    /// What follows the whole part of a number.
+    #[inline(never)]
+    fn rest_of_number(&mut self) -> Result<(), NotAnObject> {
         if self.take_if(|byte| byte == b'.') {
             self.digits()?;
         }
@@ -232,18 +243,6 @@ impl<'a> Scanner<'a> {
         let is = self.bytes.get(self.at).is_some_and(|byte| is_right(*byte));
         self.at += usize::from(is);
         is
-    }
-
-    /// Takes all escapes up to the next byte that is none.
-    fn escapes(&mut self) -> Result<(), NotAnObject> {
-        // The end of every line of a session description.
-        while self.bytes[self.at..].first_chunk() == Some(br"\r\n") {
-            self.at += 4;
-        }
-        while self.bytes.get(self.at) == Some(&b'\\') {
-            self.escape()?;
-        }
-        Ok(())
     }
 
     /// Takes a backslash and what belongs to it. Half of a surrogate pair passes: it is JSON all the same.
@@ -281,10 +280,11 @@ fn specials(bytes: &[u8], block: usize) -> u64 {
 fn specials_of(block: &[u8; BLOCK_BYTES]) -> u64 {
     block.as_chunks::<LANES>().0.iter().rev().fold(0, |specials, lanes| {
         let lanes = u8x16::new(*lanes);
-        let quotes = lanes.simd_eq(u8x16::splat(b'"'));
         let backslashes = lanes.simd_eq(u8x16::splat(b'\\'));
-        let controls = lanes.simd_eq(lanes.min(u8x16::splat(LAST_CONTROL)));
-        specials << LANES | u64::from((quotes | backslashes | controls).to_bitmask())
+        // With this bit turned over a quote stands right behind the control characters.
+        let turned = lanes ^ u8x16::splat(0b10);
+        let quotes_and_controls = turned.simd_eq(turned.min(u8x16::splat(LAST_CONTROL + 1)));
+        specials << LANES | u64::from((backslashes | quotes_and_controls).to_bitmask())
     })
 }
 
