@@ -127,7 +127,7 @@ pub enum Output<'a> {
         why: CloseReason,
     },
     /// For logs, metrics and the laws of the simulator; asks for nothing.
-    Observe(Event),
+    Observe(&'a Event),
 }
 
 /// The closes that the protocol knows, with their code and reason on the wire.

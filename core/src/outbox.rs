@@ -91,19 +91,19 @@ impl Outbox {
     }
 
     pub(crate) fn poll(&mut self) -> Option<Output<'_>> {
-        let entry = *self.entries.get(self.polled)?;
+        let entry = self.entries.get(self.polled)?;
         self.polled += 1;
         Some(match entry {
             Entry::Send { conn, end } => {
-                let start = core::mem::replace(&mut self.polled_text, end);
-                Output::Send { conn, text: &self.text[start..end] }
+                let start = core::mem::replace(&mut self.polled_text, *end);
+                Output::Send { conn: *conn, text: &self.text[start..*end] }
             }
             Entry::Reply { conn, status, end } => {
-                let start = core::mem::replace(&mut self.polled_text, end);
-                Output::Reply { conn, status, text: &self.text[start..end] }
+                let start = core::mem::replace(&mut self.polled_text, *end);
+                Output::Reply { conn: *conn, status: *status, text: &self.text[start..*end] }
             }
-            Entry::Ping(conn) => Output::Ping { conn },
-            Entry::Close(conn, why) => Output::Close { conn, why },
+            Entry::Ping(conn) => Output::Ping { conn: *conn },
+            Entry::Close(conn, why) => Output::Close { conn: *conn, why: *why },
             Entry::Observe(event) => Output::Observe(event),
         })
     }
@@ -137,7 +137,7 @@ mod tests {
                 Output::Reply { conn: CONN, status: 200, text: "three" },
                 Output::Send { conn: CONN, text: "four" },
                 Output::Close { conn: CONN, why: CloseReason::TooSlow },
-                Output::Observe(Event::Opened { conn: CONN }),
+                Output::Observe(&Event::Opened { conn: CONN }),
             ] {
                 assert_eq!(outbox.poll(), Some(expected));
             }

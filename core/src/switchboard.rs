@@ -231,7 +231,11 @@ impl Switchboard {
             }
             Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
         };
-        match decoded.request.and_then(|request| self.perform(slot, &request, id)) {
+        let result = match &decoded.request {
+            Ok(request) => self.perform(slot, request, id),
+            Err(refusal) => Err(*refusal),
+        };
+        match result {
             Ok(Outcome::Answered) => {}
             Ok(outcome) => {
                 if dialect.acknowledges() {

@@ -72,7 +72,7 @@ impl Record {
             Output::Close { conn, why } => {
                 Happening::Down(conn.0, format!("close {} {}", why.code(), why.text()))
             }
-            Output::Observe(event) => Happening::Told(event),
+            Output::Observe(event) => Happening::Told(*event),
         });
     }
 

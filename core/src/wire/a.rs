@@ -32,7 +32,7 @@ fn interpret<'a>(fields: &Fields<'a>, limits: &Limits) -> Result<Request<'a>, Re
     Ok(Request {
         kind,
         data: fields.data,
-        target: fields.target()?.map_or(Target::Missing, Target::Peer),
+        target: fields.target(Target::Missing)?,
         network: fields.network(limits.network_name_bytes)?,
         // Clients say it with every signal, too, where it means nothing.
         max_peers: max_peers(announces.then(|| fields.max_peers()).flatten()),

@@ -29,14 +29,11 @@ fn interpret<'a>(fields: &Fields<'a>, limits: &Limits) -> Result<Request<'a>, Re
     if data.map_or(matches!(kind, Kind::Signal(_)), |data| !data.starts_with('{')) {
         return Err(Refusal::DataRequired);
     }
-    let target = fields.target()?.map_or(Target::Missing, Target::Peer);
+    let absent = if let Kind::Signal(_) = kind { Target::Acquaintances } else { Target::Missing };
     Ok(Request {
         kind,
         data,
-        target: match (kind, target) {
-            (Kind::Signal(_), Target::Missing) => Target::Acquaintances,
-            (Kind::Register | Kind::Signal(_) | Kind::Verb(_), target) => target,
-        },
+        target: fields.target(absent)?,
         network: fields.network(limits.network_name_bytes)?,
         max_peers: max_peers(fields)?,
         claimed: fields.peer()?,

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 
 use super::json;
-use super::{Kind, Refusal};
+use super::{Kind, Refusal, Target};
 use crate::fault::{self, Fault};
 use crate::networks::{GLOBAL, GLOBAL_JSON};
 use crate::{Signal, Spelling, Verb};
@@ -69,14 +69,20 @@ impl<'a> Fields<'a> {
         signal.or_else(verb).ok_or(Refusal::UnknownType)
     }
 
-    /// `None` when missing, `null` or empty.
-    pub(super) fn target(&self) -> Result<Option<Spelling>, Refusal> {
-        peer_id(self.target, Refusal::TargetNotAnId)
+    /// `absent` when missing, `null` or empty.
+    pub(super) fn target(&self, absent: Target) -> Result<Target, Refusal> {
+        match self.target {
+            None | Some("null" | "\"\"") => Ok(absent),
+            Some(raw) => peer_id(raw).map(Target::Peer).ok_or(Refusal::TargetNotAnId),
+        }
     }
 
     /// `None` when missing, `null` or empty.
     pub(super) fn peer(&self) -> Result<Option<Spelling>, Refusal> {
-        peer_id(self.peer, Refusal::PeerNotAnId)
+        match self.peer {
+            None | Some("null" | "\"\"") => Ok(None),
+            Some(raw) => peer_id(raw).map(Some).ok_or(Refusal::PeerNotAnId),
+        }
     }
 
     /// The default when missing, `null` or empty.
@@ -107,17 +113,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn peer_id(raw: Option<&str>, refusal: Refusal) -> Result<Option<Spelling>, Refusal> {
-    match raw {
-        None | Some("null" | "\"\"") => Ok(None),
-        Some(raw) => {
-            let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            if let Some(spelling) = inner.and_then(Spelling::parse) {
-                return Ok(Some(spelling));
-            }
-            // Digits may be escaped, too.
-            let text = json::read_string(raw).ok_or(refusal)?;
-            Spelling::parse(&text).map(Some).ok_or(refusal)
-        }
-    }
+fn peer_id(raw: &str) -> Option<Spelling> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    // Digits may be escaped, too.
+    Spelling::parse(inner).or_else(|| Spelling::parse(&json::read_string(raw)?))
 }

@@ -59,7 +59,7 @@ impl Board {
                 Output::Reply { conn, status, text } => self.replies.push((conn.0, status, text.to_owned())),
                 Output::Ping { conn } => self.pinged.push(conn.0),
                 Output::Close { conn, why } => self.closed.push((conn.0, why)),
-                Output::Observe(event) => self.events.push(event),
+                Output::Observe(event) => self.events.push(*event),
             }
         }
         if self.is_watched {

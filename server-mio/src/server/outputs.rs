@@ -51,8 +51,8 @@ impl<N: Net> Server<N> {
                     self.connections.close(conn, why, deadline);
                 }
                 Output::Observe(event) => {
-                    self.tally.count(&event);
-                    log_event(&event);
+                    self.tally.count(event);
+                    log_event(event);
                 }
             }
         }

@@ -44,7 +44,7 @@ impl Core {
                 Output::Ping { conn } => self.pinged.push(conn),
                 Output::Observe(Event::Introduced { occasion, .. }) => {
                     self.cost.introducing_frames += 2;
-                    self.cost.joining_frames += 2 * u64::from(occasion == Occasion::Announce);
+                    self.cost.joining_frames += 2 * u64::from(*occasion == Occasion::Announce);
                 }
                 Output::Observe(Event::Reminded { .. }) => self.cost.introducing_frames += 1,
                 Output::Observe(_) => {}

@@ -224,7 +224,7 @@ impl Ledger {
                 }
             }
             Output::Close { conn, .. } => self.set_stage(conn, Stage::Over),
-            Output::Observe(event) => self.event(now, event),
+            Output::Observe(event) => self.event(now, *event),
             Output::Reply { conn, .. } => {
                 if let Some(Asked::Poll { party: Some(party), .. }) = self.asked.remove(&conn) {
                     self.heard(now, party);

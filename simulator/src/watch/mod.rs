@@ -213,7 +213,7 @@ impl Watch {
                 }
                 Output::Observe(event) => {
                     let scene = Scene { now, ledger };
-                    each(laws, |law| law.event(scene, event))?;
+                    each(laws, |law| law.event(scene, *event))?;
                 }
             }
             self.ledger.output(now, &output);
