@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { after, before } from 'node:test';
 import { chromium } from 'playwright-core';
 
-import { until } from './server.mjs';
+import { Server, until } from './server.mjs';
 
 const BUNDLE = new URL('./node_modules/peerpigeon/dist/peerpigeon-browser.js', import.meta.url);
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -80,6 +81,20 @@ export class Browser {
     await this.#chromium?.close();
     this.#site?.close();
   }
+}
+
+/** What most suites need: a server and a browser, there while their tests run. */
+export function serverAndBrowser() {
+  const stage = {};
+  before(async () => {
+    stage.server = await Server.start();
+    stage.browser = await Browser.launch();
+  });
+  after(async () => {
+    await stage.browser?.close();
+    await stage.server?.kill();
+  });
+  return stage;
 }
 
 /** One page. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 
-import { Browser, MESH_DEADLINE_MS } from './browser.mjs';
+import { Browser, MESH_DEADLINE_MS, serverAndBrowser } from './browser.mjs';
 import { Server, until } from './server.mjs';
 
 /** Where screenshots go, for people to look at. */
@@ -78,24 +78,14 @@ function everythingIsInView() {
 const site = (server) => `http://127.0.0.1:${server.port}`;
 
 describe('the demo page', () => {
-  let server;
-  let browser;
+  const stage = serverAndBrowser();
   const visitors = [];
 
   const open = async (name, options) => {
-    const visitor = new Visitor(await browser.visit(`${site(server)}/demo?name=${name}`, options));
+    const visitor = new Visitor(await stage.browser.visit(`${site(stage.server)}/demo?name=${name}`, options));
     visitors.push(visitor);
     return visitor;
   };
-
-  before(async () => {
-    server = await Server.start();
-    browser = await Browser.launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.kill();
-  });
 
   it('connects two visitors, who chat over WebRTC', async (test) => {
     const start = performance.now();
@@ -107,7 +97,7 @@ describe('the demo page', () => {
     await ada.hears('Bob <b>yes</b>');
     assert.deepEqual(await ada.lines(), ['hello, is anybody there?', 'Bob <b>yes</b>'], 'text stays text');
     test.diagnostic(`from the first page to the answer: ${Math.round(performance.now() - start)} ms`);
-    assert.equal((await server.health()).peers, 2);
+    assert.equal((await stage.server.health()).peers, 2);
   });
 
   it('lets the mesh grow, and everybody hears everything once', async () => {
@@ -132,12 +122,12 @@ describe('the demo page', () => {
   });
 
   it('keeps its links and comes back when the server is restarted', async () => {
-    await server.stop();
+    await stage.server.stop();
     await until('they notice', async () => (await visitors[0].state()) !== 'connected');
     await visitors[1].say('who needs a server');
     await visitors[0].hears('Bob who needs a server');
-    server = await Server.start({ port: server.port });
-    await until('all are back', async () => (await server.health()).peers === 4);
+    stage.server = await Server.start({ port: stage.server.port });
+    await until('all are back', async () => (await stage.server.health()).peers === 4);
     for (const visitor of visitors) await visitor.isLinkedTo(3);
   });
 
@@ -184,20 +174,10 @@ describe('the demo page on another server', () => {
 });
 
 describe('the demo page in browsers that find no way at first', () => {
-  let server;
-  let browser;
-
-  before(async () => {
-    server = await Server.start();
-    browser = await Browser.launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.kill();
-  });
+  const stage = serverAndBrowser();
 
   it('dials again until it is linked', async () => {
-    const open = (name) => browser.visit(`${site(server)}/demo?name=${name}`, {}, findNoWayTwice);
+    const open = (name) => stage.browser.visit(`${site(stage.server)}/demo?name=${name}`, {}, findNoWayTwice);
     const visitors = [new Visitor(await open('Ada')), new Visitor(await open('Bob'))];
     await Promise.all(visitors.map((visitor) => visitor.isLinkedTo(1)));
     await visitors[0].say('third time lucky');

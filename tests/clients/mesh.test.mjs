@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
-import { Browser, everySignalArrived, isOnePiece, linked, oneMesh, without } from './browser.mjs';
+import { everySignalArrived, isOnePiece, linked, oneMesh, serverAndBrowser, without } from './browser.mjs';
 import { Server, until } from './server.mjs';
 
 /** Waits until `peer` has heard `content` from `sender`. */
@@ -33,28 +33,18 @@ const idsInOrderOfJoining = ['00', '80', '40', '20', '10'].map((prefix) => prefi
 const idOfTheSixth = `08${random.slice(2)}`;
 
 describe('five pages with the default settings', () => {
-  let server;
-  let browser;
+  const stage = serverAndBrowser();
   let peers = [];
-
-  before(async () => {
-    server = await Server.start();
-    browser = await Browser.launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.kill();
-  });
 
   it('form one mesh', async (test) => {
     for (const peerId of idsInOrderOfJoining) {
       const start = performance.now();
-      peers.push(await browser.peer(server, { peerId }));
+      peers.push(await stage.browser.peer(stage.server, { peerId }));
       if (peers.length > 1) await linked(peers);
       await oneMesh(peers);
       test.diagnostic(`${peers.length} pages are one mesh ${Math.round(performance.now() - start)} ms after the last was opened`);
     }
-    assert.equal((await server.health()).peers, 5);
+    assert.equal((await stage.server.health()).peers, 5);
     await everySignalArrived(peers);
   });
 
@@ -79,16 +69,16 @@ describe('five pages with the default settings', () => {
 
   it('come back by themselves when the server is restarted', async (test) => {
     const start = performance.now();
-    await server.stop();
-    server = await Server.start({ port: server.port });
+    await stage.server.stop();
+    stage.server = await Server.start({ port: stage.server.port });
     await oneMesh(peers);
-    await until('the server counts five', async () => (await server.health()).peers === 5);
+    await until('the server counts five', async () => (await stage.server.health()).peers === 5);
     test.diagnostic(`all back after ${Math.round(performance.now() - start)} ms`);
   });
 
   it('are joined by a sixth in the same mesh', async (test) => {
     const start = performance.now();
-    const sixth = await browser.peer(server, { peerId: idOfTheSixth });
+    const sixth = await stage.browser.peer(stage.server, { peerId: idOfTheSixth });
     peers.push(sixth);
     await linked(peers);
     await oneMesh(peers);
@@ -115,29 +105,19 @@ describe('five pages with the default settings', () => {
       const states = await Promise.all(peers.map((peer) => peer.state()));
       return states.every(({ discovered }) => !discovered.includes(gone.id));
     });
-    await until('the server counts five', async () => (await server.health()).peers === 5);
+    await until('the server counts five', async () => (await stage.server.health()).peers === 5);
     await oneMesh(peers);
   });
 });
 
 describe('pages in two networks', () => {
-  let server;
-  let browser;
-
-  before(async () => {
-    server = await Server.start();
-    browser = await Browser.launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.kill();
-  });
+  const stage = serverAndBrowser();
 
   it('never meet', async () => {
     const networks = [[], []];
     for (const networkName of ['red', 'blue', 'red', 'blue']) {
       const peers = networks[networkName === 'red' ? 0 : 1];
-      peers.push(await browser.peer(server, { networkName }));
+      peers.push(await stage.browser.peer(stage.server, { networkName }));
       if (peers.length > 1) await linked(peers);
     }
     for (const peers of networks) {
