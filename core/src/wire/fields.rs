@@ -71,24 +71,21 @@ impl<'a> Fields<'a> {
 
     /// `absent` when missing, `null` or empty.
     pub(super) fn target(&self, absent: Target) -> Result<Target, Refusal> {
-        match self.target {
-            None | Some("null" | "\"\"") => Ok(absent),
+        match said(self.target) {
+            None => Ok(absent),
             Some(raw) => peer_id(raw).map(Target::Peer).ok_or(Refusal::TargetNotAnId),
         }
     }
 
     /// `None` when missing, `null` or empty.
     pub(super) fn peer(&self) -> Result<Option<Spelling>, Refusal> {
-        match self.peer {
-            None | Some("null" | "\"\"") => Ok(None),
-            Some(raw) => peer_id(raw).map(Some).ok_or(Refusal::PeerNotAnId),
-        }
+        said(self.peer).map(|raw| peer_id(raw).ok_or(Refusal::PeerNotAnId)).transpose()
     }
 
     /// The default when missing, `null` or empty.
     pub(super) fn network(&self, max_bytes: u32) -> Result<Cow<'a, str>, Refusal> {
-        match self.network {
-            None | Some("null" | "\"\"" | GLOBAL_JSON) => Ok(Cow::Borrowed(GLOBAL)),
+        match said(self.network) {
+            None | Some(GLOBAL_JSON) => Ok(Cow::Borrowed(GLOBAL)),
             Some(raw) => {
                 let name = json::read_string(raw).ok_or(Refusal::NetworkNotAString)?;
                 if name.len() > max_bytes as usize {
@@ -111,6 +108,11 @@ impl<'a> Fields<'a> {
             f64::INFINITY
         }))
     }
+}
+
+/// `null` and the empty string say nothing.
+fn said(raw: Option<&str>) -> Option<&str> {
+    raw.filter(|raw| !matches!(*raw, "null" | "\"\""))
 }
 
 fn peer_id(raw: &str) -> Option<Spelling> {
