@@ -7,7 +7,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -97,28 +98,29 @@ fn successor_answers(stream: &mut impl Read) {
 
 /// Connects every few milliseconds and counts what came of it, each attempt on a thread of its own.
 struct Prober {
-    stop: Arc<AtomicBool>,
+    /// Goes when it is to stop.
+    probing: Sender<()>,
     attempts: Arc<AtomicUsize>,
     thread: thread::JoinHandle<Vec<thread::JoinHandle<Result<Duration, String>>>>,
 }
 
 impl Prober {
     fn start(address: SocketAddr) -> Prober {
-        let (stop, attempts) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let attempts = Arc::<AtomicUsize>::default();
+        let (probing, stop) = mpsc::channel();
         let thread = thread::spawn({
-            let (stop, count) = (Arc::clone(&stop), Arc::clone(&attempts));
+            let count = Arc::clone(&attempts);
             move || {
                 let mut attempts = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
+                while stop.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
                     let id = id::number(1_000_000 + attempts.len());
                     attempts.push(thread::spawn(move || Prober::attempt(address, &id)));
                     count.store(attempts.len(), Ordering::Relaxed);
-                    thread::sleep(Duration::from_millis(5));
                 }
                 attempts
             }
         });
-        Prober { stop, attempts, thread }
+        Prober { probing, attempts, thread }
     }
 
     /// How long it took to get an answer to an upgrade.
@@ -135,7 +137,7 @@ impl Prober {
 
     /// All that was tried, and how long the longest took.
     fn stop(self) -> (usize, Duration) {
-        self.stop.store(true, Ordering::Relaxed);
+        drop(self.probing);
         let attempts = self.thread.join().unwrap();
         let results: Vec<_> = attempts.into_iter().map(|attempt| attempt.join().unwrap()).collect();
         let failed: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();

@@ -5,7 +5,7 @@ use crate::subject::{Got, Socket};
 use peerpigeon_tests::http::Answer;
 use peerpigeon_tests::websocket::{self, Frame, opcode};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 /// A case.
@@ -207,20 +207,19 @@ pub(crate) fn run_slow(cases: &[Exchange], address: SocketAddr, report: &Report)
             scope.spawn(move || {
                 let mut socket = Socket::connect(address);
                 socket.send(&case.bytes);
-                let is_over = AtomicBool::new(false);
+                // The trickle ends when the other end of this channel goes.
+                let (checking, over) = mpsc::channel::<()>();
                 std::thread::scope(|scope| {
                     if case.after == After::Ends {
                         let mut trickle = socket.try_clone();
-                        let is_over = &is_over;
                         scope.spawn(move || {
-                            while !is_over.load(Ordering::Relaxed) {
+                            while over.recv_timeout(TRICKLE) == Err(RecvTimeoutError::Timeout) {
                                 trickle.send(b"x");
-                                std::thread::sleep(TRICKLE);
                             }
                         });
                     }
                     let outcome = case.check(&mut socket);
-                    is_over.store(true, Ordering::Relaxed);
+                    drop(checking);
                     report.note(&case.label, "slowly", outcome);
                 });
             });
