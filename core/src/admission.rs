@@ -288,7 +288,6 @@ impl Switchboard {
             spelling,
             watch: Watch::Quiet,
             is_asked: false,
-            part: 0,
             dialect,
             inbox,
         });

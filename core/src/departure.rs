@@ -5,7 +5,8 @@
 
 use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
-use crate::networks::NetKey;
+use crate::mesh::introductions::FEW_ACQUAINTANCES;
+use crate::mesh::networks::NetKey;
 use crate::peers::{Announcement, Standing};
 use crate::wire::Message;
 use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard};
@@ -84,7 +85,7 @@ impl Switchboard {
         self.change_due(slot, |peer| core::mem::swap(&mut peer.standing, &mut standing));
         let Standing::Announced(network, announcement) = standing else { return };
         let spelling = self.peers[slot].spelling;
-        self.end_links(slot, network, &announcement.links);
+        self.end_links(slot, network, &announcement.links, cause);
         if !(fault::is(Fault::GoodbyeForgetsIndex) && cause == Departure::Goodbye) {
             self.networks.change_members(network, |members| members.remove(spelling.id()));
         }
@@ -100,14 +101,13 @@ impl Switchboard {
         self.remember(spelling.id(), network, cause);
         self.networks.release(network);
         self.heal(&announcement);
-        self.replace_links(&announcement.links);
     }
 
     fn tell_acquaintances(&mut self, slot: u32, announcement: &Announcement, cause: Departure) {
         let (peer, reason) = (self.peers[slot].spelling, reason(cause));
-        for &acquaintance in &announcement.acquaintances {
+        for acquaintance in announcement.acquaintances.iter() {
             if let Some(other) = self.peers[acquaintance].announcement_mut() {
-                other.forget(slot);
+                other.acquaintances.part_from(slot);
             }
             // Only of a peer that says so itself: clients cut the link at once.
             if cause == Departure::Goodbye || fault::is(Fault::GoodbyeForLost) {
@@ -122,20 +122,17 @@ impl Switchboard {
         }
     }
 
-    /// Introduces again whoever has lost more than half of its acquaintances.
+    /// Whoever has lost more than half of those whom it knew looks for others, whatever it showed before.
     fn heal(&mut self, left: &Announcement) {
         if self.draining.is_some() {
             return;
         }
-        for &acquaintance in &left.acquaintances {
-            let poor = self.peers[acquaintance].announcement();
-            if poor.is_none_or(|poor| poor.acquaintances.len() * 2 >= poor.introductions(&self.limits)) {
-                continue;
-            }
-            if self.outbox.is_crowded() {
-                self.reintroduce_soon(acquaintance);
-            } else {
-                self.introduce_healing(acquaintance);
+        for acquaintance in left.acquaintances.iter() {
+            let Some(own) = self.peers[acquaintance].announcement() else { continue };
+            let wanted = own.links.max().min(FEW_ACQUAINTANCES);
+            if own.acquaintances.len() * 2 < wanted {
+                self.set_full(acquaintance, false);
+                self.look_soon(acquaintance);
             }
         }
     }

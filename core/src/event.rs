@@ -72,14 +72,15 @@ pub enum Event {
         /// What for.
         occasion: Occasion,
     },
-    /// A peer was told again of one whom it knows, since `REINTRODUCE_INTERVAL` has passed for it.
-    Reminded {
+    /// A peer was told to forget another, who had refused its offer: it was told that the other said goodbye, so that it
+    /// dials others, and would listen if it were told of that one again.
+    Struck {
         /// Who was told.
         peer: PeerId,
-        /// Of whom.
+        /// Whom it was to forget.
         of: PeerId,
     },
-    /// A signal was accepted from its sender. Exactly one of `Relayed`, `Mailed`, `Refused` follows at once.
+    /// A signal was accepted from its sender. Exactly one of `Relayed`, `Withheld`, `Mailed`, `Refused` follows at once.
     Accepted {
         /// From whom.
         from: PeerId,
@@ -98,6 +99,15 @@ pub enum Event {
         signal: Signal,
         /// Size of the delivered message in bytes.
         bytes: u32,
+    },
+    /// A refusal did not go to its target, whom the sender itself is dialling: it would end just that.
+    Withheld {
+        /// From whom.
+        from: PeerId,
+        /// To whom.
+        to: PeerId,
+        /// What.
+        signal: Signal,
     },
     /// A signal was put into the mailbox of an absent target.
     Mailed {
@@ -213,13 +223,13 @@ impl Limit {
 /// What two peers were introduced for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Occasion {
-    /// One of them announced itself.
+    /// One of them announced itself, and a link between them is possible, or they knew each other.
     Announce,
-    /// One of them had lost more than half of its acquaintances.
+    /// Whether a link is possible or not: in a network of a few, where everybody meets everybody, and where one would know nobody.
     Healing,
-    /// `REINTRODUCE_INTERVAL` has passed.
+    /// They knew each other, and their pages have forgotten that by now.
     Again,
-    /// Both are free to take one more link.
+    /// A link between them has become possible: both have room, or one who is full will make room.
     Free,
 }
 

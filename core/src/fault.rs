@@ -14,16 +14,20 @@ pub enum Fault {
     OtherNetworkReached,
     /// A peer that says goodbye stays in the index of its network.
     GoodbyeForgetsIndex,
-    /// The next introduction again is never armed.
-    ReintroductionNotRearmed,
-    /// Of those whom it knows a peer is always told of the same part again.
-    RemindersStuck,
+    /// Who lacks links is looked for others once, and never again.
+    NeverLookedAgain,
     /// Nobody looks again whether a pinged peer has answered.
     LivenessNotRearmed,
     /// Two mails change places.
     MailsSwapped,
-    /// Nobody is introduced to a far peer.
-    NoFarBucket,
+    /// A full page that dials has not lost a link.
+    LostLinkIgnored,
+    /// A full page that answers has not given up its farthest link.
+    EvictionIgnored,
+    /// A refusal ends the very link that its sender is making.
+    CrossingRefusalRelayed,
+    /// Who is turned away is not told to dial others.
+    FullOneDialledForEver,
     /// Acquaintances are told twice that a peer has gone.
     DisconnectedTwice,
     /// They are told nothing.
@@ -64,8 +68,6 @@ pub enum Fault {
     FullCountsAsFree,
     /// Two who are linked are introduced to each other as free.
     LinkedAgain,
-    /// Nobody is introduced in the place of a link that ended.
-    EndedLinkNotReplaced,
     /// Newcomers are let in during a shutdown.
     DrainLetsIn,
     /// Nobody is over its rate.
@@ -121,15 +123,17 @@ mod planted {
 
     impl Fault {
         /// All of them.
-        pub const ALL: [Fault; 36] = [
+        pub const ALL: [Fault; 37] = [
             Fault::LateCloseEndsAnother,
             Fault::OtherNetworkReached,
             Fault::GoodbyeForgetsIndex,
-            Fault::ReintroductionNotRearmed,
-            Fault::RemindersStuck,
+            Fault::NeverLookedAgain,
             Fault::LivenessNotRearmed,
             Fault::MailsSwapped,
-            Fault::NoFarBucket,
+            Fault::LostLinkIgnored,
+            Fault::EvictionIgnored,
+            Fault::CrossingRefusalRelayed,
+            Fault::FullOneDialledForEver,
             Fault::DisconnectedTwice,
             Fault::DisconnectedNever,
             Fault::GoodbyeForLost,
@@ -150,7 +154,6 @@ mod planted {
             Fault::LinkOutlivesPeer,
             Fault::FullCountsAsFree,
             Fault::LinkedAgain,
-            Fault::EndedLinkNotReplaced,
             Fault::DrainLetsIn,
             Fault::RateWithoutLimit,
             Fault::ChargeForgotten,

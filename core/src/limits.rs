@@ -36,11 +36,12 @@ pub struct Limits {
     pub challenge_ms: u64,
     /// What happens when an id that is connected comes a second time.
     pub duplicate_peer: DuplicatePeer,
-    /// Peers that a newcomer is introduced to, unless it asks for more; 1 to [`Limits::MAX_PEERS`].
+    /// The most peers that a newcomer is introduced to at once; 1 to [`Limits::MAX_PEERS`].
     pub introductions: u8,
     /// Acquaintances that one peer can have; a peer that has as many is not chosen.
     pub acquaintances: u32,
-    /// How often an announced peer is told of its current choice again; 0 = never.
+    /// How often it is looked for others for a peer that lacks links; 0 = never. Clients listen again to whom they were told of
+    /// after 331 s.
     pub reintroduce_interval_ms: u64,
     /// Bytes that one message may become when it goes to all acquaintances of its sender.
     pub fan_out_bytes: u32,
@@ -159,7 +160,7 @@ impl Default for Limits {
             duplicate_peer: DuplicatePeer::Challenge,
             introductions: 16,
             acquaintances: 256,
-            reintroduce_interval_ms: 240_000,
+            reintroduce_interval_ms: 340_000,
             fan_out_bytes: 1024 * 1024,
             networks: 4_000,
             announced_data_bytes: 4_096,

@@ -39,7 +39,6 @@ impl Switchboard {
         let next = match self.ping_due(slot, heard) {
             Some(ping_due) if ping_due <= self.now => {
                 self.ask_for_life(slot);
-                self.reintroduce_with_ping(slot);
                 match self.limits.pong_timeout_ms {
                     0 => self.ping_due(slot, self.now),
                     timeout => {

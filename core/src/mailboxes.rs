@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::fault::{self, Fault};
-use crate::networks::NetKey;
+use crate::mesh::networks::NetKey;
 use crate::wire::{Message, MessageId};
 use crate::{Limits, PeerId, Signal, Spelling, Time};
 

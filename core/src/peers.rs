@@ -8,12 +8,13 @@ use slab::Slab;
 
 use crate::inboxes::Inbox;
 use crate::index::{Hashing, Index};
-use crate::links::Links;
-use crate::networks::NetKey;
+use crate::mesh::acquaintances::Acquaintances;
+use crate::mesh::links::{Links, Tie};
+use crate::mesh::networks::NetKey;
 use crate::pace::Pace;
 use crate::timers::Due;
 use crate::wire::Dialect;
-use crate::{AddressKey, ConnId, Limits, PeerId, Spelling, Switchboard, Time, TimerKind};
+use crate::{AddressKey, ConnId, PeerId, Spelling, Switchboard, Time, TimerKind};
 
 /// One admitted connection. Its slot is used again as soon as it is gone, so nothing outside the switchboard
 /// sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
@@ -29,8 +30,6 @@ pub(crate) struct Peer {
     pub(crate) watch: Watch,
     /// It was pinged and has not answered: its pong costs it nothing.
     pub(crate) is_asked: bool,
-    /// Which part of its choice it is told of next.
-    pub(crate) part: u8,
     pub(crate) dialect: Dialect,
     /// What is sent to a peer without a connection; its `conn` is then a virtual one.
     pub(crate) inbox: Option<Box<Inbox>>,
@@ -49,47 +48,21 @@ pub(crate) enum Standing {
 
 #[derive(Debug)]
 pub(crate) struct Announcement {
-    /// Slots of the acquaintances, ascending; each of them has this peer in its own list.
-    pub(crate) acquaintances: Vec<u32>,
+    pub(crate) acquaintances: Acquaintances,
     /// Members of the announced `data` but `peerId`, each with a comma before it.
     pub(crate) data: Box<str>,
-    pub(crate) reintroduce_due: Due,
+    /// When it is looked for somebody to link to again, if it has room then.
+    pub(crate) look_due: Due,
+    /// How often it was looked in vain since somebody was found.
+    pub(crate) vain_looks: u8,
     pub(crate) links: Links,
 }
 
 impl Announcement {
-    /// How many peers it is introduced to.
-    pub(crate) fn introductions(&self, limits: &Limits) -> usize {
-        usize::from(self.links.max().max(limits.introductions))
-    }
-
-    pub(crate) fn knows(&self, other: u32) -> bool {
-        self.acquaintances.binary_search(&other).is_ok()
-    }
-
-    pub(crate) fn meet(&mut self, other: u32) {
-        if let Err(place) = self.acquaintances.binary_search(&other) {
-            if self.acquaintances.len() == self.acquaintances.capacity() {
-                // In steps instead of doubling: this list is most of what an announced peer costs. With the usual
-                // header of eight bytes each size is a whole number of the sixteen that allocators count in.
-                let step = if self.acquaintances.is_empty() { FIRST_ACQUAINTANCES } else { 8 };
-                self.acquaintances.reserve_exact(step);
-            }
-            self.acquaintances.insert(place, other);
-        }
-    }
-
-    pub(crate) fn forget(&mut self, other: u32) {
-        let place = self.acquaintances.binary_search(&other);
-        debug_assert!(place.is_ok(), "acquaintance is not mutual");
-        if let Ok(place) = place {
-            self.acquaintances.remove(place);
-        }
+    fn next_due(&self) -> Option<Time> {
+        [self.look_due.time(), self.links.next_overdue()].into_iter().flatten().min()
     }
 }
-
-/// Places for acquaintances that an announced peer begins with.
-const FIRST_ACQUAINTANCES: usize = 18;
 
 /// What the last look for signs of life found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,10 +78,10 @@ pub(crate) enum Watch {
 impl Peer {
     /// The earliest of its deadlines: the one that the table of deadlines has.
     pub(crate) fn next_due(&self) -> Option<(Time, TimerKind)> {
-        let reintroduce = self.announcement().and_then(|announcement| announcement.reintroduce_due.time());
-        let reintroduce = reintroduce.map(|due| (due, TimerKind::Reintroduce));
+        let introduce = self.announcement().and_then(Announcement::next_due);
+        let introduce = introduce.map(|due| (due, TimerKind::Introduce));
         let liveness = self.liveness_due.time().map(|due| (due, TimerKind::Liveness));
-        [liveness, reintroduce].into_iter().flatten().min()
+        [liveness, introduce].into_iter().flatten().min()
     }
 
     pub(crate) fn network(&self) -> Option<NetKey> {
@@ -133,12 +106,21 @@ impl Peer {
     }
 }
 
+/// What was due of the introductions of a peer.
+#[derive(Debug, Default)]
+pub(crate) struct Overdue {
+    /// Links that nothing came of.
+    pub(crate) ties: Vec<Tie>,
+    /// It is time to look for others again.
+    pub(crate) has_waited: bool,
+}
+
 impl Switchboard {
     /// Changes deadlines of a peer, and what the table of deadlines has of them.
-    pub(crate) fn change_due(&mut self, slot: u32, change: impl FnOnce(&mut Peer)) {
+    pub(crate) fn change_due<T>(&mut self, slot: u32, change: impl FnOnce(&mut Peer) -> T) -> T {
         let peer = &mut self.peers[slot];
         let before = peer.next_due();
-        change(peer);
+        let changed = change(peer);
         let (after, conn) = (peer.next_due(), peer.conn);
         if before != after {
             if let Some((due, kind)) = before {
@@ -148,18 +130,29 @@ impl Switchboard {
                 self.timers.arm(due, kind, conn);
             }
         }
+        changed
     }
 
-    /// A deadline of a peer has fired: the table has the other one, if there is one.
-    pub(crate) fn due_has_come(&mut self, slot: u32, kind: TimerKind) {
+    /// The deadline of a peer has fired that the table had: what was due is taken from the peer, and the table has the next
+    /// one. Returns what was due of its introductions.
+    pub(crate) fn due_has_come(&mut self, slot: u32, kind: TimerKind) -> Overdue {
+        let now = self.now;
         let peer = &mut self.peers[slot];
+        let mut overdue = Overdue::default();
         match (kind, peer.announcement_mut()) {
-            (TimerKind::Reintroduce, Some(announcement)) => announcement.reintroduce_due = Due::default(),
+            (TimerKind::Introduce, Some(own)) => {
+                if own.look_due.time().is_some_and(|due| due <= now) {
+                    own.look_due = Due::default();
+                    overdue.has_waited = true;
+                }
+                overdue.ties.extend(core::iter::from_fn(|| own.links.pop_overdue(now)));
+            }
             _ => peer.liveness_due = Due::default(),
         }
         if let Some((due, kind)) = peer.next_due() {
             self.timers.arm(due, kind, peer.conn);
         }
+        overdue
     }
 }
 
@@ -257,8 +250,8 @@ impl ops::IndexMut<u32> for Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::members::Members;
-    use crate::networks::Networks;
+    use crate::mesh::members::Members;
+    use crate::mesh::networks::Networks;
     use crate::timers::{Timers, around};
     use alloc::format;
 
@@ -277,7 +270,6 @@ mod tests {
             spelling: Spelling::parse(core::str::from_utf8(&digits).unwrap()).unwrap(),
             watch: Watch::Quiet,
             is_asked: false,
-            part: 0,
             dialect: Dialect::A,
             inbox: None,
         }
@@ -295,24 +287,6 @@ mod tests {
         }
         assert_eq!(grown, [16, 32, 48, 64, 80, 96, 112, 128, 144, 162, 182, 204]);
         peers.check();
-    }
-
-    #[test]
-    fn a_list_of_acquaintances_has_room_for_an_announce_and_grows_by_eight() {
-        let (data, reintroduce_due, links) = (Box::default(), Due::default(), Links::default());
-        let mut own = Announcement { acquaintances: Vec::new(), data, reintroduce_due, links };
-        let mut grown = Vec::new();
-        for other in (0..34).rev() {
-            assert!(!own.knows(other));
-            own.meet(other);
-            own.meet(other);
-            assert!(own.knows(other));
-            if grown.last() != Some(&own.acquaintances.capacity()) {
-                grown.push(own.acquaintances.capacity());
-            }
-        }
-        assert_eq!(grown, [18, 26, 34]);
-        assert!(own.acquaintances.is_sorted());
     }
 
     #[test]

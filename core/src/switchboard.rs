@@ -7,10 +7,10 @@ use crate::admission::Held;
 use crate::drain::Draining;
 use crate::fault::{self, Fault};
 use crate::mailboxes::Mailboxes;
-use crate::networks::{GLOBAL_JSON, Networks};
+use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
 use crate::pace::Verdict;
-use crate::peers::{Peers, Watch};
+use crate::peers::{Overdue, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
 use crate::wire::{self, Dialect, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
@@ -149,18 +149,19 @@ impl Switchboard {
 
     fn fire(&mut self, due: Time, kind: TimerKind, conn: ConnId) {
         let slot = self.peers.by_conn(conn);
-        if let (TimerKind::Liveness | TimerKind::Reintroduce, Some(slot)) = (kind, slot) {
-            self.due_has_come(slot, kind);
-        }
+        let overdue = match (kind, slot) {
+            (TimerKind::Liveness | TimerKind::Introduce, Some(slot)) => self.due_has_come(slot, kind),
+            _ => Overdue::default(),
+        };
         match (kind, slot) {
             (TimerKind::Register, _) => self.registration_ends(conn, due),
             (TimerKind::Hold, _) => self.hold_ends(conn, due),
             (TimerKind::Liveness, Some(slot)) => self.look_for_life(slot, due),
-            (TimerKind::Reintroduce, Some(slot)) => self.reintroduce(slot),
+            (TimerKind::Introduce, Some(slot)) => self.introductions_are_due(slot, overdue),
             (TimerKind::Poll, Some(slot)) => self.poll_ends(slot),
             (TimerKind::Sweep, _) => self.sweep(),
             (TimerKind::Drain, _) => self.drain_some(),
-            (TimerKind::Liveness | TimerKind::Reintroduce | TimerKind::Poll, None) => {
+            (TimerKind::Liveness | TimerKind::Introduce | TimerKind::Poll, None) => {
                 debug_assert!(false, "{kind:?} of {conn:?} outlived its connection");
             }
         }

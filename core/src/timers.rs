@@ -14,8 +14,8 @@ pub enum TimerKind {
     Hold,
     /// A silent peer is pinged or closed.
     Liveness,
-    /// A peer is told of its choice again.
-    Reintroduce,
+    /// It is looked for others to whom a peer could be linked.
+    Introduce,
     /// An HTTP request that waits for a message is answered.
     Poll,
     /// Expired state is swept; belongs to no connection.
@@ -30,7 +30,7 @@ impl TimerKind {
         TimerKind::Register,
         TimerKind::Hold,
         TimerKind::Liveness,
-        TimerKind::Reintroduce,
+        TimerKind::Introduce,
         TimerKind::Poll,
         TimerKind::Sweep,
         TimerKind::Drain,
@@ -133,6 +133,13 @@ pub(crate) fn around(from: Time, interval: u64, conn: ConnId) -> Time {
     Time(due.checked_next_multiple_of(step).unwrap_or(u64::MAX))
 }
 
+/// When `interval` milliseconds since `from` are over, give or take so many per mille, always the same for one connection.
+pub(crate) fn spread(from: Time, interval: u64, per_mille: u64, conn: ConnId) -> Time {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let factor = 1_000 - per_mille + (conn.0.wrapping_mul(GOLDEN) >> 32) % (2 * per_mille + 1);
+    Time(from.0.saturating_add((interval.saturating_mul(factor) / 1_000).max(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,12 +148,12 @@ mod tests {
     fn deadlines_come_in_the_order_of_their_times() {
         let mut timers = Timers::default();
         timers.arm(Time(30), TimerKind::Liveness, ConnId(1));
-        timers.arm(Time(10), TimerKind::Reintroduce, ConnId(2));
+        timers.arm(Time(10), TimerKind::Introduce, ConnId(2));
         timers.arm(Time(10), TimerKind::Hold, ConnId(3));
         assert_eq!(timers.next(), Some((Time(10), TimerKind::Hold)));
         assert_eq!(timers.pop_due(Time(9)), None);
         assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Hold, ConnId(3))));
-        assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Reintroduce, ConnId(2))));
+        assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Introduce, ConnId(2))));
         assert_eq!(timers.pop_due(Time(29)), None);
     }
 

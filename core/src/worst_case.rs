@@ -6,7 +6,8 @@
 use crate::admission::Held;
 use crate::inboxes::Inbox;
 use crate::mailboxes::{Mail, Mailbox};
-use crate::networks::Network;
+use crate::mesh::links::{SPARE_PLACES, Tie};
+use crate::mesh::networks::Network;
 use crate::outbox::{CROWDED_BYTES, Outbox};
 use crate::peers::{Announcement, Peer};
 use crate::registration::Unregistered;
@@ -40,14 +41,15 @@ impl Limits {
     /// Each with its slot, its places in the indexes, deadlines, announcement, acquaintances and links, and leaves of
     /// its own in the members of its network and in those that are free.
     fn of_peers(&self) -> u64 {
-        let acquaintances = (u64::from(self.acquaintances) + u64::from(Limits::MAX_PEERS)) * 4;
+        let acquaintances = (u64::from(self.acquaintances) + u64::from(Limits::MAX_PEERS)) * 8;
+        let links = (usize::from(Limits::MAX_PEERS) + SPARE_PLACES) * size_of::<Tie>();
         let each = grown(size_of::<Peer>() + 8)
             + 2 * grown(5)
             + 3 * tree(28)
             + tree(16)
             + boxed(size_of::<Announcement>() as u64)
             + boxed(acquaintances)
-            + boxed(u64::from(Limits::MAX_PEERS) * 4)
+            + boxed(links as u64)
             + boxed(self.announced_data_bytes.into())
             + boxed(11 * 24 + 16)
             + tree(8)
@@ -98,7 +100,7 @@ impl Limits {
     fn of_output(&self) -> u64 {
         let introduction =
             u64::from(self.announced_data_bytes) + 6 * u64::from(self.network_name_bytes) + 512;
-        let announce = 2 * u64::from(Limits::MAX_PEERS) * introduction + u64::from(self.mailbox_bytes);
+        let announce = 4 * u64::from(Limits::MAX_PEERS) * introduction + u64::from(self.mailbox_bytes);
         let broadcast = u64::from(self.fan_out_bytes) + u64::from(self.acquaintances) * 1_024;
         let farewell = u64::from(self.acquaintances) * 2 * 1_024;
         let text = CROWDED_BYTES as u64 + broadcast.max(announce).max(farewell);
@@ -171,10 +173,10 @@ mod tests {
         for (limits, shares) in [
             (
                 Limits::default(),
-                [6_808_000, 8_793_792, 18_023_424, 5_592_000, 33_666_560, 21_993_216, 14_585_664],
+                [9_192_000, 8_793_792, 18_023_424, 5_592_000, 33_666_560, 21_993_216, 14_585_664],
             ),
-            (small, [5_145, 45_584, 7_862, 6_006, 6_152, 4_888, 9_226_275]),
-            (known, [45_784_000, 8_793_792, 18_023_424, 5_592_000, 16_871_072, 21_993_216, 96_630_144]),
+            (small, [9_285, 45_584, 7_862, 6_006, 6_152, 4_888, 9_476_655]),
+            (known, [87_144_000, 8_793_792, 18_023_424, 5_592_000, 16_871_072, 21_993_216, 96_630_144]),
         ] {
             assert_eq!(limits.worst_case().map(|share| share.bytes), shares);
         }

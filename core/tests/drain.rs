@@ -16,8 +16,12 @@ fn with_peers(peers: u64) -> Board {
 
 /// A hundred peers of whom each knows fifty and more, in a network with a long name.
 fn crowd() -> Board {
-    let mut board =
-        Board::new(Limits { ping_interval_ms: 0, reintroduce_interval_ms: 0, ..Limits::default() });
+    let mut board = Board::new(Limits {
+        introductions: 50,
+        ping_interval_ms: 0,
+        reintroduce_interval_ms: 0,
+        ..Limits::default()
+    });
     for conn in 0..100 {
         board.open(conn, &format!("{conn:040x}"));
         let name = r"\u0001".repeat(128);

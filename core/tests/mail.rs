@@ -172,10 +172,7 @@ fn a_sweep_ends_what_has_expired_and_counts_it() {
     board.pass(60_000);
     assert_eq!(swept(&board), Some(Event::Swept { mailboxes: 1, mails: 1 }));
     assert_eq!(ends(&board), [MailEnd::Expired; 4]);
-    assert_eq!(
-        board.board.poll_timeout().map(|(_, kind)| kind),
-        Some(peerpigeon_core::TimerKind::Reintroduce)
-    );
+    assert_eq!(board.board.poll_timeout().map(|(_, kind)| kind), Some(peerpigeon_core::TimerKind::Introduce));
 }
 
 #[test]

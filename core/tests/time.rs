@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{CloseReason, ConnId, Event, Input, Limits};
+use peerpigeon_core::{CloseReason, ConnId, Input, Limits};
 
 #[test]
 fn a_silent_peer_is_pinged_and_one_that_stays_silent_is_closed() {
@@ -106,50 +106,21 @@ fn a_driver_that_was_asleep_closes_nobody_who_has_something_to_say() {
 }
 
 #[test]
-fn everybody_announced_is_told_again_of_those_whom_it_knows_before_clients_forget() {
+fn those_who_lack_links_are_told_again_of_each_other_when_their_pages_have_forgotten() {
     let mut board = Board::new(Limits { ping_interval_ms: 0, peer_timeout_ms: 0, ..Limits::default() });
     board.join(1, &id('a'), "n");
     board.join(2, &id('b'), "n");
     board.take(1);
     board.take(2);
-    board.pass(288_000);
+    board.pass(331_999);
+    assert_eq!((board.types(1), board.types(2)), (vec![], vec![]));
+    board.pass(42_000);
     assert_eq!(board.types(1), ["peer-discovered"]);
     assert_eq!(board.types(2), ["peer-discovered"]);
-    let again = |event: &&Event| matches!(event, Event::Reminded { .. });
-    assert_eq!(board.events.iter().filter(again).count(), 2);
     board.text(1, r#"{"type":"goodbye"}"#);
     board.take(2);
-    board.pass(288_000);
+    board.pass(400_000);
     assert!(board.take(2).is_empty());
-}
-
-#[test]
-fn an_idle_peer_is_told_again_whom_it_should_know_in_the_same_write_as_a_ping() {
-    let mut board = Board::unwatched(Limits::default());
-    let digits = ['a', 'b', 'c', 'd', 'e'];
-    for (conn, digit) in (1..).zip(digits) {
-        board.join(conn, &id(digit), "n");
-    }
-    let (mut reminders, start) = (0, board.now);
-    while board.now.since(start) < 3_600_000 {
-        board.events.clear();
-        board.pinged.clear();
-        let (due, _) = board.board.poll_timeout().unwrap();
-        board.pass(due.since(board.now));
-        for event in &board.events {
-            if let Event::Reminded { peer, .. } = event {
-                let conn = (1..).zip(digits).find(|(_, digit)| peer.to_string() == id(*digit)).unwrap().0;
-                assert!(board.pinged.contains(&conn), "{conn} at {:?}", board.now);
-                reminders += 1;
-            }
-        }
-        for conn in std::mem::take(&mut board.pinged) {
-            board.heard(conn);
-        }
-    }
-    // Each of the four others in about every four minutes.
-    let expected = 5 * 4 * 15;
-    assert!((expected * 5 / 6..expected * 5 / 4).contains(&reminders), "{reminders}");
 }
 
 #[test]

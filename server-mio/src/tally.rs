@@ -13,8 +13,10 @@ pub struct Tally {
     pub admitted: u64,
     /// `announce` messages that were followed.
     pub announced: u64,
-    /// Times that a peer was told again of one whom it knows.
-    pub reminded: u64,
+    /// Times that a peer was told to take one that had refused it off its list.
+    pub struck: u64,
+    /// Refusals that were not relayed, since they crossed with an offer of their sender.
+    pub withheld: u64,
     /// Signals kept for an absent peer.
     pub mailed: u64,
     /// Sweeps of expired state.
@@ -44,7 +46,8 @@ impl Tally {
             Event::Admitted { .. } => self.admitted += 1,
             Event::Announced { .. } => self.announced += 1,
             Event::Introduced { occasion, .. } => self.introduced[*occasion as usize] += 1,
-            Event::Reminded { .. } => self.reminded += 1,
+            Event::Struck { .. } => self.struck += 1,
+            Event::Withheld { .. } => self.withheld += 1,
             Event::Accepted { signal, bytes, .. } => {
                 self.accepted[*signal as usize] += 1;
                 self.accepted_bytes[*signal as usize] += u64::from(*bytes);

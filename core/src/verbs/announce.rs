@@ -2,16 +2,16 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use crate::fault::{self, Fault};
-use crate::links::Links;
 use crate::mailboxes::unexpired;
-use crate::networks::NetKey;
+use crate::mesh::acquaintances::Acquaintances;
+use crate::mesh::links::Links;
+use crate::mesh::networks::NetKey;
 use crate::peers::{Announcement, Standing};
 use crate::timers::Due;
 use crate::wire::{self, Refusal, Request};
-use crate::{Departure, Event, MailEnd, Occasion, Switchboard};
+use crate::{Departure, Event, MailEnd, Switchboard};
 
 impl Switchboard {
     /// Joins the network that the message names; again in the same network: takes the new `data` and
@@ -32,9 +32,7 @@ impl Switchboard {
         let (conn, peer) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
         let id = self.networks.id(network);
         self.outbox.observe(Event::Announced { conn, peer, network: id });
-        self.set_max_links(slot, request.max_peers);
-        let introduced = self.introduce(slot, Occasion::Announce);
-        self.arm_reintroduction(slot);
+        let introduced = self.introduce(slot, request.max_peers);
         self.deliver_mail(slot, network);
         // Two messages each: what one announce costs others is charged to whoever sent it.
         self.peers[slot].pace.charge(2 * introduced, 0, self.now, &self.limits);
@@ -58,9 +56,10 @@ impl Switchboard {
         self.peers[slot].standing = Standing::Announced(
             network,
             Box::new(Announcement {
-                acquaintances: Vec::new(),
+                acquaintances: Acquaintances::default(),
                 data: Box::default(),
-                reintroduce_due: Due::default(),
+                look_due: Due::default(),
+                vain_looks: 0,
                 links: Links::default(),
             }),
         );

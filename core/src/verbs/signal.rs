@@ -1,8 +1,11 @@
 //! `offer`, `answer`, `ice-candidate` and the other messages from peer to peer.
 
+use alloc::vec::Vec;
+
 use crate::fault::{self, Fault};
 use crate::mailboxes::Mail;
-use crate::networks::{GLOBAL, NetKey};
+use crate::mesh::following::Passage;
+use crate::mesh::networks::{GLOBAL, NetKey};
 use crate::peers::Standing;
 use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
 use crate::{Event, MailEnd, Signal, Spelling, Switchboard};
@@ -61,17 +64,19 @@ impl Switchboard {
             Target::Peer(target) if target.id() == from.id() => Err(Refusal::TargetIsSender),
             Target::Peer(target) => self.signal_one(slot, &target, reach, &message),
             Target::Acquaintances => {
-                let acquaintances = self.peers[slot].announcement().map(|own| own.acquaintances.clone());
-                let acquaintances = acquaintances.unwrap_or_default();
+                let acquaintances =
+                    self.peers[slot].announcement().map(|own| own.acquaintances.iter().collect());
+                let acquaintances: Vec<u32> = acquaintances.unwrap_or_default();
+                let count = acquaintances.len();
                 let bytes = request.data.map_or(0, str::len).saturating_mul(acquaintances.len());
                 if bytes > self.limits.fan_out_bytes as usize {
                     return Err(Refusal::FanOutTooLarge { bytes: self.limits.fan_out_bytes });
                 }
-                for &to in &acquaintances {
+                for to in acquaintances {
                     self.observe_accepted(&message);
                     self.relay(to, &message);
                 }
-                self.peers[slot].pace.charge(acquaintances.len(), bytes, self.now, &self.limits);
+                self.peers[slot].pace.charge(count, bytes, self.now, &self.limits);
                 Ok(Outcome::Done)
             }
         }
@@ -87,8 +92,13 @@ impl Switchboard {
         self.observe_accepted(message);
         match self.find(target, reach)? {
             Whereabouts::Here(to) => {
-                self.relay(to, message);
-                self.learn_of_links(slot, to, message.signal);
+                match self.follow(slot, to, message.signal, message.data) {
+                    Passage::Relay => self.relay(to, message),
+                    Passage::Withhold => {
+                        let (from, to) = (*message.from.id(), *target.id());
+                        self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
+                    }
+                }
                 Ok(Outcome::Done)
             }
             Whereabouts::Away => self.mail(target, message),

@@ -5,7 +5,7 @@ use alloc::borrow::Cow;
 use super::json;
 use super::{Kind, Refusal, Target};
 use crate::fault::{self, Fault};
-use crate::networks::{GLOBAL, GLOBAL_JSON};
+use crate::mesh::networks::{GLOBAL, GLOBAL_JSON};
 use crate::{Signal, Spelling, Verb};
 
 /// A longer `type` is not repeated in the error about it.

@@ -17,7 +17,7 @@ use core::fmt::Write as _;
 pub(crate) use json::{each_member, json_string, read_string};
 pub(crate) use refusal::Refusal;
 
-use crate::networks::GLOBAL_JSON;
+use crate::mesh::networks::GLOBAL_JSON;
 use crate::{Limits, Signal, Spelling, UnixMillis, Verb};
 
 /// One of the formats; fixed per connection at its upgrade.
@@ -136,6 +136,28 @@ pub(crate) enum Message<'a> {
         offending_type: Option<&'a str>,
         id: MessageId,
     },
+}
+
+/// Why a page turns a dialler away, by the `data` of its `connection-rejected`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// `max_peers_reached`, and whatever else somebody may say.
+    ByFullPage,
+    /// `initiator_role_conflict`: the page wants to be the one that dials. Says nothing of its room.
+    OutOfTurn,
+}
+
+impl Refused {
+    pub(crate) fn read(data: Option<&str>) -> Refused {
+        let mut refused = Refused::ByFullPage;
+        // Clients send no other reasons than these two (observed). What is no object says nothing.
+        let _ = each_member(data.unwrap_or_default(), u32::MAX, |member| {
+            if member.key() == "\"reason\"" && member.value() == "\"initiator_role_conflict\"" {
+                refused = Refused::OutOfTurn;
+            }
+        });
+        refused
+    }
 }
 
 /// How a message was handled.

@@ -4,7 +4,8 @@
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 
 use peerpigeon_core::{
-    AddressKey, CloseReason, ConnId, Event, Gone, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
+    AddressKey, CloseReason, ConnId, Event, Gone, Grant, Input, Limits, Occasion, Output, PeerId,
+    Switchboard, Time, UnixMillis,
 };
 use serde_json::Value;
 
@@ -185,4 +186,44 @@ impl Drop for Board {
 /// The id whose digits are all `digit`.
 pub fn id(digit: char) -> String {
     digit.to_string().repeat(40)
+}
+
+/// Who was introduced to whom.
+pub struct Introductions(pub Vec<(PeerId, PeerId, Occasion)>);
+
+impl Introductions {
+    /// Those who were introduced to the peer with this [`peer_id`].
+    pub fn with(&self, peer: u64) -> impl Iterator<Item = PeerId> {
+        let me = peer_id(peer);
+        let other = move |(a, b): (PeerId, PeerId)| if a == me { Some(b) } else { (b == me).then_some(a) };
+        self.0.iter().filter_map(move |(a, b, _)| other((*a, *b)))
+    }
+}
+
+impl Board {
+    /// Takes what was introduced since the last time.
+    pub fn introductions(&mut self) -> Introductions {
+        let mut pairs = Vec::new();
+        self.events.retain(|event| {
+            if let Event::Introduced { newcomer, other, occasion } = event {
+                pairs.push((*newcomer, *other, *occasion));
+                return false;
+            }
+            true
+        });
+        Introductions(pairs)
+    }
+}
+
+/// An id with this number in its first 64 bits, so that a larger one dials.
+pub fn peer_id(number: u64) -> PeerId {
+    let mut id = PeerId([0; 20]);
+    id.0[..8].copy_from_slice(&number.to_be_bytes());
+    id
+}
+
+/// `dialler` dials `other`, who answers.
+pub fn link(board: &mut Board, dialler: u64, other: u64) {
+    board.signal(dialler, "offer", &peer_id(other).to_string(), "{}", "global");
+    board.signal(other, "answer", &peer_id(dialler).to_string(), "{}", "global");
 }

@@ -25,12 +25,12 @@ _arguments \
   '--handshake-timeout[How long a client may take for its request.]:MS: ' \
   '--max-handshakes[Sockets at once that are no WebSockets (yet); one more ends the one that has been silent for longest.]:NUMBER: ' \
   '--max-header-size[Size of the head of a request.]:BYTES: ' \
-  '--introductions[Peers that a newcomer is introduced to at least; in smaller networks everybody.]:NUMBER: ' \
+  '--introductions[The most peers that a newcomer is introduced to at once.]:NUMBER: ' \
   '--max-acquaintances[Peers that one peer can have been introduced to; one that has as many is passed over.]:NUMBER: ' \
   '--max-networks[Networks at once, those included that only a mailbox remembers.]:NUMBER: ' \
   '--max-network-name[Length of the name of a network.]:BYTES: ' \
   '--max-announced-data[What a peer may announce of itself.]:BYTES: ' \
-  '--reintroduce-interval[How often each peer is told again whom it should know; clients forget peers that they never dialled after 5 minutes.]:MS: ' \
+  '--reintroduce-interval[How often it is looked for others for a peer that lacks links; clients listen again to whom they were told of after 5.5 minutes.]:MS: ' \
   '--duplicate-peer[When an id connects a second time\: ask the first connection for a sign of life, or close one of them.]:WORD:(challenge reject replace)' \
   '--ping-interval[Silence after which a peer is pinged; proxies drop silent connections after 55 to 60 s.]:MS: ' \
   '--pong-timeout[Silence after a ping that ends a connection.]:MS: ' \

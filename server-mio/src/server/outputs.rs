@@ -94,7 +94,8 @@ fn log_event(event: &Event) {
         | Event::NetworkOpened { .. }
         | Event::NetworkClosed { .. }
         | Event::Introduced { .. }
-        | Event::Reminded { .. }
+        | Event::Struck { .. }
+        | Event::Withheld { .. }
         | Event::Accepted { .. }
         | Event::Relayed { .. }
         | Event::Mailed { .. }

@@ -203,7 +203,7 @@ settings! { |memory|
         "Size of the head of a request.";
 
     Peers: "INTRODUCTIONS" introductions: u8 = "16", Kind::number(1, 50),
-        "Peers that a newcomer is introduced to at least; in smaller networks everybody.";
+        "The most peers that a newcomer is introduced to at once.";
     Peers: "MAX_ACQUAINTANCES" max_acquaintances: u32 = "256", Kind::number(50, 10_000),
         "Peers that one peer can have been introduced to; one that has as many is passed over.";
     Peers: "MAX_NETWORKS" max_networks: u32 = "4000", Kind::number(1, 10_000_000),
@@ -212,8 +212,8 @@ settings! { |memory|
         "Length of the name of a network.";
     Peers: "MAX_ANNOUNCED_DATA" max_announced_data: u32 = "4096", Kind::bytes(64, MIB),
         "What a peer may announce of itself.";
-    Peers: "REINTRODUCE_INTERVAL" reintroduce_interval: u64 = "240000", Kind::millis(100, DAY).or_zero("never"),
-        "How often each peer is told again whom it should know; clients forget peers that they never dialled after 5 minutes.";
+    Peers: "REINTRODUCE_INTERVAL" reintroduce_interval: u64 = "340000", Kind::millis(100, DAY).or_zero("never"),
+        "How often it is looked for others for a peer that lacks links; clients listen again to whom they were told of after 5.5 minutes.";
     Peers: "DUPLICATE_PEER" duplicate_peer: DuplicatePeer = "challenge",
         Kind::Word(&["challenge", "reject", "replace"]),
         "When an id connects a second time: ask the first connection for a sign of life, or close one of them.";

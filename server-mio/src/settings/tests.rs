@@ -46,7 +46,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.peer_timeout, 300_000);
     assert_eq!(settings.cors_origin.to_string(), "*");
     assert_eq!(settings.max_message_size, 1_048_576);
-    assert_eq!((settings.introductions, settings.reintroduce_interval), (16, 240_000));
+    assert_eq!((settings.introductions, settings.reintroduce_interval), (16, 340_000));
     assert_eq!(settings.duplicate_peer, DuplicatePeer::Challenge);
     assert_eq!((settings.ping_interval, settings.pong_timeout), (25_000, 20_000));
     assert_eq!((settings.handshake_timeout, settings.shutdown_timeout), (10_000, 8_000));

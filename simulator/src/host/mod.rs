@@ -136,5 +136,5 @@ pub(crate) fn start(level: Level, knobs: &Knobs, seed: u64) -> Box<dyn Host> {
 /// How closely to look at a run of so many peers: at everything after every input while that is cheap.
 fn care(slots: u32) -> Care {
     let crowd = u64::from(slots / 48).max(1);
-    Care { every: crowd.pow(2), trace: slots <= 1_000, choices: if slots <= 500 { 1 } else { crowd } }
+    Care { every: crowd.pow(2), trace: slots <= 1_000 }
 }

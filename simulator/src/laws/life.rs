@@ -135,7 +135,8 @@ impl Law for Life {
             | Event::NetworkOpened { .. }
             | Event::NetworkClosed { .. }
             | Event::Introduced { .. }
-            | Event::Reminded { .. }
+            | Event::Struck { .. }
+            | Event::Withheld { .. }
             | Event::Accepted { .. }
             | Event::Relayed { .. }
             | Event::Mailed { .. }

@@ -141,9 +141,8 @@ pub(crate) trait Law {
     }
 }
 
-/// All of them for a switchboard with these settings; the slow choice of introductions is looked at in every
-/// `choices`th round.
-pub(crate) fn all(limits: &Limits, boot: UnixMillis, choices: u64) -> Vec<Box<dyn Law>> {
+/// All of them for a switchboard with these settings.
+pub(crate) fn all(limits: &Limits, boot: UnixMillis) -> Vec<Box<dyn Law>> {
     vec![
         Box::new(life::Life::default()),
         Box::new(bounds::Bounds::new(limits.clone())),
@@ -154,6 +153,6 @@ pub(crate) fn all(limits: &Limits, boot: UnixMillis, choices: u64) -> Vec<Box<dy
         Box::new(admission::Admission::new(limits.clone())),
         Box::new(replies::Replies::default()),
         Box::new(shelves::Shelves::new(limits.clone())),
-        Box::new(Model::new(limits.clone(), choices)),
+        Box::new(Model::new(limits.clone())),
     ]
 }

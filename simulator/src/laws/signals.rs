@@ -33,6 +33,7 @@ impl Law for Signals {
                 self.accepted = Some(from);
             }
             Event::Relayed { from, .. } => self.end(Some(from), "relayed")?,
+            Event::Withheld { from, .. } => self.end(Some(from), "withheld")?,
             Event::Mailed { from, .. } => {
                 self.mailed += 1;
                 self.end(Some(from), "mailed")?;
@@ -52,7 +53,7 @@ impl Law for Signals {
             | Event::NetworkOpened { .. }
             | Event::NetworkClosed { .. }
             | Event::Introduced { .. }
-            | Event::Reminded { .. }
+            | Event::Struck { .. }
             | Event::Handled { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }

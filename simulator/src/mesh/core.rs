@@ -46,7 +46,6 @@ impl Core {
                     self.cost.introducing_frames += 2;
                     self.cost.joining_frames += 2 * u64::from(*occasion == Occasion::Announce);
                 }
-                Output::Observe(Event::Reminded { .. }) => self.cost.introducing_frames += 1,
                 Output::Observe(_) => {}
                 Output::Reply { .. } | Output::Close { .. } => {
                     debug_assert!(false, "a page that behaves got {output:?}");

@@ -104,13 +104,15 @@ impl Frames {
     }
 
     pub(super) fn introduced(&mut self, scene: Scene<'_>, a: PeerId, b: PeerId) {
-        self.reminded(scene, a, b);
-        self.reminded(scene, b, a);
+        for (me, of) in [(a, b), (b, a)] {
+            let told = Told::Discovered(of, self.discovery(scene, of));
+            self.expect(scene, me, told);
+        }
     }
 
-    pub(super) fn reminded(&mut self, scene: Scene<'_>, me: PeerId, of: PeerId) {
-        let told = Told::Discovered(of, self.discovery(scene, of));
-        self.expect(scene, me, told);
+    /// A peer is told to forget another.
+    pub(super) fn struck(&mut self, scene: Scene<'_>, me: PeerId, of: PeerId) {
+        self.expect(scene, me, Told::Goodbye(of));
     }
 
     /// What others are told of a peer: what it announced, its own id put in.

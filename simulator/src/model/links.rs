@@ -1,54 +1,134 @@
-//! Who is linked to whom, and who is free to take one more link, slow and obvious.
+//! Who is linked to whom and who has room, as far as signals and time tell it, slow and obvious.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use peerpigeon_core::{ConnId, PeerId, Signal};
+use peerpigeon_core::{PeerId, Signal, Spelling, Time};
 
-/// Announced peers of all networks.
+/// The pages of announced peers of all networks, and what there is between them.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    peers: BTreeMap<PeerId, Taker>,
-    pairs: BTreeSet<(PeerId, PeerId)>,
+    pages: BTreeMap<PeerId, Page>,
+    ties: BTreeMap<(PeerId, PeerId), Tie>,
 }
 
 #[derive(Debug)]
-struct Taker {
-    conn: ConnId,
+struct Page {
+    spelling: Spelling,
     /// Its `maxPeers`.
     most: usize,
-    turned_away: bool,
+    /// Since when it is taken to be full, and why.
+    full: Option<(Time, Why)>,
+    /// Until when places are kept whose links have ended.
+    ended: Vec<Time>,
+    /// Whether it can be told exactly by now: too much at once is not followed.
+    is_vague: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Said,
+    Silent,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tie {
+    pub(super) stage: Stage,
+    /// Of a link, since when; of the others, until when.
+    at: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Introduced,
+    Offered(PeerId),
+    Linked,
 }
 
 impl Links {
-    pub(super) fn announced(&mut self, peer: PeerId, conn: ConnId, most: usize) {
-        self.peers.insert(peer, Taker { conn, most, turned_away: false });
+    pub(super) fn announced(&mut self, spelling: Spelling, most: usize) {
+        let fresh = || Page { spelling, most, full: None, ended: Vec::new(), is_vague: false };
+        let page = self.pages.entry(*spelling.id()).or_insert_with(fresh);
+        (page.most, page.full) = (most, None);
     }
 
-    /// A peer leaves; returns whose links end.
-    pub(super) fn left(&mut self, peer: PeerId) -> BTreeSet<PeerId> {
-        let bereaved: BTreeSet<PeerId> = self.of(peer).collect();
-        self.pairs.retain(|(one, two)| *one != peer && *two != peer);
-        self.peers.remove(&peer);
-        for other in &bereaved {
-            self.turned_away(*other, false);
+    pub(super) fn is_here(&self, peer: PeerId) -> bool {
+        self.pages.contains_key(&peer)
+    }
+
+    /// A peer leaves; its links are noticed to have ended by `until`, those that have not come yet at `soon`.
+    pub(super) fn left(&mut self, peer: PeerId, until: Time, soon: Time) {
+        for other in self.tied_to(peer) {
+            let tie = self.ties.remove(&pair(peer, other));
+            let until = if tie.is_some_and(|tie| tie.stage == Stage::Introduced) { soon } else { until };
+            if let Some(page) = self.pages.get_mut(&other) {
+                page.full = None;
+                page.ended.push(until);
+            }
         }
-        bereaved
+        self.pages.remove(&peer);
     }
 
-    /// A signal went from one peer to another.
-    pub(super) fn relayed(&mut self, from: PeerId, to: PeerId, signal: Signal) {
+    /// What was waited for until now is over. Who was to dial and did not is full.
+    pub(super) fn pass(&mut self, now: Time) {
+        let over: Vec<_> =
+            self.ties.iter().filter(|(_, tie)| tie.stage != Stage::Linked && tie.at <= now).collect();
+        let over: Vec<_> = over.into_iter().map(|(pair, tie)| (*pair, tie.stage)).collect();
+        for ((one, two), stage) in over {
+            self.ties.remove(&(one, two));
+            let silent = if self.dials(one, two) { one } else { two };
+            if let Some(page) = self.pages.get_mut(&silent).filter(|_| stage == Stage::Introduced) {
+                page.full.get_or_insert((now, Why::Silent));
+            }
+        }
+        for page in self.pages.values_mut() {
+            page.ended.retain(|until| *until > now);
+        }
+    }
+
+    /// Two were introduced so that they link.
+    pub(super) fn introduced(&mut self, one: PeerId, two: PeerId, until: Time) {
+        self.tie(one, two, Tie { stage: Stage::Introduced, at: until });
+    }
+
+    /// An offer or an answer went from one peer to another. `until`: when an offer is given up; `noticed`: when an evicted page
+    /// has noticed.
+    pub(super) fn relayed(
+        &mut self,
+        from: PeerId,
+        to: PeerId,
+        signal: Signal,
+        now: Time,
+        until: Time,
+        noticed: Time,
+    ) {
         match signal {
-            Signal::Offer => self.turned_away(from, false),
-            Signal::Answer => {
-                if self.is_free(from) && self.is_free(to) {
-                    self.pairs.insert((from.min(to), from.max(to)));
+            Signal::Offer => {
+                let page_is_full = self.is_here(from) && self.taken(from, to) >= self.most(from);
+                self.set_full(from, None);
+                if page_is_full {
+                    match self.pages.get_mut(&from).and_then(|page| page.ended.pop()) {
+                        // Which of them does not matter, but when it would have ended does.
+                        Some(_) => self.be_vague(from),
+                        None => self.lose_farthest(from, to, noticed),
+                    }
+                }
+                let out_of_turn = self.dials(to, from);
+                match self.ties.get(&pair(from, to)).map(|tie| tie.stage) {
+                    Some(Stage::Offered(by)) if by == from => {}
+                    Some(Stage::Introduced | Stage::Offered(_)) if out_of_turn => {}
+                    _ => self.tie(from, to, Tie { stage: Stage::Offered(from), at: until }),
                 }
             }
-            Signal::ConnectionRejected => {
-                self.turned_away(from, true);
-                self.turned_away(to, false);
+            Signal::Answer => {
+                self.tie(from, to, Tie { stage: Stage::Linked, at: now });
+                for (page, other) in [(from, to), (to, from)] {
+                    if self.is_here(page) && self.taken(page, other) >= self.most(page) {
+                        self.lose_farthest(page, other, noticed);
+                    }
+                }
             }
-            Signal::IceCandidate
+            Signal::ConnectionRejected
+            | Signal::IceCandidate
             | Signal::RenegotiationOffer
             | Signal::RenegotiationAnswer
             | Signal::IceRestartOffer
@@ -57,74 +137,181 @@ impl Links {
         }
     }
 
-    fn turned_away(&mut self, peer: PeerId, turned_away: bool) {
-        if let Some(taker) = self.peers.get_mut(&peer) {
-            taker.turned_away = turned_away;
-        }
+    /// One turned the other away for being full.
+    pub(super) fn turned_away(&mut self, by: PeerId, who: PeerId, now: Time) {
+        self.ties.remove(&pair(by, who));
+        self.set_full(by, Some((now, Why::Said)));
+        self.set_full(who, None);
     }
 
-    fn of(&self, peer: PeerId) -> impl Iterator<Item = PeerId> {
-        let other = move |(one, two): &(PeerId, PeerId)| {
-            [(*one, *two), (*two, *one)].into_iter().find(|(me, _)| *me == peer).map(|(_, other)| other)
+    pub(super) fn may_have_room(&mut self, peer: PeerId) {
+        self.set_full(peer, None);
+    }
+
+    pub(super) fn untie(&mut self, one: PeerId, two: PeerId) {
+        self.ties.remove(&pair(one, two));
+    }
+
+    pub(super) fn between(&self, one: PeerId, two: PeerId) -> Option<Tie> {
+        self.ties.get(&pair(one, two)).copied()
+    }
+
+    /// Whether a refusal by `from`, out of turn, crosses with its own offer, or has just crossed; `None` where both are right.
+    pub(super) fn crosses(&self, from: PeerId, to: PeerId, now: Time, within_ms: u64) -> bool {
+        self.between(from, to).is_some_and(|tie| match tie.stage {
+            Stage::Offered(by) => by == from,
+            Stage::Linked => now.since(tie.at) < within_ms,
+            Stage::Introduced => false,
+        })
+    }
+
+    /// Whether `one` is to dial `two`.
+    pub(super) fn dials(&self, one: PeerId, two: PeerId) -> bool {
+        let digits = |peer| self.pages.get(&peer).map(|page| page.spelling.to_string());
+        digits(one) > digits(two)
+    }
+
+    /// Whether nobody can say of the page exactly what it has.
+    pub(super) fn is_vague(&self, peer: PeerId) -> bool {
+        self.pages.get(&peer).is_none_or(|page| page.is_vague)
+    }
+
+    /// Whether a page certainly has said or shown that it is full, and has not been left alone for `patience_ms` since.
+    pub(super) fn is_full(&self, peer: PeerId, now: Time, patience_ms: u64) -> bool {
+        let full = self.pages.get(&peer).and_then(|page| page.full);
+        full.is_some_and(|(since, why)| {
+            // Who was found to be silent in this moment may have been looked at before.
+            let is_certain = why == Why::Said || since < now;
+            is_certain && now.since(since) < patience_ms
+        })
+    }
+
+    /// Places that are not taken, where it is not full.
+    pub(super) fn room(&self, peer: PeerId) -> usize {
+        let page = self.pages.get(&peer);
+        page.map_or(0, |page| page.most.saturating_sub(self.tied_to(peer).len() + page.ended.len()))
+    }
+
+    pub(super) fn most(&self, peer: PeerId) -> usize {
+        self.pages.get(&peer).map_or(0, |page| page.most)
+    }
+
+    /// Whether a full page would give up its farthest link for `dialler`.
+    pub(super) fn would_evict(&self, page: PeerId, dialler: PeerId) -> bool {
+        let farthest = self.tied_to(page).iter().map(|other| page.distance(other)).max();
+        self.dials(dialler, page) && farthest > Some(page.distance(&dialler))
+    }
+
+    /// Those who are tied to both.
+    pub(super) fn shared(&self, one: PeerId, two: PeerId) -> usize {
+        self.tied_to(one).intersection(&self.tied_to(two)).count()
+    }
+
+    fn tied_to(&self, peer: PeerId) -> BTreeSet<PeerId> {
+        let other = |(one, two): &(PeerId, PeerId)| match (*one == peer, *two == peer) {
+            (true, _) => Some(*two),
+            (_, true) => Some(*one),
+            _ => None,
         };
-        self.pairs.iter().filter_map(other)
+        self.ties.keys().filter_map(other).collect()
     }
 
-    fn is_free(&self, peer: PeerId) -> bool {
-        let taker = self.peers.get(&peer);
-        taker.is_some_and(|taker| !taker.turned_away && self.of(peer).count() < taker.most)
+    /// Places that a page has given away itself, to others than `but`.
+    fn taken(&self, page: PeerId, but: PeerId) -> usize {
+        let tied = self.tied_to(page).into_iter().filter(|other| *other != but);
+        let takes =
+            |other: &PeerId| self.between(page, *other).is_some_and(|tie| tie.stage != Stage::Introduced);
+        tied.filter(takes).count()
     }
 
-    /// The next free peer for `me` among the `members` of its network, of those that `is_possible`.
-    pub(super) fn next_free(
-        &self,
-        me: PeerId,
-        members: &BTreeSet<PeerId>,
-        is_possible: impl Fn(PeerId) -> bool,
-    ) -> Option<PeerId> {
-        if !self.is_free(me) {
-            return None;
+    fn lose_farthest(&mut self, page: PeerId, but: PeerId, noticed: Time) {
+        let takes =
+            |other: &PeerId| self.between(page, *other).is_some_and(|tie| tie.stage != Stage::Introduced);
+        let others = self.tied_to(page).into_iter().filter(|other| *other != but && takes(other));
+        let Some(farthest) = others.max_by_key(|other| page.distance(other)) else { return };
+        self.ties.remove(&pair(page, farthest));
+        if let Some(evicted) = self.pages.get_mut(&farthest) {
+            evicted.ended.push(noticed);
         }
-        let conn_of = |peer: &PeerId| self.peers.get(peer).map(|taker| taker.conn);
-        let mut ring: Vec<PeerId> = members.iter().copied().filter(|peer| self.is_free(*peer)).collect();
-        ring.sort_by_key(conn_of);
-        let place = ring.iter().position(|peer| *peer == me)?;
-        ring.rotate_left(place);
-        let mine: BTreeSet<PeerId> = self.of(me).collect();
-        let apart =
-            |other: &PeerId| !mine.contains(other) && !self.of(*other).any(|peer| mine.contains(&peer));
-        ring.into_iter().skip(1).take(8).find(|other| apart(other) && is_possible(*other))
     }
+
+    fn tie(&mut self, one: PeerId, two: PeerId, tie: Tie) {
+        let crowded = |links: &Links, page: PeerId| {
+            let ended = links.pages.get(&page).map_or(0, |page| page.ended.len());
+            links.tied_to(page).len() + ended >= links.most(page) + 6
+        };
+        if !self.is_here(one) || !self.is_here(two) {
+            return;
+        }
+        let known = self.ties.contains_key(&pair(one, two));
+        if !known && (crowded(self, one) || crowded(self, two)) {
+            self.be_vague(one);
+            self.be_vague(two);
+            return;
+        }
+        self.ties.insert(pair(one, two), tie);
+    }
+
+    fn set_full(&mut self, peer: PeerId, full: Option<(Time, Why)>) {
+        if let Some(page) = self.pages.get_mut(&peer) {
+            page.full = full;
+        }
+    }
+
+    fn be_vague(&mut self, peer: PeerId) {
+        if let Some(page) = self.pages.get_mut(&peer) {
+            page.is_vague = true;
+        }
+    }
+}
+
+fn pair(one: PeerId, two: PeerId) -> (PeerId, PeerId) {
+    (one.min(two), one.max(two))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn links(peers: u8) -> (Links, BTreeSet<PeerId>) {
+    fn links(peers: &[u8], most: usize) -> Links {
         let mut links = Links::default();
-        let members: BTreeSet<PeerId> = (0..peers).map(|number| PeerId([number; 20])).collect();
-        for (conn, peer) in (1..).zip(&members) {
-            links.announced(*peer, ConnId(conn), 2);
+        for &number in peers {
+            links.announced(Spelling::parse(&peer(number).to_string()).unwrap(), most);
         }
-        (links, members)
+        links
     }
 
     fn peer(number: u8) -> PeerId {
         PeerId([number; 20])
     }
 
+    fn relay(links: &mut Links, from: u8, to: u8, signal: Signal) {
+        links.relayed(peer(from), peer(to), signal, Time(0), Time(10), Time(1));
+    }
+
     #[test]
-    fn the_next_who_is_free_and_not_linked_over_anybody_is_found() {
-        let (mut links, members) = links(5);
-        let next = |links: &Links, me| links.next_free(peer(me), &members, |_| true);
-        assert_eq!((next(&links, 0), next(&links, 4)), (Some(peer(1)), Some(peer(0))));
-        links.relayed(peer(1), peer(0), Signal::Answer);
-        links.relayed(peer(1), peer(2), Signal::Answer);
-        assert_eq!((next(&links, 0), next(&links, 1)), (Some(peer(3)), None));
-        links.relayed(peer(3), peer(4), Signal::ConnectionRejected);
-        assert_eq!(next(&links, 0), Some(peer(4)));
-        assert_eq!(links.left(peer(1)), BTreeSet::from([peer(0), peer(2)]));
-        assert_eq!(next(&links, 0), Some(peer(2)));
+    fn a_full_page_that_answers_a_nearer_one_loses_its_farthest_link() {
+        let mut links = links(&[1, 2, 0x80], 1);
+        relay(&mut links, 0x80, 1, Signal::Offer);
+        relay(&mut links, 1, 0x80, Signal::Answer);
+        assert_eq!((links.room(peer(1)), links.room(peer(2))), (0, 1));
+        assert!(links.would_evict(peer(1), peer(2)));
+        relay(&mut links, 2, 1, Signal::Offer);
+        relay(&mut links, 1, 2, Signal::Answer);
+        assert!(links.between(peer(1), peer(0x80)).is_none());
+        assert_eq!(links.room(peer(0x80)), 0, "its page has not noticed yet");
+        links.pass(Time(1));
+        assert_eq!(links.room(peer(0x80)), 1);
+    }
+
+    #[test]
+    fn who_was_to_dial_and_did_not_is_full() {
+        let mut links = links(&[1, 2], 1);
+        links.introduced(peer(1), peer(2), Time(6));
+        links.pass(Time(6));
+        assert!(!links.is_full(peer(2), Time(6), 100) && links.is_full(peer(2), Time(7), 100));
+        assert_eq!(links.room(peer(1)), 1);
+        relay(&mut links, 2, 1, Signal::Offer);
+        assert!(!links.is_full(peer(2), Time(7), 100));
     }
 }

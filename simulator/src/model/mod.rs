@@ -3,20 +3,19 @@
 //! Written from the protocol, never from the core's source. Where the protocol leaves something open, the model
 //! takes in what the core does and holds it to the consequences.
 
-mod choice;
 mod frames;
+mod introductions;
 mod links;
 mod mail;
 mod outcome;
 mod pace;
-mod rounds;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, Occasion, PeerId,
-    Signal, Spelling, Time, Verb,
+    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
+    Spelling, Time, Verb,
 };
 
 use crate::client::Frame;
@@ -24,13 +23,12 @@ use crate::laws::{Law, Rest, Scene, Verdict, demand};
 use crate::scenario::Way;
 use crate::watch::{Answer, Said, is_virtual, peer_id};
 use frames::{Ack, Frames, Told};
+use introductions::Introductions;
 use mail::{Mail, Mailboxes};
 use outcome::Outcome;
 use pace::Pace;
-use rounds::Rounds;
 
-pub(crate) use choice::{choice, is_one_piece};
-pub(crate) use outcome::wanted;
+pub(crate) use outcome::max_peers;
 
 /// The protocol as a law.
 #[derive(Debug)]
@@ -40,12 +38,10 @@ pub(crate) struct Model {
     mailboxes: Mailboxes,
     /// Peers that left without having announced: whether the server remembers them is left open.
     unannounced: BTreeMap<PeerId, Time>,
-    rounds: Rounds,
+    introductions: Introductions,
     frames: Frames,
     /// What may come of the message that is being handled.
     current: Option<Current>,
-    /// Who has just turned somebody away.
-    rejecter: Option<ConnId>,
     /// Who has sent a control frame that counts as a message, and whether it may be refused and may pass.
     control: Option<(ConnId, (bool, bool))>,
 }
@@ -64,21 +60,21 @@ struct Current {
     left: bool,
     /// How many messages to others it caused that count.
     caused: u64,
+    /// Of a refusal, that its target was told to forget its sender.
+    struck: bool,
     /// Of a signal to all acquaintances, those who have not got it yet.
     audience: Option<BTreeSet<PeerId>>,
 }
 
 impl Model {
-    /// The slow choice of introductions is made in every `choices`th round.
-    pub(crate) fn new(limits: Limits, choices: u64) -> Model {
+    pub(crate) fn new(limits: Limits) -> Model {
         Model {
             paces: BTreeMap::new(),
             mailboxes: Mailboxes::default(),
             unannounced: BTreeMap::new(),
-            rounds: Rounds::new(limits.clone(), choices),
+            introductions: Introductions::new(limits.clone()),
             frames: Frames::default(),
             current: None,
-            rejecter: None,
             control: None,
             limits,
         }
@@ -97,7 +93,7 @@ impl Model {
             let limited = self.paces.get_mut(conn).map(|pace| pace.look(text.len(), scene.now, &self.limits));
             let outcomes = self.outcomes(scene, *conn, text);
             let broadcast = outcomes.contains(&Outcome::Broadcast);
-            let audience = || scene.ledger.peer_at(*conn).map(|peer| self.rounds.acquaintances(peer));
+            let audience = || scene.ledger.peer_at(*conn).map(|peer| self.introductions.acquaintances(peer));
             self.current = Some(Current {
                 conn: *conn,
                 text: text.clone(),
@@ -108,19 +104,52 @@ impl Model {
                 announced: false,
                 left: false,
                 caused: 0,
+                struck: false,
             });
         }
     }
 
-    /// Whoever was turned away is introduced to somebody else at the cost of who did it.
-    fn charge_rejecter(&mut self, scene: Scene<'_>) {
-        let Some(conn) = self.rejecter.take() else { return };
-        let Some(pace) = self.paces.get_mut(&conn) else { return };
-        pace.charge(2);
-        // Its next message may have come with this one.
-        if let Some(current) = self.current.as_mut().filter(|current| current.conn == conn) {
-            current.limited = pace.look(current.text.len(), scene.now, &self.limits);
-        }
+    /// What the signal that is being handled is, if it is a refusal: whether its sender says that it is full.
+    fn refusal(&self) -> Option<bool> {
+        let current = self.current.as_ref()?;
+        let said = Said::read(&current.text);
+        let (signal, message) = said.signal()?;
+        let out_of_turn = message.value("data")["reason"] == "initiator_role_conflict";
+        (signal == Signal::ConnectionRejected).then_some(!out_of_turn)
+    }
+
+    /// A peer was told to forget another: that one refused its offer, or the other way round, so that it listens.
+    fn struck(&mut self, scene: Scene<'_>, peer: PeerId, of: PeerId) -> Verdict {
+        let by_full = self.refusal();
+        let Some(current) = self.current.as_mut() else {
+            return Err(format!("{peer} was told to forget {of}"));
+        };
+        let from = current.accepted.map(|(from, _)| from);
+        let (Some(from), Some(by_full)) = (from, by_full) else {
+            return Err(format!("{peer} was told to forget {of} for no refusal"));
+        };
+        let turn = !by_full && from == peer && current.struck;
+        demand!(
+            turn || (from == of && !current.struck),
+            "{peer} was told to forget {of} by a refusal of {from}"
+        );
+        current.struck = true;
+        current.caused += 1;
+        self.introductions.struck(peer, of, by_full, scene.now);
+        self.frames.struck(scene, peer, of);
+        Ok(())
+    }
+
+    /// A refusal did not go to its target.
+    fn withheld(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
+        demand!(self.refusal() == Some(false), "a signal of {from} to {to} was withheld");
+        demand!(
+            self.introductions.crosses(from, to, scene.now),
+            "a refusal of {from} crosses with no offer of it"
+        );
+        let current = self.end(Outcome::Relay(to))?;
+        self.frames.owe(scene, current.conn, Ack::Done);
+        Ok(())
     }
 
     /// The message that is being handled ends so.
@@ -160,7 +189,9 @@ impl Model {
         self.unannounced.remove(&peer);
         self.mailboxes.came_back(&name, peer);
         let (links, data) = (outcome::max_peers(&message), message.value("data"));
-        self.rounds.announced(scene, (peer, conn), network, links);
+        if let Some(me) = scene.ledger.parties.get(&conn).and_then(|party| party.me) {
+            self.introductions.announced(scene.now, me, network, links);
+        }
         self.frames.announced(peer, data);
         Ok(())
     }
@@ -186,7 +217,7 @@ impl Model {
                 self.mailboxes.dropped_out(scene.now, &known.name, peer, &self.limits);
             }
         }
-        let acquaintances = self.rounds.left(scene.now, peer);
+        let acquaintances = self.introductions.left(scene.now, peer, cause);
         demand!(
             usize::try_from(told) == Ok(acquaintances.len()),
             "{peer} left, {told} were told, {} knew it",
@@ -302,9 +333,17 @@ impl Model {
             self.frames.signal(scene, to, from, signal, data);
             return Ok(());
         }
-        self.rounds.relayed(from, to, signal);
+        let refusal = self.refusal();
+        let here = refusal.is_some() && from != to && self.introductions.are_here(from, to);
+        let crosses = refusal == Some(false) && here && self.introductions.crosses(from, to, scene.now);
+        demand!(
+            !crosses || self.current.as_ref().is_some_and(|current| current.struck),
+            "a refusal of {from} to {to} was relayed, which is dialling it"
+        );
+        let told = !here || self.current.as_ref().is_some_and(|current| current.struck);
+        demand!(told, "{to} was refused by {from} and not told to forget it");
+        self.introductions.relayed(from, to, signal, scene.now);
         let current = self.end(Outcome::Relay(to))?;
-        self.rejecter = (signal == Signal::ConnectionRejected).then_some(current.conn);
         self.frames.owe(scene, current.conn, Ack::Done);
         demand!(current.accepted == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
         let said = Said::read(&current.text);
@@ -366,6 +405,7 @@ impl Law for Model {
             let pace = self.paces.get_mut(&conn)?;
             Some((conn, pace.look(0, scene.now, &self.limits)))
         });
+        self.introductions.pass(scene.now);
         self.begin(scene);
         Ok(())
     }
@@ -397,21 +437,6 @@ impl Law for Model {
 
     fn event(&mut self, scene: Scene<'_>, event: Event) -> Verdict {
         self.begin(scene);
-        // What goes into an inbox is told as it is sent, in the midst of a round; and who leaves may push the mailbox of
-        // somebody else out, before those who lost it are seen to.
-        let amidst = matches!(
-            event,
-            Event::Introduced { .. }
-                | Event::Reminded { .. }
-                | Event::Shelved { .. }
-                | Event::ShelfEnded { .. }
-                | Event::MailEnded { end: MailEnd::Dropped, .. }
-        );
-        if !amidst {
-            self.rejecter = None;
-            self.rounds.round_ends()?;
-            self.rounds.healed(scene)?;
-        }
         match event {
             Event::Admitted { conn, .. } => {
                 self.paces.insert(conn, Pace::new(scene.now, &self.limits));
@@ -419,18 +444,18 @@ impl Law for Model {
             }
             Event::Announced { conn, peer, network } => self.announced(scene, conn, peer, network)?,
             Event::Introduced { newcomer, other, occasion } => {
-                self.rounds.introduced(scene, newcomer, other, occasion)?;
-                self.frames.introduced(scene, newcomer, other);
-                match (occasion, &mut self.current) {
-                    (Occasion::Announce, Some(current)) => current.caused += 2,
-                    (Occasion::Free, _) => self.charge_rejecter(scene),
-                    (Occasion::Announce | Occasion::Healing | Occasion::Again, _) => {}
+                // What a message causes, and not a deadline that came before it.
+                let handled =
+                    self.current.as_mut().filter(|current| current.announced || current.accepted.is_some());
+                let announcing = handled.as_ref().is_some_and(|current| current.announced);
+                if let Some(current) = handled {
+                    current.caused += 2;
                 }
+                self.introductions.introduced(scene, (newcomer, other), occasion, announcing)?;
+                self.frames.introduced(scene, newcomer, other);
             }
-            Event::Reminded { peer, of } => {
-                self.rounds.reminded(scene, peer, of)?;
-                self.frames.reminded(scene, peer, of);
-            }
+            Event::Struck { peer, of } => self.struck(scene, peer, of)?,
+            Event::Withheld { from, to, .. } => self.withheld(scene, from, to)?,
             Event::Left { peer, network, cause, told } => self.left(scene, peer, network, cause, told)?,
             Event::Gone { conn, peer, cause } => self.gone(scene, conn, peer, cause)?,
             Event::Accepted { from, signal, .. } => {
@@ -481,14 +506,12 @@ impl Law for Model {
                 pace.spend(0, 0);
             }
         }
-        self.rounds.round_ends()?;
         self.frames.settled(scene)?;
         self.mailboxes.settled()?;
-        self.rounds.healed(scene)?;
-        if rest.thorough { self.rounds.in_time(scene) } else { Ok(()) }
+        if rest.thorough { self.introductions.in_time(scene) } else { Ok(()) }
     }
 
     fn calm(&mut self, scene: Scene<'_>, _: &Rest) -> Verdict {
-        self.rounds.calm(scene)
+        self.introductions.in_time(scene)
     }
 }

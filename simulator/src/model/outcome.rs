@@ -243,13 +243,8 @@ fn id_or_nothing(message: &Message<'_>) -> bool {
     !matches!(target(message), Err(ErrorCode::InvalidMessage))
 }
 
-/// The number of introductions that an announce asks for.
-pub(crate) fn wanted(message: &Message<'_>, limits: &Limits) -> usize {
-    max_peers(message).max(limits.introductions.into())
-}
-
 /// How many links the peer takes that sends this announce.
-pub(super) fn max_peers(message: &Message<'_>) -> usize {
+pub(crate) fn max_peers(message: &Message<'_>) -> usize {
     let asked = match message.value("maxPeers") {
         Value::Number(number) => number.as_f64().map_or(10, |asked| {
             // Clamped, and rounded down.

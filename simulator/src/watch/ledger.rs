@@ -279,7 +279,11 @@ impl Ledger {
             Event::NetworkClosed { network } => {
                 self.networks.remove(&network);
             }
-            Event::Relayed { .. } | Event::Mailed { .. } | Event::Refused { .. } | Event::Handled { .. } => {
+            Event::Relayed { .. }
+            | Event::Withheld { .. }
+            | Event::Mailed { .. }
+            | Event::Refused { .. }
+            | Event::Handled { .. } => {
                 if let Event::Handled { conn, verb: peerpigeon_core::Verb::Goodbye } = event
                     && let Some(party) = self.parties.get_mut(&conn)
                 {
@@ -304,7 +308,7 @@ impl Ledger {
             Event::Opened { .. }
             | Event::NetworkOpened { .. }
             | Event::Introduced { .. }
-            | Event::Reminded { .. }
+            | Event::Struck { .. }
             | Event::Accepted { .. }
             | Event::MailEnded { .. }
             | Event::Shelved { .. }

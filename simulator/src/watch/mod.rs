@@ -62,8 +62,6 @@ pub(crate) struct Care {
     pub(crate) every: u64,
     /// Keep the inputs, to run them again.
     pub(crate) trace: bool,
-    /// Make the slow choice of introductions in every so many rounds.
-    pub(crate) choices: u64,
 }
 
 pub(crate) struct Watch {
@@ -80,7 +78,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(limits: &Limits, boot: UnixMillis, care: Care) -> Watch {
-        let laws = laws::all(limits, boot, care.choices);
+        let laws = laws::all(limits, boot);
         let limits = limits.clone();
         let fresh = Box::new(move || Switchboard::new(limits.clone(), boot, 0));
         Watch {

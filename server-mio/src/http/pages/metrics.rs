@@ -113,9 +113,14 @@ fn peers(to: &mut Exposition, vitals: &Vitals<'_>) {
         labelled("occasion", tally.introduced()),
     );
     to.counter(
-        "peerpigeon_reminders_total",
-        "Times that a peer was told again of one whom it knows.",
-        tally.reminded,
+        "peerpigeon_struck_total",
+        "Times that a peer was told to take one that had refused it off its list.",
+        tally.struck,
+    );
+    to.counter(
+        "peerpigeon_withheld_total",
+        "Refusals that were not relayed, since they crossed with an offer of their sender.",
+        tally.withheld,
     );
 }
 

@@ -7,7 +7,7 @@ use core::ops::Bound;
 
 use slab::Slab;
 
-use crate::members::Members;
+use crate::mesh::members::Members;
 use crate::{ConnId, NetworkId, wire};
 
 /// The network of everybody who names none.
@@ -20,6 +20,25 @@ pub(crate) const GLOBAL_JSON: &str = "\"global\"";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NetKey(u32);
 
+/// The place of a connection in an order that has nothing to do with ids, nor with who came when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u64);
+
+impl Place {
+    fn of(conn: ConnId) -> Place {
+        Place(conn.0.wrapping_mul(FACTOR))
+    }
+
+    fn conn(self) -> ConnId {
+        ConnId(self.0.wrapping_mul(INVERSE))
+    }
+}
+
+/// 2^64 divided by the golden ratio (Knuth, multiplicative hashing), and its inverse modulo 2^64.
+const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+const INVERSE: u64 = 0xF1DE_83E1_9937_733D;
+const _: () = assert!(FACTOR.wrapping_mul(INVERSE) == 1);
+
 #[derive(Debug)]
 pub(crate) struct Network {
     id: NetworkId,
@@ -27,8 +46,8 @@ pub(crate) struct Network {
     /// The name as a JSON string, quotes included.
     json: Box<str>,
     members: Members,
-    /// Those of them that have room for a link, in the order of their coming.
-    free: BTreeSet<ConnId>,
+    /// Those of them that have room for a link, in the order of their places.
+    free: BTreeSet<Place>,
     /// Announced peers and mailboxes that hold this key.
     shares: u32,
 }
@@ -76,17 +95,18 @@ impl Networks {
     pub(crate) fn list_free(&mut self, key: NetKey, conn: ConnId, is_free: bool) {
         let free = &mut self.slots[key.0 as usize].free;
         if is_free {
-            free.insert(conn)
+            free.insert(Place::of(conn))
         } else {
-            free.remove(&conn)
+            free.remove(&Place::of(conn))
         };
     }
 
-    /// The free members that came after `conn`, then those before it.
+    /// The free members with places after that of `conn`, then those before it.
     pub(crate) fn free_after(&self, key: NetKey, conn: ConnId) -> impl Iterator<Item = ConnId> {
         let free = &self.slots[key.0 as usize].free;
-        let after = (Bound::Excluded(conn), Bound::Unbounded);
-        free.range(after).chain(free.range(..conn)).copied()
+        let own = Place::of(conn);
+        let after = (Bound::Excluded(own), Bound::Unbounded);
+        free.range(after).chain(free.range(..own)).map(|place| place.conn())
     }
 
     /// Changes the members. Whether the network is populated is kept right here.

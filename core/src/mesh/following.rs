@@ -1,0 +1,239 @@
+//! Following links: what the signals between two peers tell of the link between them, and of the places that their pages have.
+
+use crate::fault::{self, Fault};
+use crate::mesh::links::{Links, Stage};
+use crate::mesh::networks::NetKey;
+use crate::peers::Peer;
+use crate::wire::{Message, Refused};
+use crate::{CloseReason, Departure, Event, Gone, Occasion, Signal, Switchboard, Time};
+
+/// An offer that is not answered for so long is given up by its page (observed).
+const ANSWER_MS: u64 = 10_000;
+
+/// A refusal that comes so long after an answer between the same two crossed with it.
+const CROSSING_MS: u64 = 5_000;
+
+/// After so long a page has noticed that a link was closed at its other end.
+const CLOSED_MS: u64 = 500;
+
+/// After so long a page gives up a link whose other end vanished: ICE says so after about six seconds, and the page waits
+/// five more for it to recover (observed).
+const VANISHED_MS: u64 = 12_000;
+
+/// What is done with a signal beside following it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    Relay,
+    /// Its target must not get it.
+    Withhold,
+}
+
+impl Switchboard {
+    /// A signal is about to be relayed from one peer to another.
+    pub(crate) fn follow(&mut self, from: u32, to: u32, signal: Signal, data: Option<&str>) -> Passage {
+        match signal {
+            Signal::Offer => self.follow_offer(from, to),
+            Signal::Answer => self.follow_answer(from, to),
+            Signal::ConnectionRejected => match Refused::read(data) {
+                Refused::ByFullPage => self.follow_full(from, to),
+                Refused::OutOfTurn => return self.follow_out_of_turn(from, to),
+            },
+            Signal::IceCandidate
+            | Signal::RenegotiationOffer
+            | Signal::RenegotiationAnswer
+            | Signal::IceRestartOffer
+            | Signal::IceRestartAnswer
+            | Signal::RecoveryOffer => {}
+        }
+        Passage::Relay
+    }
+
+    /// Nobody dials without a place for it, nor whom it is linked to.
+    fn follow_offer(&mut self, from: u32, to: u32) {
+        let Some(own) = self.links_of(from) else { return };
+        let stage = own.to(to).map(|tie| tie.stage);
+        let is_surprise = own.taken_but(to) >= own.max();
+        self.set_full(from, false);
+        if is_surprise && !fault::is(Fault::LostLinkIgnored) {
+            self.lose_one(from, to);
+        }
+        match stage {
+            Some(Stage::Offered { by }) if by == from => {}
+            // The other is to dial, or has dialled: it is its offer that is waited for, and this one that is refused.
+            Some(Stage::Introduced | Stage::Offered { .. }) if dials(&self.peers[to], &self.peers[from]) => {}
+            _ => self.tie(from, to, Stage::Offered { by: from }, self.now + ANSWER_MS),
+        }
+    }
+
+    /// Who answers has a place for it, or has made one: full pages give up their farthest link for a nearer dialler (observed).
+    fn follow_answer(&mut self, from: u32, to: u32) {
+        self.tie(from, to, Stage::Linked, self.now);
+        for (page, other) in [(from, to), (to, from)] {
+            let has_evicted = self.links_of(page).is_some_and(|own| own.taken_but(other) >= own.max());
+            if has_evicted && !fault::is(Fault::EvictionIgnored) {
+                self.lose_farthest(page, other);
+            }
+        }
+    }
+
+    /// The dialler is told to take the full one off its list, or it would dial it for ever; and is introduced to others.
+    fn follow_full(&mut self, from: u32, to: u32) {
+        self.untie(from, to);
+        if !fault::is(Fault::FullCountsAsFree) {
+            self.is_full(from);
+        }
+        let struck = self.tell_to_strike(to, from);
+        self.set_full(to, false);
+        let introduced = self.look_for_mates(to, Occasion::Free);
+        self.charge_for_refusal(from, struck, introduced);
+    }
+
+    /// What a refusal makes others receive is charged to who refuses.
+    fn charge_for_refusal(&mut self, slot: u32, struck: usize, introduced: usize) {
+        self.peers[slot].pace.charge(struck + 2 * introduced, 0, self.now, &self.limits);
+    }
+
+    /// A page refuses whoever has the smaller id, since it wants to dial itself: that says nothing of its room. Where its own
+    /// offer is under way, the refusal would end just that; otherwise it would dial only if it heard of the other anew.
+    fn follow_out_of_turn(&mut self, from: u32, to: u32) -> Passage {
+        let tie = self.links_of(from).and_then(|own| own.to(to));
+        let has_heard = tie.is_some_and(|tie| tie.stage == Stage::Introduced);
+        let crossing = tie.is_some_and(|tie| match tie.stage {
+            Stage::Offered { by } => by == from,
+            Stage::Linked => self.now.since(tie.at) < CROSSING_MS,
+            Stage::Introduced | Stage::Ended => false,
+        });
+        if crossing && !fault::is(Fault::CrossingRefusalRelayed) {
+            return Passage::Withhold;
+        }
+        let mut struck = self.tell_to_strike(to, from);
+        let mut introduced = 0;
+        if !has_heard {
+            self.untie(from, to);
+            if self.links_of(from).is_some_and(|own| own.room() > 0) && self.can_be_acquainted(to, from) {
+                struck += self.tell_to_strike(from, to);
+                self.mate(to, from, Occasion::Free);
+                introduced = 1;
+            } else {
+                introduced = self.look_for_mates(to, Occasion::Free);
+            }
+        }
+        self.charge_for_refusal(from, struck, introduced);
+        Passage::Relay
+    }
+
+    /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time.
+    pub(crate) fn is_full(&mut self, slot: u32) {
+        self.set_full(slot, true);
+        self.arm_look(slot, 0);
+    }
+
+    pub(crate) fn set_full(&mut self, slot: u32, is_full: bool) {
+        if self.links_of(slot).is_some_and(|own| own.is_full() != is_full) {
+            self.change_links(slot, |own| own.set_full(is_full));
+        }
+    }
+
+    pub(crate) fn links_of(&self, slot: u32) -> Option<&Links> {
+        self.peers[slot].announcement().map(|own| &own.links)
+    }
+
+    /// Changes the links of an announced peer, and everything that depends on them.
+    pub(crate) fn change_links<T>(&mut self, slot: u32, change: impl FnOnce(&mut Links) -> T) -> Option<T> {
+        let changed = self.change_due(slot, |peer| peer.announcement_mut().map(|own| change(&mut own.links)));
+        let peer = &mut self.peers[slot];
+        let (conn, network) = (peer.conn, peer.network());
+        if let (Some(network), Some(own)) = (network, peer.announcement_mut())
+            && own.links.is_listed != (own.links.room() > 0)
+        {
+            own.links.is_listed = !own.links.is_listed;
+            self.networks.list_free(network, conn, own.links.is_listed);
+        }
+        changed
+    }
+
+    /// The link between two announced peers is at this stage now, if both can be followed so far.
+    pub(crate) fn tie(&mut self, one: u32, two: u32, stage: Stage, at: Time) {
+        let follows = |slot: u32, other: u32| {
+            self.links_of(slot).is_some_and(|own| own.to(other).is_some() || own.can_follow())
+        };
+        if follows(one, two) && follows(two, one) {
+            self.change_links(one, |own| own.set(two, stage, at));
+            self.change_links(two, |own| own.set(one, stage, at));
+        }
+    }
+
+    /// There is no link between the two, nor will one come.
+    pub(crate) fn untie(&mut self, one: u32, two: u32) {
+        self.change_links(one, |own| own.remove(two));
+        self.change_links(two, |own| own.remove(one));
+    }
+
+    /// A page whose places were thought to be taken dials `but`: it has lost a link, or got a place back sooner than expected.
+    fn lose_one(&mut self, page: u32, but: u32) {
+        if self.change_links(page, Links::forget_ended) != Some(true) {
+            self.lose_farthest(page, but);
+        }
+    }
+
+    /// Of the links of a page, that one has ended which it would give up first.
+    fn lose_farthest(&mut self, page: u32, but: u32) {
+        let Some(farthest) = self.farthest(page, but) else { return };
+        self.untie(page, farthest);
+        let until = self.now + CLOSED_MS;
+        self.change_links(farthest, |own| own.end(page, until));
+    }
+
+    /// The end of the farthest link of a page, `but` left out.
+    pub(crate) fn farthest(&self, page: u32, but: u32) -> Option<u32> {
+        let own = self.peers[page].spelling;
+        let ties = self.links_of(page)?.iter();
+        let taking = ties.filter(|tie| tie.stage.takes_place());
+        let others = taking.map(|tie| tie.peer).filter(|other| *other != but);
+        others.max_by_key(|other| own.id().distance(self.peers[*other].spelling.id()))
+    }
+
+    /// A peer is told to take another off its list, as if that had left: the evidence is a refusal, which only comes where there
+    /// is no link. Returns how many messages that took.
+    fn tell_to_strike(&mut self, slot: u32, other: u32) -> usize {
+        if self.peers[other].announcement().is_none() || fault::is(Fault::FullOneDialledForEver) {
+            return 0;
+        }
+        let Some(own) = self.peers[slot].announcement_mut() else { return 0 };
+        own.acquaintances.strike(other);
+        let (peer, of) = (*self.peers[slot].spelling.id(), self.peers[other].spelling);
+        self.send(slot, Message::Goodbye { from: of, reason: "refused" });
+        self.outbox.observe(Event::Struck { peer, of: *of.id() });
+        1
+    }
+
+    /// The links of a peer that leaves end, and it is not free any more.
+    pub(crate) fn end_links(&mut self, slot: u32, network: NetKey, left: &Links, cause: Departure) {
+        if left.is_listed {
+            self.networks.list_free(network, self.peers[slot].conn, false);
+        }
+        let noticed = match cause {
+            Departure::Goodbye | Departure::Moved => CLOSED_MS,
+            // Silent for so long that the other end of its links has noticed.
+            Departure::Closed(CloseReason::InactiveTimeout) => CLOSED_MS,
+            Departure::Lost(Gone::Closed | Gone::Reset | Gone::ProtocolError | Gone::TooBig)
+            | Departure::Closed(_) => VANISHED_MS,
+        };
+        let until = self.now + noticed;
+        for tie in left.iter().filter(|tie| tie.stage != Stage::Ended) {
+            if fault::is(Fault::LinkOutlivesPeer) {
+                continue;
+            }
+            let until = if tie.stage.takes_place() { until } else { self.now + CLOSED_MS };
+            self.change_links(tie.peer, |own| {
+                own.set_full(false);
+                own.end(slot, until);
+            });
+        }
+    }
+}
+
+/// Whether `one` is the one of two that is to dial: pages compare ids as strings (observed).
+pub(crate) fn dials(one: &Peer, two: &Peer) -> bool {
+    one.spelling.digits() > two.spelling.digits()
+}

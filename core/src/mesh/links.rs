@@ -1,0 +1,179 @@
+//! What is known of the links of one page: those that its signals told of, those that may come, and those that have just
+//! ended.
+//!
+//! Each link that is there or under way takes one of the places that a page has (its `maxPeers`). A page whose places are not
+//! all taken has room, and is introduced to others who have.
+
+use alloc::vec::Vec;
+
+use crate::{Limits, Time};
+
+/// Stands for the other end of a link that has ended.
+const NOBODY: u32 = u32::MAX;
+
+/// The links of an announced peer, as far as the server knows.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    ties: Vec<Tie>,
+    /// How many it takes: its `maxPeers`.
+    max: u8,
+    /// It said or showed that it is full, so it has links that are not known here.
+    is_full: bool,
+    /// Its network has it on the list of those with room.
+    pub(crate) is_listed: bool,
+}
+
+/// A link to one other peer, at whatever stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tie {
+    pub(crate) peer: u32,
+    pub(crate) stage: Stage,
+    /// Of a link that is there, since when; of others, until when they are waited for.
+    pub(crate) at: Time,
+}
+
+/// How far a link is. All but [`Stage::Ended`] are the same at both ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The two were introduced for it; the one with the larger id is to dial.
+    Introduced,
+    /// This slot has sent an offer to the other.
+    Offered { by: u32 },
+    /// The offer was answered.
+    Linked,
+    /// It has ended, which its page may not know yet.
+    Ended,
+}
+
+impl Stage {
+    /// Whether the page itself has given a place away.
+    pub(crate) fn takes_place(self) -> bool {
+        matches!(self, Stage::Linked | Stage::Offered { .. })
+    }
+}
+
+impl Links {
+    /// How many links its peer takes: its `maxPeers`.
+    pub(crate) fn max(&self) -> usize {
+        self.max.into()
+    }
+
+    /// The peer announced itself, with this `maxPeers`: whatever it showed before may not be true any more.
+    pub(crate) fn announce(&mut self, max: u8) {
+        self.max = max;
+        self.is_full = false;
+    }
+
+    /// Places that nobody has.
+    pub(crate) fn room(&self) -> usize {
+        if self.is_full { 0 } else { self.max().saturating_sub(self.ties.len()) }
+    }
+
+    /// Whether it takes more links than are known.
+    pub(crate) fn lacks_some(&self) -> bool {
+        self.ties.len() < self.max()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ties.len()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    pub(crate) fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Tie> {
+        self.ties.iter().copied()
+    }
+
+    pub(crate) fn to(&self, peer: u32) -> Option<Tie> {
+        self.ties.iter().find(|tie| tie.peer == peer).copied()
+    }
+
+    /// Whether there is a place for one more: more than the page takes are followed, since pages are introduced for places
+    /// that others have to leave first, and since pages that are dialled say themselves that they are full.
+    pub(crate) fn can_follow(&self) -> bool {
+        self.ties.len() < self.max() + SPARE_PLACES
+    }
+
+    /// The link to `peer` is at this stage now. The caller has seen to it that it [can be followed](Links::can_follow).
+    pub(crate) fn set(&mut self, peer: u32, stage: Stage, at: Time) {
+        let tie = Tie { peer, stage, at };
+        if let Some(known) = self.ties.iter_mut().find(|known| known.peer == peer && peer != NOBODY) {
+            *known = tie;
+        } else {
+            self.ties.reserve_exact(usize::from(self.ties.len() == self.ties.capacity()) * PLACES);
+            self.ties.push(tie);
+        }
+    }
+
+    /// There is no link to `peer` any more. Its page, where it had one, has noticed by `until`.
+    pub(crate) fn end(&mut self, peer: u32, until: Time) {
+        self.remove(peer);
+        self.set(NOBODY, Stage::Ended, until);
+    }
+
+    /// There is no link to `peer`, and its place is free.
+    pub(crate) fn remove(&mut self, peer: u32) -> Option<Tie> {
+        let place = self.ties.iter().position(|tie| tie.peer == peer)?;
+        let tie = self.ties.swap_remove(place);
+        if self.ties.is_empty() {
+            self.ties = Vec::new();
+        }
+        Some(tie)
+    }
+
+    /// Takes one of those that nothing came of by `now`.
+    pub(crate) fn pop_overdue(&mut self, now: Time) -> Option<Tie> {
+        let place = self.ties.iter().position(|tie| tie.stage != Stage::Linked && tie.at <= now)?;
+        Some(self.ties.swap_remove(place))
+    }
+
+    /// The page has shown that it has a place: one of those for which it was thought to be taken by a link that has ended.
+    pub(crate) fn forget_ended(&mut self) -> bool {
+        let place = self.ties.iter().position(|tie| tie.stage == Stage::Ended);
+        place.map(|place| self.ties.swap_remove(place)).is_some()
+    }
+
+    /// When the next of those that are waited for is waited for no longer.
+    pub(crate) fn next_overdue(&self) -> Option<Time> {
+        self.ties.iter().filter(|tie| tie.stage != Stage::Linked).map(|tie| tie.at).min()
+    }
+
+    /// Places that its page has given away itself, to others than `peer`: by links, and by offers that it sent or has not
+    /// turned away.
+    pub(crate) fn taken_but(&self, peer: u32) -> usize {
+        self.ties.iter().filter(|tie| tie.peer != peer && tie.stage.takes_place()).count()
+    }
+
+    /// How many are linked to both, or will be: a link between the two would bring nobody nearer to anybody else.
+    pub(crate) fn shared_with(&self, other: &Links) -> usize {
+        let real = |tie: &&Tie| tie.stage != Stage::Ended;
+        self.ties.iter().filter(real).filter(|tie| other.to(tie.peer).is_some()).count()
+    }
+
+    /// # Panics
+    ///
+    /// When an invariant does not hold; `of` are the links of another slot.
+    pub(crate) fn check<'a>(&self, slot: u32, of: impl Fn(u32) -> Option<&'a Links>) {
+        assert!(self.ties.len() <= usize::from(Limits::MAX_PEERS) + SPARE_PLACES);
+        for tie in &self.ties {
+            assert_eq!(tie.peer == NOBODY, tie.stage == Stage::Ended);
+            if tie.stage != Stage::Ended {
+                let back = of(tie.peer).and_then(|other| other.to(slot));
+                assert_eq!(back, Some(Tie { peer: slot, ..*tie }), "a link of which one end does not know");
+            }
+        }
+        assert_eq!(self.is_listed, self.room() > 0);
+    }
+}
+
+/// Places for ties that a list grows by.
+const PLACES: usize = 3;
+
+/// Links that are followed beyond those that a page takes.
+pub(crate) const SPARE_PLACES: usize = 6;
