@@ -163,7 +163,8 @@ const share = (word, flag) => number(word, flag, 0, 1);
 function weights(words, flag, value) {
   return words.split(',').map((word) => {
     const [what, weight = '1'] = word.split(':');
-    return [value(what), number(weight, `${flag} ${word}: the weight`, Number.MIN_VALUE)];
+    if (!(Number(weight) > 0)) throw new UsageError(`${flag} ${word}: the weight must be above 0`);
+    return [value(what), Number(weight)];
   });
 }
 
