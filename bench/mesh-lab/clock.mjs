@@ -49,10 +49,11 @@ export class VirtualClock {
   install() {
     Date.now = () => Math.floor(EPOCH_MS + this.#now);
     performance.now = () => this.#now;
-    globalThis.setTimeout = (task, ms, ...rest) => this.#add({ task: () => task(...rest), page: currentPage(), every: 0 }, ms);
+    const add = (task, rest, every, ms) => this.#add({ task: () => task(...rest), page: currentPage(), every }, ms);
+    globalThis.setTimeout = (task, ms, ...rest) => add(task, rest, 0, ms);
     globalThis.setInterval = (task, ms, ...rest) => {
       const every = Math.max(1, Number(ms) || 0);
-      return this.#add({ task: () => task(...rest), page: currentPage(), every }, every);
+      return add(task, rest, every, every);
     };
     // What was set before the clock was installed is the process's own.
     const clear = (timer) => {

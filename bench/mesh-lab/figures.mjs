@@ -11,7 +11,7 @@ export const FIGURES = [
   figure('without-lone', 'without lone, %', 0, (m) => m.shareOfLooks((look) => look.pieces - look.lone <= 1)),
   figure('pieces', 'pieces', 2, (m) => mean(m.looks.map((look) => look.pieces))),
   figure('lone', 'lone, %', 2, (m) => m.percent(m.total('lone'), m.total('settled'))),
-  figure('outside', 'outside the largest, %', 2, (m) => m.percent(m.total('settled') - m.total('largest'), m.total('settled'))),
+  figure('outside', 'outside the largest, %', 2, (m) => m.rest(m.total('largest'), m.total('settled'))),
   figure('links-per-peer', 'links per peer', 2, (m) => m.ratio(m.total('ends'), m.total('pages'))),
   figure('far', 'far apart', 0, (m) => mean(m.distances.map(({ far }) => far))),
   figure('rank', 'rank', 2, (m) => mean(m.distances.map(({ rank }) => rank))),
@@ -28,10 +28,10 @@ export const FIGURES = [
   figure('role-conflicts', 'rejections per join: role', 0, (m) => m.per('rejected: initiator_role_conflict', 'joins')),
   figure('full', 'rejections per join: full', 0, (m) => m.per('rejected: max_peers_reached', 'joins')),
   figure('unanswered', 'unanswered, %', 0, (m) => m.percentOf('offer ended: no answer', 'offers')),
-  figure('answered-unlinked', 'answered without a link, %', 0, (m) => m.percent(m.count('up answer') - m.count('links made'), m.count('up answer'))),
+  figure('answered-unlinked', 'answered without a link, %', 0, (m) => m.rest(m.count('links made'), m.count('up answer'))),
   figure('evictions', 'evictions per join', 1, (m) => m.per('evictions', 'joins')),
-  figure('cut', 'links cut, % of those ended', 0, (m) => m.percent(m.count('links ended: cut'), m.count('links ended: cut') + m.count('links ended: one left'))),
-  figure('told-again-ignored', 'told again: ignored, %', 0, (m) => m.percent(m.count('told again: ignored'), m.count('told again: ignored') + m.count('told again: heard'))),
+  figure('cut', 'links cut, % of those ended', 0, (m) => m.percentOfBoth('links ended: cut', 'links ended: one left')),
+  figure('again-ignored', 'told again: ignored, %', 0, (m) => m.percentOfBoth('told again: ignored', 'told again: heard')),
   figure('nobody-left', 'nobody left to dial, %', 0, (m) => m.percent(m.known('wantingNobodyLeft'), m.known('wanting'))),
   figure('back', 'all back after an outage, s', 0, (m) => m.worst(({ back }) => back)),
   figure('not-back', 'not back', 0, (m) => m.worst(({ notBack }) => notBack)),
@@ -95,12 +95,22 @@ class Arithmetic {
     return whole ? (100 * part) / whole : null;
   }
 
+  /** Per cent of the whole that is not `part`. */
+  rest(part, whole) {
+    return this.percent(whole - part, whole);
+  }
+
   per(name, of) {
     return this.ratio(this.count(name), this.count(of));
   }
 
   percentOf(name, of) {
     return this.percent(this.count(name), this.count(of));
+  }
+
+  /** Per cent that `name` is of all that is `name` or `other`. */
+  percentOfBoth(name, other) {
+    return this.percent(this.count(name), this.count(name) + this.count(other));
   }
 
   /** Over all looks. */

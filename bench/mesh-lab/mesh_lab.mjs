@@ -5,8 +5,8 @@ import fs from 'node:fs';
 
 import { misses } from './expectations.mjs';
 import { HELP, UsageError, parse } from './options.mjs';
-import { runAll } from './runs.mjs';
-import { nameOf, tables } from './table.mjs';
+import { report, runAll } from './runs.mjs';
+import { tables } from './table.mjs';
 
 let options;
 try {
@@ -22,27 +22,17 @@ if (!options) {
 }
 
 let isWell = true;
-const complain = (sentence) => {
-  isWell = false;
-  console.error(sentence);
-};
-
 const finished = (run, result) => {
-  const { server, folders, packages, ...rest } = run;
-  if (options.json) fs.appendFileSync(options.json, `${JSON.stringify({ ...rest, server: server.label, ...result })}\n`);
-  const name = `${nameOf({ run })}, seed ${run.seed}`;
-  if (result.error) {
-    complain(`${name}: ${result.error}`);
-    return;
-  }
-  const { virtualSecondsPerSecond: speed, cpu, serverCpu } = result.load;
-  console.error(`${name}: done, ${speed.toFixed(0)} virtual seconds per second, CPU ${cpu.toFixed(2)} and ${serverCpu.toFixed(2)}`);
-  for (const [kind, { count, example }] of Object.entries(result.problems)) {
-    complain(`${name}: the library threw, ${kind}, ${count} times: ${example}`);
-  }
+  const { json, sentences, isWell: wentWell } = report(run, result);
+  if (options.json) fs.appendFileSync(options.json, `${JSON.stringify(json)}\n`);
+  sentences.forEach((sentence) => console.error(sentence));
+  isWell &&= wentWell;
 };
 
 const summaries = await runAll(options.cases, { ...options, finished });
 if (summaries.length) console.log(tables(summaries));
-for (const summary of summaries) misses(options.expectations, summary).forEach(complain);
+for (const miss of summaries.flatMap((summary) => misses(options.expectations, summary))) {
+  console.error(miss);
+  isWell = false;
+}
 process.exitCode = isWell ? 0 : 1;

@@ -79,6 +79,8 @@ function build(run, server, record) {
 async function watch({ clock, crowd, outages, traffic }, run, server, record) {
   const since = run.warmUp * 1000;
   await clock.until(since);
+  // What was dialled long ago is no matter of the looks.
+  for (const page of crowd.pages) traffic.expire(page);
   record.begin(since);
   outages.schedule(run.outages, since);
   const load = loadMeter(clock, server);

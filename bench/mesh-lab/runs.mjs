@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { buildClock } from './server_process.mjs';
-import { summarize } from './table.mjs';
+import { nameOf, summarize } from './table.mjs';
 
 const PROGRAM = fileURLToPath(new URL('run.mjs', import.meta.url));
 
@@ -35,6 +35,22 @@ export async function runAll(cases, { seeds, parallel, folders, finished }) {
   }
   const isWhole = (place) => results[place].every((result) => !result.error);
   return cases.flatMap((one, place) => (isWhole(place) ? [summarize(one, results[place])] : []));
+}
+
+/** What is to be told of a run that is over: a line of JSON, sentences, and whether it went well. */
+export function report(run, result) {
+  const { server, packages, ...rest } = run;
+  const json = { ...rest, server: server.label, ...result };
+  const name = `${nameOf({ run })}, seed ${run.seed}`;
+  if (result.error) return { json, sentences: [`${name}: ${result.error}`], isWell: false };
+  const { virtualSecondsPerSecond, cpu, serverCpu } = result.load;
+  const problems = Object.entries(result.problems);
+  const speed = `${virtualSecondsPerSecond.toFixed(0)} virtual seconds per second`;
+  const sentences = [
+    `${name}: ${speed}, CPU ${cpu.toFixed(2)} and ${serverCpu.toFixed(2)}`,
+    ...problems.map(([kind, { count, example }]) => `${name}: the library threw, ${kind}, ${count} times: ${example}`),
+  ];
+  return { json, sentences, isWell: !problems.length };
 }
 
 async function runOne(message) {

@@ -115,8 +115,8 @@ export class ServerProcess {
 
   async #whileStarting(step) {
     const tooLong = () => new Error(
-      `the server does not listen on port ${this.port} within ${START_MS / 1000} s, or does not take the time from a libc that `
-      + `is linked dynamically: ${this.#command.join(' ')}; it said: ${this.#log}`,
+      `the server does not listen on port ${this.port} within ${START_MS / 1000} s, or does not take the time from a libc `
+      + `that is linked dynamically: ${this.#command.join(' ')}; it said: ${this.#log}`,
     );
     const limit = new AbortController();
     const timer = delay(START_MS, null, { signal: limit.signal }).then(() => { throw tooLong(); }, () => {});

@@ -93,9 +93,10 @@ export class Network {
     this.#arrivals.push({ page, task });
   }
 
-  /** `task` happens at the server's end when what `page` does just now has come there. */
-  departs(page, task) {
+  /** `task` happens at the server's end when what `page` does just now has come there; `come` is called at that moment. */
+  departs(page, task, come) {
     const depart = () => {
+      come?.();
       const tasks = this.#departures.get(page);
       if (tasks) tasks.push(task);
       else this.#departures.set(page, [task]);
@@ -143,11 +144,10 @@ class PageSocket {
     if (this.readyState === STATES.CONNECTING) throw new Error('InvalidStateError: still connecting');
     if (this.readyState !== STATES.OPEN) return;
     this.#network.traffic.said(this.#page, text);
-    this.#network.departs(this.#page, () => {
-      if (this.#inner.readyState !== STATES.OPEN) return;
-      this.#network.traffic.reached(this.#page, text);
-      this.#inner.send(text);
-    });
+    const send = () => {
+      if (this.#inner.readyState === STATES.OPEN) this.#inner.send(text);
+    };
+    this.#network.departs(this.#page, send, () => this.#network.traffic.reached(this.#page, text));
   }
 
   close(code, reason) {

@@ -18,7 +18,10 @@ export function summarize(run, results) {
 }
 
 /** A case in a few words. */
-export const nameOf = ({ run }) => `${shares(run.client)}, ${shares(run.links)} links, ${run.peers} peers${circumstances(run)}, ${run.server.label}`;
+export function nameOf({ run }) {
+  const crowd = `${shares(run.client)}, ${shares(run.links)} links, ${run.peers} peers`;
+  return `${crowd}${circumstances(run)}, ${run.server.label}`;
+}
 
 /** One row for each case; then, where pages differ, one for each kind of page. */
 export function tables(summaries) {

@@ -224,7 +224,8 @@ class PeerConnection {
     const meant = type === 'answer' ? this.#otherNumber : 0;
     const lines = [
       'v=0', `o=- ${this.number} 2 IN IP4 127.0.0.1`, 's=-', 't=0 0', 'a=group:BUNDLE 0',
-      'm=application 9 UDP/DTLS/SCTP webrtc-datachannel', `a=fake:${this.number} ${meant}`, 'a=mid:0', 'a=sctp-port:5000', '',
+      'm=application 9 UDP/DTLS/SCTP webrtc-datachannel', `a=fake:${this.number} ${meant}`,
+      'a=mid:0', 'a=sctp-port:5000', '',
     ];
     return { type, sdp: lines.join('\r\n') };
   }

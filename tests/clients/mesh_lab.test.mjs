@@ -130,7 +130,8 @@ describe('pages of a crowd', () => {
 
   it('wake up once a minute, if they are asleep', () => {
     const page = new Page(0, 'a'.repeat(40), { isAsleep: true }, 0.25);
-    assert.deepEqual([0, 15_000, 15_001, 70_000, 75_001].map((due) => page.wakeUp(due)), [15_000, 15_000, 75_000, 75_000, 135_000]);
+    const due = [0, 15_000, 15_001, 70_000, 75_001];
+    assert.deepEqual(due.map((at) => page.wakeUp(at)), [15_000, 15_000, 75_000, 75_000, 135_000]);
     const awake = new Page(1, 'b'.repeat(40), { isAsleep: false }, 0.25);
     assert.equal(awake.wakeUp(70_000), 70_000);
   });
