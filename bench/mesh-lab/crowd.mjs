@@ -1,4 +1,4 @@
-// Pages that come and go: there are always as many, each stays for a time that is drawn, and who leaves is replaced at once.
+// Pages that come and go: there are always as many. Each stays for a time that is drawn, and is replaced when it leaves.
 
 import { Page, runAs } from './page.mjs';
 import { SETTLED_MS } from './looks.mjs';
@@ -33,7 +33,7 @@ export class Crowd {
     for (let i = 0; i < this.options.peers; i++) this.clock.later(() => this.#join(), random() * OPENING_MS);
   }
 
-  /** What became of a link between two connections: it is there. */
+  /** There is a link between two connections. */
   linked = (a, b) => {
     this.record.add('links made');
     for (const end of [a, b]) {
@@ -45,7 +45,7 @@ export class Crowd {
     }
   };
 
-  /** It has ended. */
+  /** The link between two connections has ended. */
   unlinked = (a, b) => {
     const isCut = !a.page.isLeaving && !b.page.isLeaving;
     this.record.add(isCut ? 'links ended: cut' : 'links ended: one left');
@@ -115,7 +115,7 @@ export class Crowd {
   #dropAtTimes(page, random) {
     const drop = () => {
       if (page.isGone) return;
-      if (page.socket) {
+      if (page.socket?.readyState === WebSocket.OPEN) {
         this.record.add('sockets dropped');
         page.socket.drop();
       }

@@ -32,8 +32,7 @@ export class Outages {
 
   /** A page has announced itself. */
   announced(page) {
-    if (!this.#current?.start) return;
-    this.#settle(page);
+    if (this.#current && this.#current.start !== null) this.#settle(page);
   }
 
   /** A page has left, and needs not come back. */

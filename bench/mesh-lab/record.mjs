@@ -3,17 +3,17 @@
 const PROBLEM_CHARACTERS = 400;
 
 export class Record {
-  /** By name, since the first look. */
+  /** By name. */
   counts = {};
   /** Milliseconds from a page's announcement to its first link, by the label of its kind. */
   firstLinks = new Map();
   /** Of each link that was cut while both ends stayed: when, and how old it was. */
   cuts = [];
-  /** Milliseconds that an offer spent in the server. */
+  /** Milliseconds from an offer's arrival at the server to its arrival at the other page. */
   relays = [];
   /** What the library threw: how often, and one example. */
   problems = {};
-  /** When the first look is made; before that nothing is counted. */
+  /** When the warm-up was over: what was counted before is forgotten. */
   since = null;
 
   begin(now) {
@@ -30,7 +30,7 @@ export class Record {
     this.problems[kind].count += 1;
   }
 
-  /** A page has its first link. Only those count that came after the first look. */
+  /** A page has its first link. Only those count that came after the warm-up. */
   firstLink(page) {
     if (!this.isMeasured(page)) return;
     const label = page.kind.label;
@@ -38,7 +38,7 @@ export class Record {
     this.firstLinks.get(label).push(page.firstLink);
   }
 
-  /** Whether it came after the first look. */
+  /** Whether it came after the warm-up. */
   isMeasured(page) {
     return this.since !== null && page.announcedAt !== null && page.announcedAt >= this.since;
   }

@@ -32,6 +32,9 @@ process.once('message', async ({ run, folders, clockLibrary }) => {
   process.send(result, () => process.exit(0));
 });
 
+// Without its parent nobody waits for the run.
+process.once('disconnect', () => process.exit(1));
+
 /** A crowd before `server`, and what the looks at it gave. */
 async function measure(run, folders, server) {
   const record = new Record();
@@ -106,7 +109,7 @@ async function watch({ clock, crowd, outages, traffic }, run, server, record) {
     kinds: kindsOf(measured),
     outages: measured.outages,
     counts: record.counts,
-    cutAges: quantiles(record.cuts.map(({ age }) => age)),
+    cutAges: quantiles(record.cuts.filter(({ at }) => at >= since).map(({ age }) => age)),
     relays: quantiles(record.relays),
     problems: record.problems,
     load: load(run.watch),
