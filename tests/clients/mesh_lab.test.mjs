@@ -1,9 +1,9 @@
 // Crowds of the library's own objects before the server under test, in the mesh laboratory: bench/mesh-lab/README.md.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Page } from '../../bench/mesh-lab/page.mjs';
 import { generator, isPairOfShare } from '../../bench/mesh-lab/random.mjs';
+import { buildClock } from '../../bench/mesh-lab/server_process.mjs';
 import { meanAndError } from '../../bench/mesh-lab/statistics.mjs';
 import { serverCommand } from './server.mjs';
 
@@ -22,6 +23,19 @@ const NPM_SERVER = fileURLToPath(new URL('../../bench/mesh-lab/npm_server.mjs', 
 const PACKAGES = fileURLToPath(new URL('./node_modules', import.meta.url));
 const STEP_MS = 50;
 const LATENCY_MS = 50;
+
+/** Prints the time, and what it has drawn. */
+const DRAW = `
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+int main(void) {
+  struct timespec now;
+  unsigned long drawn;
+  clock_gettime(CLOCK_REALTIME, &now);
+  getrandom(&drawn, sizeof drawn, 0);
+  printf("%ld.%09ld %lx", (long)now.tv_sec, now.tv_nsec, drawn);
+}`;
 
 const words = (list) => list.map((word) => `"${word}"`).join(' ');
 const OURS = ['--server', words(serverCommand())];
@@ -85,6 +99,20 @@ describe('a run', () => {
     const { relays } = await measure();
     assert.ok(relays.n > 0);
     assert.ok(relays.max <= STEP_MS + LATENCY_MS, `${relays.max} ms`);
+  });
+
+  it('gives the server time and random numbers, both the same again with the same seed', async () => {
+    const [source, program] = ['draw.c', 'draw'].map((name) => join(folder, name));
+    await writeFile(source, DRAW);
+    execFileSync('cc', ['-o', program, source]);
+    const clock = buildClock(folder);
+    const draw = (seed) => {
+      const env = { LD_PRELOAD: clock, VIRTUAL_CLOCK_EPOCH: '1500', VIRTUAL_CLOCK_SEED: seed };
+      return execFileSync(program, { env, encoding: 'utf8' });
+    };
+    assert.match(draw('1'), /^1\.500000000 [0-9a-f]+$/);
+    assert.equal(draw('1'), draw('1'));
+    assert.notEqual(draw('1'), draw('2'));
   });
 
   it('is possible with the server of the npm package', async () => {
