@@ -17,22 +17,17 @@ const PROGRAM = fileURLToPath(new URL('run.mjs', import.meta.url));
  * each case of which all runs came to an end.
  */
 export async function runAll(cases, { seeds, parallel, folders, finished }) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'mesh-lab-'));
+  const clockLibrary = buildClock(temporaryFolder());
   const results = cases.map(() => []);
-  try {
-    const clockLibrary = buildClock(folder);
-    const todo = cases.flatMap((one, place) => seeds.map((seed) => ({ run: { ...one, seed }, place })));
-    const work = async () => {
-      for (let next = todo.shift(); next; next = todo.shift()) {
-        const result = await runOne({ run: next.run, folders, clockLibrary });
-        results[next.place].push(result);
-        finished(next.run, result);
-      }
-    };
-    await Promise.all(Array.from({ length: parallel }, work));
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
+  const todo = cases.flatMap((one, place) => seeds.map((seed) => ({ run: { ...one, seed }, place })));
+  const work = async () => {
+    for (let next = todo.shift(); next; next = todo.shift()) {
+      const result = await runOne({ run: next.run, folders, clockLibrary });
+      results[next.place].push(result);
+      finished(next.run, result);
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, work));
   const isWhole = (place) => results[place].every((result) => !result.error);
   return cases.flatMap((one, place) => (isWhole(place) ? [summarize(one, results[place])] : []));
 }
@@ -51,6 +46,14 @@ export function report(run, result) {
     ...problems.map(([kind, { count, example }]) => `${name}: the library threw, ${kind}, ${count} times: ${example}`),
   ];
   return { json, sentences, isWell: !problems.length };
+}
+
+/** A folder that goes with this process, also when it is told to end. */
+function temporaryFolder() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'mesh-lab-'));
+  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(128 + os.constants.signals[signal]));
+  return folder;
 }
 
 async function runOne(message) {
