@@ -34,6 +34,13 @@ export async function freePort() {
   return port;
 }
 
+/** The words that start the server under test. */
+export function serverCommand() {
+  const bin = process.env.PEERPIGEON_BIN;
+  if (!bin) throw new Error('PEERPIGEON_BIN must name the server to test');
+  return bin.endsWith('.js') ? [process.execPath, bin] : [bin];
+}
+
 /** One server process. */
 export class Server {
   #child;
@@ -47,9 +54,7 @@ export class Server {
   /** Starts one on `port`, or on any free one, and waits until it answers `/health`. */
   static async start({ port, settings = {} } = {}) {
     const server = new Server(port ?? (await freePort()));
-    const bin = process.env.PEERPIGEON_BIN;
-    if (!bin) throw new Error('PEERPIGEON_BIN must name the server to test');
-    const [command, ...args] = bin.endsWith('.js') ? [process.execPath, bin] : [bin];
+    const [command, ...args] = serverCommand();
     const env = { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(server.port), ...settings };
     server.#child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [server.#child.stdout, server.#child.stderr]) {

@@ -123,7 +123,7 @@ Flags:
 
 Flags of bench:
   --server PATH     The server to be measured.
-  --node DIR        Where the npm package peerpigeon is installed, to be measured beside it.
+  --node DIR        The npm package peerpigeon 0.1.1, installed, to be measured beside it.
   --out PATH        Where the results go: PATH.json and PATH.svg.
   --label TEXT      Written into the results.
   --only NAME       One experiment; may be given several times.

@@ -26,7 +26,10 @@ pub(super) fn run(options: &BenchOptions) -> io::Result<String> {
     let mut experiments = experiments::all(options.quick, sockets_at_most()?);
     if let Some(unknown) = options.only.iter().find(|only| experiments.iter().all(|one| one.name != **only)) {
         let names: Vec<_> = experiments.iter().map(|one| one.name).collect();
-        let told = format!("--only {unknown:?}: the experiments are {}", names.join(", "));
+        let told = format!(
+            "--only {unknown:?}: the experiments are {}; scripts/bench also has mesh",
+            names.join(", ")
+        );
         return Err(io::Error::new(ErrorKind::InvalidInput, told));
     }
     experiments.retain(|one| options.only.is_empty() || options.only.iter().any(|only| only == one.name));

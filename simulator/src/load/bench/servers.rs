@@ -42,7 +42,7 @@ impl Contestant {
     }
 
     fn command(self, options: &BenchOptions, port: u16) -> io::Result<Command> {
-        let package = || Path::new(options.node.as_deref().unwrap_or(OsStr::new("."))).join(PACKAGE);
+        let package = Path::new(options.node.as_deref().unwrap_or(OsStr::new(".")));
         // Pinned, so that server and load generator do not take turns on one processor.
         let mut command = Command::new("taskset");
         command.args(["-c", SERVER_CPU]);
@@ -62,7 +62,7 @@ impl Contestant {
                 ]);
             }
             Contestant::Node => {
-                let module = package().join("server/index.js");
+                let module = package.join("server/index.js");
                 let program = format!(
                     "import {{ PeerPigeonServer }} from {:?}; await new PeerPigeonServer({{ port: {port}, host: \
                      '127.0.0.1', maxConnections: 100000 }}).start();",
@@ -76,7 +76,7 @@ impl Contestant {
                 ]);
             }
             Contestant::NodeScript => {
-                command.arg("node").arg(package().join("websocket-server/server.js"));
+                command.arg("node").arg(package.join("websocket-server/server.js"));
             }
         }
         command.env("PORT", port.to_string()).env("HOST", Ipv4Addr::LOCALHOST.to_string());
@@ -142,5 +142,3 @@ impl Drop for Running {
 }
 
 const SERVER_CPU: &str = "0";
-
-const PACKAGE: &str = "node_modules/peerpigeon";
