@@ -4,5 +4,5 @@ use crate::http::Answer;
 use crate::http::pages::Vitals;
 
 pub(crate) fn page(_: &Vitals<'_>) -> Answer {
-    Answer::script(include_bytes!("client.js"))
+    Answer::script(include_bytes!("../../../client/client.js"))
 }
