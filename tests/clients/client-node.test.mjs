@@ -25,7 +25,7 @@ async function testBy(version) {
   return { status, output };
 }
 
-describe('the client module on another Node', () => {
+describe('the client module on another Node', { concurrency: true }, () => {
   for (const version of [22, 24]) {
     it(`passes its tests on Node ${version}`, async () => {
       const { status, output } = await testBy(version);
