@@ -65,7 +65,7 @@ export function newPeerId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** A timer; for one that is to wait longer than timers can, they would take no time at all. */
+/** Starts a timer. Runtimes fire one at once that is longer than they can count. */
 const after = (ms, action) => setTimeout(action, Math.min(ms, 2 ** 31 - 1));
 
 /** Milliseconds of a clock that nobody sets, where there is one. */
@@ -101,13 +101,18 @@ function target(url, parameters) {
 function complete(options) {
   const over = (defaults, given = {}) =>
     Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, given[name] ?? value]));
-  const all = over(DEFAULTS, options);
-  const groups = Object.fromEntries(['backoff', 'breaker', 'silence'].map((name) => [name, over(DEFAULTS[name], all[name])]));
-  const { dialTimeout, returnInterval } = all;
-  for (const [name, value] of Object.entries({ ...groups.backoff, ...groups.breaker, ...groups.silence, dialTimeout, returnInterval })) {
+  const check = (name, value) => {
     if (!(typeof value === 'number' && value >= 0)) throw new TypeError(`${name} is ${value}; a number from 0 is allowed`);
+  };
+  const all = over(DEFAULTS, options);
+  for (const group of ['backoff', 'breaker', 'silence']) {
+    all[group] = over(DEFAULTS[group], all[group]);
+    for (const [name, value] of Object.entries(all[group])) check(`${group}.${name}`, value);
   }
-  return { ...all, ...groups };
+  for (const name of ['dialTimeout', 'returnInterval']) check(name, all[name]);
+  const { ping, gone } = all.silence;
+  if (gone <= ping) throw new TypeError(`silence.gone is ${gone}; more than silence.ping, ${ping}, is allowed`);
+  return all;
 }
 
 /**
@@ -119,7 +124,7 @@ class Connection {
   #socket;
   #timeout;
 
-  /** Dials in a moment, so that who is started and stopped at once never dials. `open` makes the socket. */
+  /** Dials a moment later, so that a client that is started and stopped at once never dials. `open` returns what makes the socket. */
   constructor(open, timeoutMs, owner) {
     this.#owner = owner;
     this.#timeout = after(timeoutMs, () => this.#end(`the server has not let us in within ${timeoutMs} ms`));
@@ -299,7 +304,7 @@ export class SignalingClient {
     return ms > 0 && ms <= this.#options.breaker.rest ? ms : 0;
   }
 
-  /** Dials `server`. What is no more than a look at it ends with `unreachable`. */
+  /** Dials `server`; a mere look at it calls `unreachable` when it fails. */
   #connect(server, unreachable) {
     const connection = new Connection(() => this.#prepare(server), this.#options.dialTimeout, {
       opened: () => this.#open(server, connection),
@@ -313,11 +318,11 @@ export class SignalingClient {
   async #prepare({ url }) {
     const { token } = this.#options;
     const given = typeof token === 'function' ? await token(url) : token;
-    if (typeof (given ?? '') !== 'string') throw new TypeError('the token is no text');
+    if (typeof (given ?? '') !== 'string') throw new TypeError('the token is not a string');
     return () => new this.#WebSocket(target(url, { peerId: this.peerId, token: given }));
   }
 
-  /** A server has let us in: that which was dialled, or an earlier one that is back. */
+  /** A server has let us in: the one that was dialled, or an earlier one that is back. */
   #open(server, connection) {
     if (connection !== this.#connection) {
       this.#probe = undefined;

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const TESTS = ['client.test.mjs', 'client-runtimes.test.mjs'];
+const TESTS = ['client.test.mjs', 'client-runtimes.test.mjs', 'client-life.test.mjs'];
 
 /** Runs tests by another Node; returns its exit status and what it wrote. */
 async function testBy(version) {

@@ -27,7 +27,8 @@ const WORKER = `
 async function startSite() {
   const site = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://site');
-    const [type, body] = { '/client.js': ['text/javascript', MODULE], '/worker.js': ['text/javascript', WORKER] }[pathname] ?? ['text/html', PAGE];
+    const scripts = { '/client.js': MODULE, '/worker.js': WORKER };
+    const [type, body] = scripts[pathname] ? ['text/javascript', scripts[pathname]] : ['text/html', PAGE];
     const allowed = searchParams.get('allowed');
     response.writeHead(200, { 'content-type': type, ...(allowed && { 'content-security-policy': `connect-src ${allowed}` }) });
     response.end(body);
@@ -164,9 +165,9 @@ for (const [name, launching] of Object.entries(launched)) {
     it('says that content would be mixed, and goes on to the next server', async () => {
       // A secure page without certificates: its answers come from here.
       await page.route('https://app.example/**', (route) =>
-        route.fulfill(
-          route.request().url().endsWith('.js') ? { body: MODULE.toString(), contentType: 'text/javascript' } : { body: PAGE, contentType: 'text/html' },
-        ),
+        route.request().url().endsWith('.js')
+          ? route.fulfill({ body: MODULE.toString(), contentType: 'text/javascript' })
+          : route.fulfill({ body: PAGE, contentType: 'text/html' }),
       );
       await page.context().grantPermissions(['local-network-access'], { origin: 'https://app.example' }).catch(() => {});
       await page.goto('https://app.example/');
