@@ -37,7 +37,8 @@ export class Browser {
   #site;
   #origin;
 
-  static async launch() {
+  /** `options` are added to those that Chromium is launched with. */
+  static async launch(options = {}) {
     const browser = new Browser();
     const bundle = await readFile(BUNDLE);
     browser.#site = createServer((request, response) => {
@@ -47,7 +48,7 @@ export class Browser {
     }).listen(0, '127.0.0.1');
     await once(browser.#site, 'listening');
     browser.#origin = `http://127.0.0.1:${browser.#site.address().port}`;
-    browser.#chromium = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    browser.#chromium = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS, ...options });
     return browser;
   }
 
@@ -77,9 +78,64 @@ export class Browser {
     return page;
   }
 
+  /** Opens a page that can be hidden and frozen: playwright keeps its own ones visible. */
+  async tab(url) {
+    return Tab.open(await this.#chromium.newBrowserCDPSession(), url);
+  }
+
   async close() {
     await this.#chromium?.close();
     this.#site?.close();
+  }
+}
+
+/** A page that playwright knows nothing of, by the DevTools protocol. */
+class Tab {
+  #devtools;
+  #sessionId;
+  #ids = 0;
+  #pending = new Map();
+
+  static async open(devtools, url) {
+    const tab = new Tab();
+    tab.#devtools = devtools;
+    devtools.on('Target.receivedMessageFromTarget', ({ message }) => {
+      const { id, result, error } = JSON.parse(message);
+      const waiting = tab.#pending.get(id);
+      tab.#pending.delete(id);
+      if (error) waiting?.reject(new Error(error.message));
+      else waiting?.resolve(result);
+    });
+    const { targetId } = await devtools.send('Target.createTarget', { url });
+    tab.#sessionId = (await devtools.send('Target.attachToTarget', { targetId, flatten: false })).sessionId;
+    return tab;
+  }
+
+  async #command(method, params) {
+    const id = (this.#ids += 1);
+    const answer = new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    const message = JSON.stringify({ id, method, params });
+    await this.#devtools.send('Target.sendMessageToTarget', { sessionId: this.#sessionId, message });
+    return answer;
+  }
+
+  async evaluate(action, argument = null) {
+    const expression = `(${action})(${JSON.stringify(argument)})`;
+    const { result, exceptionDetails } = await this.#command('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
+    if (exceptionDetails) throw new Error(exceptionDetails.text);
+    return result.value;
+  }
+
+  /** Hides it behind another one, as only hidden pages are frozen, and freezes it. */
+  async freeze() {
+    const another = await this.#devtools.send('Target.createTarget', { url: 'about:blank' });
+    await this.#devtools.send('Target.activateTarget', another);
+    await until('it is hidden', () => this.evaluate(() => document.visibilityState === 'hidden'));
+    await this.#command('Page.setWebLifecycleState', { state: 'frozen' });
+  }
+
+  async resume() {
+    await this.#command('Page.setWebLifecycleState', { state: 'active' });
   }
 }
 

@@ -240,6 +240,7 @@ fn operators_can_have_an_address_of_their_own() {
         ("/status", 404, 200),
         ("/demo", 200, 404),
         ("/client.js", 200, 404),
+        ("/client.d.ts", 200, 404),
         ("/signaling?peerId=x&token=for-peers", 400, 404),
         ("/nothing", 404, 404),
     ] {

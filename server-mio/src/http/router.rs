@@ -12,9 +12,10 @@ struct Page {
 }
 
 /// What can be fetched. A new page is one line here and one file in `pages/`.
-const PAGES: [Page; 8] = [
+const PAGES: [Page; 9] = [
     Page { path: "/", shown: Shown::Everywhere, make: pages::root::page },
-    Page { path: "/client.js", shown: Shown::Public, make: pages::client::page },
+    Page { path: "/client.js", shown: Shown::Public, make: pages::client::script },
+    Page { path: "/client.d.ts", shown: Shown::Public, make: pages::client::types },
     Page { path: "/demo", shown: Shown::Demo, make: pages::demo::page },
     Page { path: "/demo.js", shown: Shown::Demo, make: pages::demo::script },
     Page { path: "/health", shown: Shown::Everywhere, make: pages::health::page },

@@ -206,6 +206,7 @@ client.addEventListener('state', ({ detail: { state, url, retryMs } }) => {
     connecting: 'connecting…',
     open: 'connected',
     waiting: `trying again in ${Math.ceil(retryMs / 1000)} s`,
+    suspended: 'asleep',
     stopped: 'not connected',
     replaced: 'open elsewhere',
     refused: 'refused',
@@ -294,6 +295,5 @@ element('form').addEventListener('submit', (event) => {
   element('text').value = '';
   if (text) spread({ kind: 'chat', key: `${me.id} ${crypto.getRandomValues(new Uint32Array(2))}`, from: me.id, name: me.name, text });
 });
-addEventListener('pagehide', () => client.stop());
-addEventListener('pageshow', () => client.start());
+client.start();
 draw();
