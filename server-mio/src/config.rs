@@ -1,12 +1,14 @@
 //! What the loop needs to know.
 
 use crate::http::{MAX_HEAD_BYTES, PageRules};
+use crate::server::{INPUT_BYTES, MAX_SLOTS};
 use crate::settings::Settings;
 use peerpigeon_core::Limits;
 
 /// Settings of a [`crate::Server`]; [`Config::default`] holds the documented defaults.
 ///
-/// Every field is a hard bound: together with [`Limits`] they give the memory that the process can take.
+/// Every field is a hard bound: together with [`Limits`] they give the memory that the process can take. What is outside
+/// of its own bounds counts as the nearest that is inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Settings of the core.
@@ -21,7 +23,7 @@ pub struct Config {
     pub memory_budget_bytes: usize,
     /// From the accept, or the last answer, to the end of the next request's head.
     pub handshake_timeout_ms: u64,
-    /// Bytes of the head of a request; below the size of the input buffer (65536).
+    /// Bytes of the head of a request; at most 65535, less than the input buffer.
     pub max_head_bytes: usize,
     /// From a close frame, or the last answer, to the client's end of the connection.
     pub closing_timeout_ms: u64,
@@ -58,6 +60,25 @@ impl Config {
             pages: PageRules::default(),
             hash_key: 0,
             limits,
+        }
+    }
+}
+
+impl Config {
+    /// With every field inside its bounds. The settings of the program keep to them; who embeds a server may not.
+    pub(crate) fn bounded(self) -> Config {
+        Config {
+            max_head_bytes: self.max_head_bytes.min(INPUT_BYTES - 1),
+            max_handshakes: self.max_handshakes.max(1),
+            max_sockets: self.max_sockets.clamp(1, MAX_SLOTS),
+            limits: Limits {
+                connections: self.limits.connections.max(1),
+                introductions: self.limits.introductions.clamp(1, Limits::MAX_PEERS),
+                message_burst: self.limits.message_burst.max(1),
+                cleanup_interval_ms: self.limits.cleanup_interval_ms.max(1),
+                ..self.limits
+            },
+            ..self
         }
     }
 }

@@ -49,7 +49,8 @@ impl<N: Net> Server<N> {
             log::warn!("cannot watch a new connection: {error}");
             self.connections.doom(id);
         }
-        if self.connections.handshakes() > self.config.max_handshakes
+        // More than one if a reload has lowered the limit.
+        while self.connections.handshakes() > self.config.max_handshakes
             && let Some(oldest) = self.connections.oldest_handshake()
         {
             self.meter.crowded_out += 1;

@@ -52,7 +52,7 @@ impl Acceptor {
     /// A socket was closed, which is what the system was short of.
     pub(crate) fn note_closed(&mut self, open: usize) {
         self.paused_until = None;
-        if self.is_full && open <= self.max_sockets / 10 * 9 {
+        if self.is_full && open <= self.max_sockets - self.max_sockets.div_ceil(10) {
             self.is_full = false;
             log::info!("accepting again: {open} sockets of at most {}", self.max_sockets);
         }

@@ -28,7 +28,7 @@ use crate::server::connections::Connections;
 use crate::server::drain::Draining;
 use crate::server::exchange::Exchange;
 pub(crate) use crate::server::pool::MAX_POOL_BYTES;
-use crate::server::slots::MAX_SLOTS;
+pub(crate) use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis};
 use std::collections::BTreeMap;
@@ -65,12 +65,13 @@ pub struct Server<N: Net> {
 impl<N: Net> Server<N> {
     /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
     pub fn new(net: N, config: Config, gate: Box<dyn Gate>, boot: UnixMillis) -> Server<N> {
+        let config = config.bounded();
         Server {
             switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
             tally: Tally::default(),
             meter: Meter::default(),
             connections: Connections::new(config.max_queue_bytes),
-            acceptor: Acceptor::new(config.max_sockets.min(MAX_SLOTS)),
+            acceptor: Acceptor::new(config.max_sockets),
             now: net.now(),
             boot,
             exchanges: BTreeMap::new(),
@@ -120,8 +121,9 @@ impl<N: Net> Server<N> {
 
     /// Goes on with other settings. Limits of the core other than [`peerpigeon_core::LiveLimits`] stay as they are.
     pub fn reconfigure(&mut self, config: Config, gate: Box<dyn Gate>) {
+        let config = config.bounded();
         self.connections.set_max_queue_bytes(config.max_queue_bytes);
-        self.acceptor.set_max_sockets(config.max_sockets.min(MAX_SLOTS), self.connections.len());
+        self.acceptor.set_max_sockets(config.max_sockets, self.connections.len());
         let limits = config.limits.live();
         self.config = Config { limits: self.config.limits.clone().with(limits), ..config };
         self.gate = gate;

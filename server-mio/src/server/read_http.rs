@@ -49,7 +49,9 @@ impl<N: Net> Server<N> {
         let received = if std::mem::take(&mut state.has_backlog) {
             Received::Bytes { count: 0, more: true }
         } else {
-            self.receive(id, &mut room[kept..=self.config.max_head_bytes])
+            // A reload may have lowered the limit below what is kept: one more byte is enough to say so.
+            let end = self.config.max_head_bytes.max(kept);
+            self.receive(id, &mut room[kept..=end])
         };
         match received {
             Received::Bytes { count, more } => {
@@ -72,6 +74,9 @@ impl<N: Net> Server<N> {
     fn serve(&mut self, id: ConnId, mut state: Box<HttpState>, input: &mut [u8]) {
         let mut at = 0;
         for _ in 0..REQUESTS_PER_TURN {
+            if state.post.as_ref().is_some_and(|post| self.has_outgrown(post.body.len(), state.body_bytes)) {
+                return self.refuse(id, BODY_TOO_LONG, None);
+            }
             at += take_body(&mut state, &input[at..]);
             if state.body_bytes > 0 {
                 break;
@@ -148,8 +153,7 @@ impl<N: Net> Server<N> {
                 Next::Frames
             }
             Upgrade::No if self.is_too_long(request) => {
-                let text = "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)";
-                self.refuse(id, Refusal { status: Status::ContentTooLarge, text }, Some(request));
+                self.refuse(id, BODY_TOO_LONG, Some(request));
                 Next::Nothing
             }
             Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
@@ -173,6 +177,11 @@ impl<N: Net> Server<N> {
         let limit =
             if http::is_signaling(request) { self.config.max_message_bytes as u64 } else { MAX_BODY_BYTES };
         request.body_bytes > limit
+    }
+
+    /// Whether a body that is wanted is longer than a reload has left room for since it began.
+    fn has_outgrown(&self, come: usize, left: u64) -> bool {
+        left.saturating_add(come as u64) > self.config.max_message_bytes as u64
     }
 
     /// Makes a WebSocket of the connection and tells the core.
@@ -250,6 +259,11 @@ fn take_body(state: &mut HttpState, input: &[u8]) -> usize {
     }
     taken
 }
+
+const BODY_TOO_LONG: Refusal = Refusal {
+    status: Status::ContentTooLarge,
+    text: "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)",
+};
 
 /// Requests of one connection answered in one turn, so that pipelining does not delay the others.
 const REQUESTS_PER_TURN: usize = 16;

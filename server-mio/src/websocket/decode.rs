@@ -87,7 +87,8 @@ impl Decoder {
         }
         loop {
             let frame = match self.partial.as_mut().and_then(|partial| partial.frame.take()) {
-                Some(frame) => frame,
+                // The limit may be lower than it was when the frame began.
+                Some(frame) => self.within(frame, limit)?,
                 None => match self.header(input, at)? {
                     Some(header) => self.begin(header, limit)?,
                     None => return Ok(None),
@@ -137,17 +138,23 @@ impl Decoder {
 
     /// Checks a header against the message that it belongs to.
     fn begin(&self, header: Header, limit: usize) -> Result<Frame, Violation> {
-        let (unfinished, message_bytes) =
-            self.partial.as_ref().map_or((false, 0), |partial| (partial.unfinished, partial.message.len()));
+        let unfinished = self.partial.as_ref().is_some_and(|partial| partial.unfinished);
         match header.kind {
             Kind::Message if unfinished => return Err(Violation::MessageInMessage),
             Kind::Continuation if !unfinished => return Err(Violation::NothingToContinue),
             Kind::Message | Kind::Continuation | Kind::Ping | Kind::Pong | Kind::Close => {}
         }
-        if !header.kind.is_control() && header.payload_bytes > (limit - message_bytes.min(limit)) as u64 {
-            return Err(Violation::TooBig);
+        self.within(Frame { header, received: 0 }, limit)
+    }
+
+    /// The same frame, unless its message becomes too long with it.
+    fn within(&self, frame: Frame, limit: usize) -> Result<Frame, Violation> {
+        if frame.header.kind.is_control() {
+            return Ok(frame);
         }
-        Ok(Frame { header, received: 0 })
+        let come = self.partial.as_ref().map_or(0, |partial| partial.message.len() as u64);
+        let missing = frame.header.payload_bytes - frame.received;
+        if come.saturating_add(missing) > limit as u64 { Err(Violation::TooBig) } else { Ok(frame) }
     }
 
     /// The way without a copy: a frame that is all there and all there is.

@@ -2,6 +2,7 @@
 
 mod http;
 mod limits;
+mod reconfigure;
 mod scripted_net;
 mod shutdown;
 mod signaling;
