@@ -7,6 +7,7 @@ use core::fmt;
 use lexopt::{Arg, Parser};
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What the program is asked to do.
@@ -92,7 +93,13 @@ impl Given {
             let line = line.map_or(String::new(), |line| format!(":{line}"));
             SettingsError::File { place: format!("{}{line}", path.to_string_lossy()), detail }
         };
-        let bytes = fs::read(path).map_err(|error| wrong(None, error.to_string()))?;
+        let mut bytes = Vec::new();
+        fs::File::open(path)
+            .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|error| wrong(None, error.to_string()))?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(wrong(None, format!("it is longer than {MAX_FILE_BYTES} bytes")));
+        }
         let text = String::from_utf8(bytes).map_err(|_| wrong(None, "it is not UTF-8".to_owned()))?;
         let entries = file::parse(&text).map_err(|(line, detail)| wrong(Some(line), detail.to_owned()))?;
         for Entry { line, name, value } in entries {
@@ -259,6 +266,9 @@ fn nearest(name: &str, candidates: impl Iterator<Item = String>) -> Option<Strin
 const PREFIX: &str = "PEERPIGEON_";
 
 const CHECK: &str = "CHECK";
+
+/// Far more than all settings need; a device without end is no such file.
+const MAX_FILE_BYTES: u64 = 1_024 * 1_024;
 
 const CONFIG_FILE: &str = "CONFIG_FILE";
 
