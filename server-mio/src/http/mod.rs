@@ -21,7 +21,7 @@ pub use visitor::{Demo, PageRules};
 pub(crate) use answer::{Frame, write};
 pub(crate) use pages::Vitals;
 pub(crate) use router::{SIGNALING, is_signaling, respond};
-pub(crate) use upgrade::{Upgrade, classify, write_switch};
+pub(crate) use upgrade::{Handshake, Upgrade, classify, write_switch};
 pub(crate) use visitor::{NOTHING_HERE, Visitor};
 
 /// An answer that refuses a request.

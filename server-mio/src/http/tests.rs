@@ -1,7 +1,8 @@
 //! Heads of requests, by the rules of RFC 9112, RFC 9110 and RFC 6455.
 
 use crate::http::{
-    self, Answer, Frame, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method, Refusal, Status, Upgrade,
+    self, Answer, Frame, Handshake, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method, Refusal, Status,
+    Upgrade,
 };
 use crate::origins::AllowOrigin;
 use peerpigeon_core::UnixMillis;
@@ -256,7 +257,7 @@ fn classify(head: &str) -> Result<bool, Status> {
     };
     match http::classify(&request) {
         Ok(Upgrade::No) => Ok(false),
-        Ok(Upgrade::WebSocket { .. }) => Ok(true),
+        Ok(Upgrade::WebSocket(_)) => Ok(true),
         Err(refusal) => Err(refusal.status),
     }
 }
@@ -291,7 +292,7 @@ fn a_handshake_keeps_every_rule_or_is_refused() {
         ("a long key", "dGhl", "dGhldGhl", Err(Status::BadRequest)),
         ("a key without padding", "ZQ==", "ZQAA", Err(Status::BadRequest)),
         ("a key that is not base64", "dGhl", "dG l", Err(Status::BadRequest)),
-        ("a key with stray bits", "ZQ==", "ZR==", Err(Status::BadRequest)),
+        ("the key of section 4.1", "dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEC==", Ok(true)),
         ("a body", "Host: a", "Host: a\r\nContent-Length: 1", Err(Status::BadRequest)),
     ];
     for (name, what, instead, expected) in cases {
@@ -302,11 +303,46 @@ fn a_handshake_keeps_every_rule_or_is_refused() {
 #[test]
 fn the_answer_to_a_handshake_is_the_one_of_the_rfc() {
     let mut out = Vec::new();
-    http::write_switch(&mut out, b"dGhlIHNhbXBsZSBub25jZQ==", AllowOrigin::Nobody);
+    let handshake = Handshake { key: b"dGhlIHNhbXBsZSBub25jZQ==", protocol: None };
+    http::write_switch(&mut out, handshake, AllowOrigin::Nobody);
     let text = String::from_utf8(out).unwrap();
     // The example of RFC 6455 section 1.3.
     assert!(text.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{text}");
     assert!(text.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+}
+
+/// The subprotocol that is answered to these fields of a handshake.
+fn protocol(fields: &str) -> Option<String> {
+    let head = HANDSHAKE.replacen("Host: a", &format!("Host: a\r\n{fields}"), 1);
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let (request, _) = http::parse(head.as_bytes(), 0, &mut headers, MAX_HEAD_BYTES).unwrap().unwrap();
+    let Ok(Upgrade::WebSocket(handshake)) = http::classify(&request) else { panic!("{head}") };
+    let mut out = Vec::new();
+    http::write_switch(&mut out, handshake, AllowOrigin::Nobody);
+    let text = String::from_utf8(out).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: ")).map(str::to_owned)
+}
+
+#[test]
+fn the_first_subprotocol_on_offer_is_answered_if_it_is_a_token() {
+    for (fields, expected) in [
+        ("X: y", None),
+        ("Sec-WebSocket-Protocol: json", Some("json")),
+        ("sec-websocket-protocol:json, other", Some("json")),
+        ("Sec-WebSocket-Protocol: , ,a.b+c!#$%&'*-^_`|~", Some("a.b+c!#$%&'*-^_`|~")),
+        ("Sec-WebSocket-Protocol: one\r\nSec-WebSocket-Protocol: two", Some("one")),
+        ("Sec-WebSocket-Protocol:", None),
+        ("Sec-WebSocket-Protocol: ,", None),
+        ("Sec-WebSocket-Protocol: a b, c", None),
+        ("Sec-WebSocket-Protocol: a;b", None),
+        ("Sec-WebSocket-Protocol: \"a\"", None),
+        ("Sec-WebSocket-Protocol: ä", None),
+        ("Sec-WebSocket-Protocol: a\tb", None),
+    ] {
+        assert_eq!(protocol(fields).as_deref(), expected, "{fields}");
+    }
+    let long = "x".repeat(10_000);
+    assert_eq!(protocol(&format!("Sec-WebSocket-Protocol: {long}")), Some(long));
 }
 
 fn written(answer: &Answer, frame: Frame<'_>) -> String {

@@ -2,8 +2,8 @@
 
 use crate::gate::Purpose;
 use crate::http::{
-    self, Answer, Frame, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request, Status, Upgrade, Visitor,
-    Vitals,
+    self, Answer, Frame, Handshake, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request, Status, Upgrade,
+    Visitor, Vitals,
 };
 use crate::net::{Door, Net};
 use crate::origins::AllowOrigin;
@@ -132,7 +132,7 @@ impl<N: Net> Server<N> {
         let purpose = match upgrade {
             Upgrade::No if request.path() == http::SIGNALING => Purpose::Signaling,
             Upgrade::No => Purpose::Http,
-            Upgrade::WebSocket { .. } => Purpose::WebSocket,
+            Upgrade::WebSocket(_) => Purpose::WebSocket,
         };
         let verdict = match (state.door, purpose) {
             (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
@@ -148,8 +148,8 @@ impl<N: Net> Server<N> {
             }
         };
         match upgrade {
-            Upgrade::WebSocket { key } => {
-                self.open(id, state, request, key, &grant);
+            Upgrade::WebSocket(handshake) => {
+                self.open(id, state, request, handshake, &grant);
                 Next::Frames
             }
             Upgrade::No if self.is_too_long(request) => {
@@ -185,10 +185,18 @@ impl<N: Net> Server<N> {
     }
 
     /// Makes a WebSocket of the connection and tells the core.
-    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8], grant: &Grant) {
+    fn open(
+        &mut self,
+        conn: ConnId,
+        state: &HttpState,
+        request: &Request<'_>,
+        handshake: Handshake<'_>,
+        grant: &Grant,
+    ) {
         let cors = self.gate.cors(request.origin());
         self.meter.count_answer(Status::SwitchingProtocols);
-        self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
+        let bytes = 512 + handshake.protocol.map_or(0, <[u8]>::len);
+        self.connections.queue(conn, bytes, |out| http::write_switch(out, handshake, cors));
         let address = self.gate.address_key(state.remote, request);
         let phase = Phase::Open { decoder: Default::default(), pong: None };
         self.connections.advance(conn, phase, NEVER);
