@@ -62,7 +62,6 @@ impl Answer {
             | Status::NotFound
             | Status::RequestTimeout
             | Status::Conflict
-            | Status::LengthRequired
             | Status::ContentTooLarge
             | Status::UriTooLong
             | Status::TooManyRequests

@@ -1,6 +1,8 @@
 //! HTTP/1.1 as far as a signaling server needs it: the way to a WebSocket, and a few pages for operators.
 
 mod answer;
+mod body;
+mod chunked;
 mod exposition;
 mod head;
 mod pages;
@@ -14,11 +16,12 @@ mod visitor;
 
 pub use answer::Answer;
 pub use head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, parse};
-pub use request::{Method, Request};
+pub use request::{BodyLength, Method, Request};
 pub use status::Status;
 pub use visitor::{Demo, PageRules};
 
 pub(crate) use answer::{Frame, write};
+pub(crate) use body::{Body, TOO_LONG};
 pub(crate) use pages::Vitals;
 pub(crate) use router::{SIGNALING, is_signaling, respond};
 pub(crate) use upgrade::{Handshake, Upgrade, classify, write_switch};

@@ -1,8 +1,8 @@
 //! Heads of requests, by the rules of RFC 9112, RFC 9110 and RFC 6455.
 
 use crate::http::{
-    self, Answer, Frame, Handshake, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method, Refusal, Status,
-    Upgrade,
+    self, Answer, BodyLength, Frame, Handshake, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method,
+    Refusal, Status, Upgrade,
 };
 use crate::origins::AllowOrigin;
 use peerpigeon_core::UnixMillis;
@@ -14,7 +14,7 @@ struct Read {
     method: Method,
     target: String,
     keep_alive: bool,
-    body_bytes: u64,
+    body: BodyLength,
     head_bytes: usize,
 }
 
@@ -25,7 +25,7 @@ fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, Refusal> {
         method: request.method,
         target: request.target.to_owned(),
         keep_alive: request.keep_alive,
-        body_bytes: request.body_bytes,
+        body: request.body,
         head_bytes,
     }))
 }
@@ -128,7 +128,7 @@ fn well_formed_requests_are_read() {
             method: *method,
             target: (*target).to_owned(),
             keep_alive: *keep_alive,
-            body_bytes: *body_bytes,
+            body: BodyLength::Known(*body_bytes),
             head_bytes,
         };
         for piece in [1, 2, 1000, head_bytes] {
@@ -231,11 +231,6 @@ fn what_is_too_long_or_not_spoken_here_has_its_own_status() {
             Status::UriTooLong,
         ),
         (
-            "a body of unknown length",
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n".into(),
-            Status::LengthRequired,
-        ),
-        (
             "a compressed body",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n".into(),
             Status::NotImplemented,
@@ -294,6 +289,7 @@ fn a_handshake_keeps_every_rule_or_is_refused() {
         ("a key that is not base64", "dGhl", "dG l", Err(Status::BadRequest)),
         ("the key of section 4.1", "dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEC==", Ok(true)),
         ("a body", "Host: a", "Host: a\r\nContent-Length: 1", Err(Status::BadRequest)),
+        ("a body in chunks", "Host: a", "Host: a\r\nTransfer-Encoding: chunked", Err(Status::BadRequest)),
     ];
     for (name, what, instead, expected) in cases {
         assert_eq!(classify(&HANDSHAKE.replacen(what, instead, 1)), *expected, "{name}");

@@ -1,6 +1,6 @@
 //! The WebSocket handshake (RFC 6455 section 4.2).
 
-use crate::http::request::{is_token, list};
+use crate::http::request::{BodyLength, is_token, list};
 use crate::http::{Method, Refusal, Request, Status};
 use crate::origins::AllowOrigin;
 use tungstenite::handshake::derive_accept_key;
@@ -38,7 +38,7 @@ pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal
     if !request.lists("Connection", "Upgrade") {
         return Err(bad("Connection does not list Upgrade"));
     }
-    if request.body_bytes > 0 {
+    if request.body != BodyLength::Known(0) {
         return Err(bad("A WebSocket handshake has no body"));
     }
     let mut versions = request.fields("Sec-WebSocket-Version");

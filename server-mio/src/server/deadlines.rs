@@ -36,7 +36,7 @@ impl<N: Net> Server<N> {
     fn end_handshake(&mut self, id: ConnId) {
         self.meter.late += 1;
         let has_begun = self.connections.get_mut(id).is_some_and(|connection| match &connection.phase {
-            Phase::Http(state) => !state.stash.is_empty() || state.body_bytes > 0,
+            Phase::Http(state) => !state.stash.is_empty() || !state.body.is_whole(),
             Phase::Open { .. } | Phase::Closing { .. } | Phase::Lingering => false,
         });
         if has_begun {

@@ -2,8 +2,8 @@
 
 use crate::gate::Purpose;
 use crate::http::{
-    self, Answer, Frame, Handshake, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request, Status, Upgrade,
-    Visitor, Vitals,
+    self, Answer, Body, BodyLength, Frame, Handshake, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request,
+    Status, Upgrade, Visitor, Vitals,
 };
 use crate::net::{Door, Net};
 use crate::origins::AllowOrigin;
@@ -74,11 +74,13 @@ impl<N: Net> Server<N> {
     fn serve(&mut self, id: ConnId, mut state: Box<HttpState>, input: &mut [u8]) {
         let mut at = 0;
         for _ in 0..REQUESTS_PER_TURN {
-            if state.post.as_ref().is_some_and(|post| self.has_outgrown(post.body.len(), state.body_bytes)) {
-                return self.refuse(id, BODY_TOO_LONG, None);
+            let kept = state.post.as_mut().map(|post| &mut post.body);
+            match (state.body.take(&input[at..], kept, self.config.max_message_bytes), &state.post) {
+                (Ok(taken), _) => at += taken,
+                (Err(refusal), Some(post)) => return self.refuse_post(id, &post.exchange, refusal),
+                (Err(refusal), None) => return self.refuse(id, refusal, None),
             }
-            at += take_body(&mut state, &input[at..]);
-            if state.body_bytes > 0 {
+            if !state.body.is_whole() {
                 break;
             }
             if let Some(post) = state.post.take() {
@@ -153,19 +155,21 @@ impl<N: Net> Server<N> {
                 Next::Frames
             }
             Upgrade::No if self.is_too_long(request) => {
-                self.refuse(id, BODY_TOO_LONG, Some(request));
+                self.refuse(id, http::TOO_LONG, Some(request));
                 Next::Nothing
             }
             Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
             Upgrade::No => {
                 let visitor = Visitor::of(state.door, state.remote, request);
                 let answer = http::respond(request, visitor, &self.config.pages, &self.vitals());
-                self.write_answer(id, &answer, Some(request), request.keep_alive);
-                if !request.keep_alive {
+                // A body that nobody wants is read to its end only where it says beforehand how long it is.
+                let keep_alive = request.keep_alive && request.body != BodyLength::Chunked;
+                self.write_answer(id, &answer, Some(request), keep_alive);
+                if !keep_alive {
                     self.linger(id);
                     return Next::Nothing;
                 }
-                state.body_bytes = request.body_bytes;
+                state.body = Body::new(request.body);
                 let deadline = self.now + self.config.handshake_timeout_ms;
                 self.connections.set_handshake_deadline(id, deadline);
                 Next::Request
@@ -176,12 +180,7 @@ impl<N: Net> Server<N> {
     fn is_too_long(&self, request: &Request<'_>) -> bool {
         let limit =
             if http::is_signaling(request) { self.config.max_message_bytes as u64 } else { MAX_BODY_BYTES };
-        request.body_bytes > limit
-    }
-
-    /// Whether a body that is wanted is longer than a reload has left room for since it began.
-    fn has_outgrown(&self, come: usize, left: u64) -> bool {
-        left.saturating_add(come as u64) > self.config.max_message_bytes as u64
+        matches!(request.body, BodyLength::Known(bytes) if bytes > limit)
     }
 
     /// Makes a WebSocket of the connection and tells the core.
@@ -257,21 +256,6 @@ impl<N: Net> Server<N> {
         }
     }
 }
-
-/// Takes what there is of a body, and keeps it if somebody wants it.
-fn take_body(state: &mut HttpState, input: &[u8]) -> usize {
-    let taken = usize::try_from(state.body_bytes).unwrap_or(usize::MAX).min(input.len());
-    state.body_bytes -= taken as u64;
-    if let Some(post) = &mut state.post {
-        post.body.extend_from_slice(&input[..taken]);
-    }
-    taken
-}
-
-const BODY_TOO_LONG: Refusal = Refusal {
-    status: Status::ContentTooLarge,
-    text: "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)",
-};
 
 /// Requests of one connection answered in one turn, so that pipelining does not delay the others.
 const REQUESTS_PER_TURN: usize = 16;

@@ -64,7 +64,7 @@ fn requests() -> Vec<Exchange> {
         Exchange::new("RFC 9110 9.3.1", May, "an empty body", &and("Content-Length: 0\r\n")).switches(),
         Exchange::new("RFC 9112 6.3", May, "chunks", &and("Transfer-Encoding: chunked\r\n"))
             .then("0\r\n\r\n")
-            .ends(411),
+            .ends(400),
     ]
 }
 
