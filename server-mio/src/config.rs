@@ -21,8 +21,10 @@ pub struct Config {
     /// Bytes of all queues and all incomplete messages together; above it, the connection that takes most
     /// is ended.
     pub memory_budget_bytes: usize,
-    /// From the accept, or the last answer, to the end of the next request's head.
+    /// From the accept, or the first byte of a further request, to the end of that request.
     pub handshake_timeout_ms: u64,
+    /// From an answer to the first byte of the next request.
+    pub keep_alive_timeout_ms: u64,
     /// Bytes of the head of a request; at most 65535, less than the input buffer.
     pub max_head_bytes: usize,
     /// From a close frame, or the last answer, to the client's end of the connection.
@@ -52,6 +54,7 @@ impl Config {
             max_queue_bytes: max_message_bytes + 1024 * 1024,
             memory_budget_bytes: 128 * 1024 * 1024,
             handshake_timeout_ms: 10_000,
+            keep_alive_timeout_ms: 75_000,
             max_head_bytes: MAX_HEAD_BYTES,
             closing_timeout_ms: 3_000,
             shutdown_timeout_ms: 8_000,
@@ -101,6 +104,7 @@ impl From<&Settings> for Config {
             max_handshakes: settings.max_handshakes,
             max_sockets: max_sockets(&limits, settings.max_handshakes),
             handshake_timeout_ms: settings.handshake_timeout,
+            keep_alive_timeout_ms: settings.keep_alive_timeout,
             shutdown_timeout_ms: settings.shutdown_timeout,
             pages: PageRules {
                 tokens: settings.metrics_token.clone(),

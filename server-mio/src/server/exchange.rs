@@ -90,7 +90,7 @@ impl<N: Net> Server<N> {
             keep_alive,
         });
         if keep_alive {
-            self.connections.set_handshake_deadline(id, self.now + self.config.handshake_timeout_ms);
+            self.connections.set_idle_deadline(id, self.now + self.config.keep_alive_timeout_ms);
             self.connections.mark_ready(id);
         } else {
             self.linger(id);

@@ -114,6 +114,9 @@ impl<N: Net> Server<N> {
         }
         // Whatever is left is either a head that is not whole or has to wait for its turn.
         state.has_backlog = state.seen == 0 && at < input.len();
+        if at < input.len() || !state.body.is_whole() {
+            self.connections.note_begun(id, self.now + self.config.handshake_timeout_ms);
+        }
         state.stash = input[at..].to_vec();
         let has_backlog = state.has_backlog;
         self.connections.return_http(id, state);
@@ -170,8 +173,7 @@ impl<N: Net> Server<N> {
                     return Next::Nothing;
                 }
                 state.body = Body::new(request.body);
-                let deadline = self.now + self.config.handshake_timeout_ms;
-                self.connections.set_handshake_deadline(id, deadline);
+                self.connections.set_idle_deadline(id, self.now + self.config.keep_alive_timeout_ms);
                 Next::Request
             }
         }

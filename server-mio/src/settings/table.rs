@@ -196,6 +196,8 @@ settings! { |memory|
         "Addresses without limits per address; a proxy on the same host would share one.";
     Connections: "HANDSHAKE_TIMEOUT" handshake_timeout: u64 = "10000", Kind::millis(10, 600_000),
         "How long a client may take for its request.";
+    Connections: "KEEP_ALIVE_TIMEOUT" keep_alive_timeout: u64 = "75000", Kind::millis(10, DAY),
+        "How long an HTTP connection may wait for its next request: longer than any proxy before the server keeps one.";
     Connections: "MAX_HANDSHAKES" max_handshakes: usize = "MAX_CONNECTIONS, 1024 at least"
         => max_connections.max(1_024), Kind::number(1, 1_000_000),
         "Sockets at once that are no WebSockets (yet); one more ends the one that has been silent for longest.";

@@ -165,6 +165,26 @@ fn idle_handshakes_cannot_keep_out_those_who_speak() {
 }
 
 #[test]
+fn who_was_served_and_is_silent_goes_before_those_who_come() {
+    let mut bench = Bench::with(|config| config.max_handshakes = 10);
+    let served: Vec<_> = (0..10).map(|_| bench.connect()).collect();
+    for client in &served {
+        bench.ask(*client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        bench.pass(10);
+    }
+    let newcomers: Vec<_> = (0..10).map(|_| bench.connect()).collect();
+    bench.settle();
+    assert!(served.iter().all(|client| bench.pipe(*client).is_closed));
+    assert!(newcomers.iter().all(|client| !bench.pipe(*client).is_closed));
+    // And the other way round.
+    bench.pass(9_000);
+    bench.ask(newcomers[3], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.connect();
+    bench.settle();
+    assert!(bench.pipe(newcomers[0]).is_closed && !bench.pipe(newcomers[3]).is_closed);
+}
+
+#[test]
 fn an_idle_server_sleeps_until_its_next_deadline() {
     let mut bench = Bench::with(|config| config.limits.peer_timeout_ms = 300_000);
     bench.open(ID_A);
