@@ -215,7 +215,7 @@ export class SignalingClient extends EventTarget {
     if (socket !== this.#socket) return;
     this.#release();
     if (code === 4001) return this.#end('replaced');
-    if (code === 1008 && reason === 'Invalid peerId') return this.#end('refused');
+    if (code === 1008 && reason.startsWith('Invalid peerId')) return this.#end('refused');
     const wasOpen = this.#state === 'open';
     if (wasOpen) {
       // The server has just worked: it gets a moment before others are tried, else a blink would part the peers.

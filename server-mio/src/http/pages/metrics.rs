@@ -90,7 +90,7 @@ fn connections(to: &mut Exposition, vitals: &Vitals<'_>) {
         labelled("reason", tally.held()),
     );
     let closed = tally.closes().map(|(why, count)| {
-        let (code, reason) = (Label("code", why.code()), Label("reason", why.text()));
+        let (code, reason) = (Label("code", why.code()), Label("reason", why.name()));
         (format!("{code},{reason}"), count)
     });
     to.counters("peerpigeon_connections_closed_total", "Connections that the server closed.", closed);

@@ -262,7 +262,7 @@ fn a_client_that_does_not_answer_a_close_is_dropped() {
     let client = bench.connect();
     bench.send(client, handshake("nobody").as_bytes());
     bench.settle();
-    assert_eq!(close_of(&bench.take_frames(client)), Some((1008, "Invalid peerId".into())));
+    assert_eq!(close_of(&bench.take_frames(client)), Some((1008, "Invalid peerId: expected 40 hex digits".into())));
     bench.pass(2_999);
     assert!(!bench.pipe(client).is_closed);
     bench.pass(1);
