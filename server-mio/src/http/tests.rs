@@ -390,6 +390,26 @@ fn a_refusal_tells_what_would_be_accepted() {
     }
 }
 
+/// A proxy may serve them below a path of its own.
+#[test]
+fn no_page_asks_for_an_absolute_path() {
+    for (name, text) in [
+        ("demo.html", include_str!("pages/demo.html")),
+        ("demo.js", include_str!("pages/demo.js")),
+        ("client.js", include_str!("pages/client.js")),
+        ("status.html", include_str!("pages/status.html")),
+    ] {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for mark in ['"', '\'', '`'] {
+                let start = format!("{mark}/");
+                let mut behind = line.split(start.as_str()).skip(1);
+                let is_path = |rest: &str| !rest.starts_with(['/', '>', ' ', ')']);
+                assert!(!behind.any(is_path), "{name}: {line}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), piece in 1..50_usize) {
