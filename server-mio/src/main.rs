@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 fn main() -> ExitCode {
-    let arguments = env::args_os().skip(1);
+    let arguments = healthcheck::completed(env::args_os().skip(1).collect());
     match Settings::from(env::vars_os(), arguments, settings::memory_of_this_machine()) {
         Ok(Command::Help) => show(&settings::help()),
         Ok(Command::Version) => show(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
