@@ -88,6 +88,25 @@ fn unfinished_messages_count_against_the_budget_too() {
     assert!((1..8).contains(&closed), "{closed} of 8 were ended");
 }
 
+/// The least that the settings allow.
+#[test]
+fn the_least_budget_lets_the_longest_message_pass_however_it_comes() {
+    let longest = 100_000;
+    let mut bench = Bench::with(|config| {
+        config.max_message_bytes = longest;
+        config.max_queue_bytes = longest + 1_024;
+        config.memory_budget_bytes = 2 * longest + 65_536;
+    });
+    let (a, b) = bench.open_two();
+    let rest = signal(ID_B, "\"\"").len();
+    for piece in [1_000, 33_000, 65_537, longest] {
+        bench.world.borrow_mut().pipes[a].read_at_most = piece;
+        bench.send(a, &signal(ID_B, &format!("\"{}\"", "x".repeat(longest - rest))));
+        bench.settle();
+        assert_eq!(bench.take_messages(b).len(), 1, "{piece} bytes at a time");
+    }
+}
+
 #[test]
 fn without_descriptors_the_loop_sleeps_and_tries_again() {
     let mut bench = Bench::new();

@@ -162,9 +162,14 @@ fn settings_that_do_not_go_together_are_refused_and_both_are_named() {
         ),
         (
             vec![],
-            vec!["--memory-budget", "2097151"],
-            "--memory-budget=2097151 with MAX_QUEUE_SIZE=2097152: \
-             MEMORY_BUDGET must be MAX_QUEUE_SIZE at least",
+            vec!["--memory-budget", "2162687"],
+            "--memory-budget=2162687 with MAX_MESSAGE_SIZE=1048576: \
+             MEMORY_BUDGET must be 2162688 at least, to take one message in",
+        ),
+        (
+            vec![("MEMORY_BUDGET", "2999999"), ("MAX_QUEUE_SIZE", "3000000")],
+            vec![],
+            "MEMORY_BUDGET=2999999 with MAX_QUEUE_SIZE=3000000: MEMORY_BUDGET must be MAX_QUEUE_SIZE at least",
         ),
         (
             vec![("MAILBOX_TOTAL_BYTES", "65535")],
@@ -180,7 +185,7 @@ fn settings_that_do_not_go_together_are_refused_and_both_are_named() {
         vec![("PEER_TIMEOUT", "0")],
         vec![("PEER_TIMEOUT", "10"), ("PING_INTERVAL", "0")],
         vec![("MAX_QUEUE_SIZE", "1049600")],
-        vec![("MEMORY_BUDGET", "2097152")],
+        vec![("MEMORY_BUDGET", "2162688")],
         vec![("MAILBOX_TOTAL_BYTES", "65536")],
     ] {
         assert!(from(&good, &[]).is_ok(), "{good:?}");
