@@ -56,6 +56,7 @@ mod proc_files;
 mod proxy_protocol;
 pub mod reload;
 mod rereading;
+mod seldom;
 mod server;
 pub mod settings;
 pub mod signals;

@@ -54,7 +54,9 @@ impl<N: Net> Server<N> {
         if let Some(connection) = self.connections.get_mut(id)
             && let Err(error) = self.net.register(&mut connection.socket, key_of(id))
         {
-            log::warn!("cannot watch a new connection: {error}");
+            if let Some(more) = self.unwatched_lines.pass(self.now) {
+                log::warn!("cannot watch a new connection: {error}{more}");
+            }
             self.connections.doom(id);
         }
         // More than one if a reload has lowered the limit.

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::meter::Meter;
 use crate::net::{Net, Ready};
+use crate::seldom::Seldom;
 use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
 use crate::server::drain::Draining;
@@ -60,6 +61,8 @@ pub struct Server<N: Net> {
     events: Vec<Ready>,
     /// The list of those to be read, while it is worked on.
     reading: Vec<ConnId>,
+    /// Sockets that the system does not watch.
+    unwatched_lines: Seldom,
 }
 
 impl<N: Net> Server<N> {
@@ -80,6 +83,7 @@ impl<N: Net> Server<N> {
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
             reading: Vec::new(),
+            unwatched_lines: Seldom::default(),
             net,
             config,
             gate,
@@ -123,7 +127,7 @@ impl<N: Net> Server<N> {
     pub fn reconfigure(&mut self, config: Config, gate: Box<dyn Gate>) {
         let config = config.bounded();
         self.connections.set_max_queue_bytes(config.max_queue_bytes);
-        self.acceptor.set_max_sockets(config.max_sockets, self.connections.len());
+        self.acceptor.set_max_sockets(config.max_sockets, self.now, self.connections.len());
         let limits = config.limits.live();
         self.config = Config { limits: self.config.limits.clone().with(limits), ..config };
         self.gate = gate;
@@ -199,7 +203,7 @@ impl<N: Net> Server<N> {
     fn close_ended(&mut self) {
         self.abandon_exchanges();
         if self.connections.reap(&mut self.net) {
-            self.acceptor.note_closed(self.connections.len());
+            self.acceptor.note_closed(self.now, self.connections.len());
         }
     }
 }
