@@ -79,7 +79,7 @@ impl Body {
     }
 }
 
-pub(crate) const TOO_LONG: Refusal = Refusal {
-    status: Status::ContentTooLarge,
-    text: "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)",
-};
+pub(crate) const TOO_LONG: Refusal = Refusal::new(
+    Status::ContentTooLarge,
+    "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)",
+);

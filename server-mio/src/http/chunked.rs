@@ -118,7 +118,7 @@ impl Chunked {
             self.extra_bytes += 1;
             if self.extra_bytes > MAX_EXTRA_BYTES {
                 let text = "Chunk extensions and trailer fields are longer than 8192 bytes";
-                return Err(Refusal { status: Status::HeadersTooLarge, text });
+                return Err(Refusal::new(Status::HeadersTooLarge, text));
             }
         }
         Ok(state)
@@ -131,7 +131,7 @@ fn is_of_value(byte: u8) -> bool {
 }
 
 fn bad(text: &'static str) -> Refusal {
-    Refusal { status: Status::BadRequest, text }
+    Refusal::new(Status::BadRequest, text)
 }
 
 /// More than any body may have, and no overflow.

@@ -232,7 +232,7 @@ const HEAD_TOO_LONG: Refusal =
 const TARGET_TOO_LONG: Refusal = refusal(Status::UriTooLong, "Request target is longer than 8192 bytes");
 
 const fn refusal(status: Status, text: &'static str) -> Refusal {
-    Refusal { status, text }
+    Refusal::new(status, text)
 }
 
 const fn bad(text: &'static str) -> Refusal {

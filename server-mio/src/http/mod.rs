@@ -23,9 +23,9 @@ pub use visitor::{Demo, PageRules};
 pub(crate) use answer::{Frame, write};
 pub(crate) use body::{Body, TOO_LONG};
 pub(crate) use pages::Vitals;
-pub(crate) use router::{SIGNALING, is_signaling, respond};
+pub(crate) use router::{HEALTH, SIGNALING, is_signaling, respond};
 pub(crate) use upgrade::{Handshake, Upgrade, classify, write_switch};
-pub(crate) use visitor::{NOTHING_HERE, Visitor};
+pub(crate) use visitor::{NOTHING_HERE, Visitor, is_forwarded};
 
 /// An answer that refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,4 +34,14 @@ pub struct Refusal {
     pub status: Status,
     /// What is wrong and what is allowed, for the reader of the answer; never what the client sent.
     pub text: &'static str,
+    /// After how many seconds the same request might be served (RFC 9110 section 10.2.3), where that is known.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Refusal {
+    /// One of which it is not known when that will change.
+    #[must_use]
+    pub const fn new(status: Status, text: &'static str) -> Refusal {
+        Refusal { status, text, retry_after_s: None }
+    }
 }

@@ -384,8 +384,7 @@ fn a_refusal_tells_what_would_be_accepted() {
         (Status::MethodNotAllowed, "\r\nAllow: GET, HEAD, OPTIONS\r\n"),
         (Status::Unauthorized, "\r\nWWW-Authenticate: Bearer\r\n"),
     ] {
-        let text =
-            written(&Answer::refusal(Refusal { status, text: "" }), Frame { keep_alive: false, ..FRAME });
+        let text = written(&Answer::refusal(Refusal::new(status, "")), Frame { keep_alive: false, ..FRAME });
         assert!(text.contains(line), "{text}");
     }
 }

@@ -30,10 +30,7 @@ pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal
         return Ok(Upgrade::No);
     }
     if request.method != Method::Get {
-        return Err(Refusal {
-            status: Status::MethodNotAllowed,
-            text: "A WebSocket handshake is a GET request",
-        });
+        return Err(Refusal::new(Status::MethodNotAllowed, "A WebSocket handshake is a GET request"));
     }
     if !request.lists("Connection", "Upgrade") {
         return Err(bad("Connection does not list Upgrade"));
@@ -43,7 +40,7 @@ pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal
     }
     let mut versions = request.fields("Sec-WebSocket-Version");
     if versions.next() != Some(b"13") || versions.next().is_some() {
-        return Err(Refusal { status: Status::UpgradeRequired, text: "Sec-WebSocket-Version must be 13" });
+        return Err(Refusal::new(Status::UpgradeRequired, "Sec-WebSocket-Version must be 13"));
     }
     let mut keys = request.fields("Sec-WebSocket-Key");
     match (keys.next(), keys.next()) {
@@ -86,5 +83,5 @@ fn is_key(key: &[u8]) -> bool {
 }
 
 fn bad(text: &'static str) -> Refusal {
-    Refusal { status: Status::BadRequest, text }
+    Refusal::new(Status::BadRequest, text)
 }

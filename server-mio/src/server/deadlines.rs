@@ -42,7 +42,7 @@ impl<N: Net> Server<N> {
         });
         if has_begun {
             let text = "Request was not whole within HANDSHAKE_TIMEOUT";
-            self.refuse(id, Refusal { status: Status::RequestTimeout, text }, None);
+            self.refuse(id, Refusal::new(Status::RequestTimeout, text), None);
         } else {
             self.connections.doom(id);
         }

@@ -54,7 +54,7 @@ impl<N: Net> Server<N> {
     /// The body is whole.
     pub(super) fn finish_post(&mut self, id: ConnId, Post { exchange, address, grant, body }: Post) -> Next {
         let Ok(body) = std::str::from_utf8(&body) else {
-            let refusal = Refusal { status: Status::BadRequest, text: "Body is not UTF-8" };
+            let refusal = Refusal::new(Status::BadRequest, "Body is not UTF-8");
             self.refuse_post(id, &exchange, refusal);
             return Next::Nothing;
         };
@@ -81,7 +81,11 @@ impl<N: Net> Server<N> {
     /// The core has answered.
     pub(super) fn reply(&mut self, id: ConnId, status: u16, text: String) {
         let Some(Exchange { origin, is_1_1, keep_alive }) = self.exchanges.remove(&id) else { return };
-        let answer = Answer::json(status_of(status), text);
+        let mut answer = Answer::json(status_of(status), text);
+        if answer.status == Status::TooManyRequests {
+            // The buckets of a peer are filled by the second.
+            answer.lines += "Retry-After: 1\r\n";
+        }
         self.write_framed(id, &answer, origin.as_deref(), |cors, wall| Frame {
             cors,
             wall,

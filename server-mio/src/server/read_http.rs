@@ -134,20 +134,16 @@ impl<N: Net> Server<N> {
                 return Next::Nothing;
             }
         };
-        let purpose = match upgrade {
-            Upgrade::No if request.path() == http::SIGNALING => Purpose::Signaling,
-            Upgrade::No => Purpose::Http,
-            Upgrade::WebSocket(_) => Purpose::WebSocket,
-        };
+        let purpose = purpose_of(upgrade, request);
         let verdict = match (state.door, purpose) {
             (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
-            (Door::Admin, Purpose::Http) => Ok(Grant::ANY),
+            (Door::Admin, Purpose::Http | Purpose::Health) => Ok(Grant::ANY),
             (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
         };
         let grant = match verdict {
             Ok(grant) => grant,
             Err(refusal) => {
-                self.meter.over_http_rate += u64::from(refusal.status == Status::TooManyRequests);
+                self.count_refusal(refusal.status, purpose);
                 self.refuse(id, refusal, Some(request));
                 return Next::Nothing;
             }
@@ -176,6 +172,17 @@ impl<N: Net> Server<N> {
                 self.connections.set_idle_deadline(id, self.now + self.config.keep_alive_timeout_ms);
                 Next::Request
             }
+        }
+    }
+
+    /// Which limit was met, if one was.
+    fn count_refusal(&mut self, status: Status, purpose: Purpose) {
+        if status != Status::TooManyRequests {
+            return;
+        }
+        match purpose {
+            Purpose::WebSocket => self.meter.turned_away += 1,
+            Purpose::Http | Purpose::Health | Purpose::Signaling => self.meter.over_http_rate += 1,
         }
     }
 
@@ -256,6 +263,17 @@ impl<N: Net> Server<N> {
             process: self.net.process(),
             is_draining: self.is_draining(),
         }
+    }
+}
+
+fn purpose_of(upgrade: Upgrade<'_>, request: &Request<'_>) -> Purpose {
+    match upgrade {
+        Upgrade::WebSocket(_) => Purpose::WebSocket,
+        // A preflight has no token: the browser asks before it sends one.
+        Upgrade::No if request.method == Method::Options => Purpose::Http,
+        Upgrade::No if request.path() == http::SIGNALING => Purpose::Signaling,
+        Upgrade::No if request.path() == http::HEALTH => Purpose::Health,
+        Upgrade::No => Purpose::Http,
     }
 }
 

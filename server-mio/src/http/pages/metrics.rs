@@ -25,7 +25,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
     Answer {
         status: Status::Ok,
         content_type: "text/plain; version=0.0.4; charset=utf-8",
-        lines: "Cache-Control: no-store\r\n",
+        lines: "Cache-Control: no-store\r\n".into(),
         body: Cow::Owned(to.into_text().into_bytes()),
     }
 }

@@ -1,5 +1,6 @@
 //! The loop over a scripted network: real codec, real core, virtual time.
 
+mod access;
 mod http;
 mod limits;
 mod reconfigure;
