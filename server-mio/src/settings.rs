@@ -6,14 +6,18 @@
 mod error;
 mod file;
 mod given;
+mod handed;
 mod memory;
 mod render;
+mod secrecy;
 mod table;
 mod token_order;
 mod value;
 
 pub use error::SettingsError;
 pub use given::{Command, Given};
+pub use handed::Pem;
+pub(crate) use handed::pem;
 pub use memory::{default_memory_budget, memory_of_this_machine};
 pub use render::{effective, help, markdown_table};
 pub use table::{Group, ROWS, Row, Settings};

@@ -1,6 +1,7 @@
 //! What the environment and the command line say.
 
 use super::file::{self, Entry};
+use super::handed;
 use super::token_order::{self, TokenOrder};
 use super::{ROWS, Row, Settings, SettingsError};
 use core::fmt;
@@ -57,6 +58,8 @@ pub struct Given {
     values: Vec<(&'static str, Source, OsString)>,
     /// The file that some of them are from.
     file: String,
+    /// Secrets that are set to nothing.
+    empty_secrets: Vec<&'static str>,
 }
 
 /// Its values may be secrets.
@@ -131,11 +134,23 @@ impl Given {
         }
     }
 
+    /// What to say about a secret that was handed over empty, perhaps since something that should have filled it did not.
+    pub(super) fn warning(&self) -> Option<String> {
+        let empty = self.empty_secrets.iter().find(|name| self.text(name).is_none())?;
+        Some(format!("{empty} is set to nothing, so it counts as not set: nobody is asked for it"))
+    }
+
     fn find(&self, name: &str) -> Option<&(&'static str, Source, OsString)> {
         self.values.iter().find(|(given, _, _)| *given == name)
     }
 
     fn insert(&mut self, row: &'static Row, source: Source, value: OsString) {
+        let Some(value) = handed::unwrapped(value) else {
+            if row.kind.is_secret() {
+                self.empty_secrets.push(row.name);
+            }
+            return;
+        };
         match self.values.iter_mut().find(|(name, _, _)| *name == row.name) {
             Some(there) if there.1 > source => {}
             Some(there) => *there = (row.name, source, value),
