@@ -192,7 +192,7 @@ impl CloseReason {
         match self {
             CloseReason::ShuttingDown => "Server shutting down",
             CloseReason::InactiveTimeout => "Inactive timeout",
-            CloseReason::InvalidPeerId => "Invalid peerId",
+            CloseReason::InvalidPeerId => "Invalid peerId: expected 40 hex digits",
             CloseReason::PeerNotGranted => "Token is for another peerId",
             CloseReason::PeerAlreadyConnected => "Peer already connected",
             CloseReason::RateLimitExceeded => "Rate limit exceeded",
@@ -201,5 +201,11 @@ impl CloseReason {
             CloseReason::TooSlow => "Too slow",
             CloseReason::Replaced => "Replaced by a newer connection",
         }
+    }
+
+    /// What it is called in metrics: the reason without what it tells the peer to do better.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.text().split(':').next().unwrap_or_default()
     }
 }

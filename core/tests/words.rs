@@ -10,7 +10,7 @@ fn each_close_has_its_code_and_its_reason_and_none_is_1000() {
     let expected = [
         (1001, "Server shutting down"),
         (1001, "Inactive timeout"),
-        (1008, "Invalid peerId"),
+        (1008, "Invalid peerId: expected 40 hex digits"),
         (1008, "Token is for another peerId"),
         (1008, "Peer already connected"),
         (1008, "Rate limit exceeded"),
@@ -20,6 +20,10 @@ fn each_close_has_its_code_and_its_reason_and_none_is_1000() {
         (4001, "Replaced by a newer connection"),
     ];
     assert_eq!(CloseReason::ALL.map(|why| (why.code(), why.text())), expected);
+    // RFC 6455 section 5.5: a close frame has no room for more.
+    assert!(CloseReason::ALL.iter().all(|why| why.text().len() <= 123));
+    assert_eq!(CloseReason::InvalidPeerId.name(), "Invalid peerId");
+    assert_eq!(CloseReason::TooSlow.name(), "Too slow");
 }
 
 #[test]

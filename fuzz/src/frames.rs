@@ -2,12 +2,12 @@
 
 use peerpigeon_server::websocket::Violation::{self, *};
 use peerpigeon_server::websocket::{Decoder, Found};
-use tungstenite::protocol::frame::coding::CloseCode;
 
 /// What a client sent, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Text(String),
+    Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
     Close(Option<u16>),
@@ -58,6 +58,7 @@ fn decode<'b>(pieces: impl IntoIterator<Item = &'b [u8]>, limit: usize) -> Vec<S
             seen.push(match decoder.next(&mut input, &mut at, limit) {
                 Ok(None) => break,
                 Ok(Some(Found::Text(text))) => Seen::Text(text.to_owned()),
+                Ok(Some(Found::Binary(bytes))) => Seen::Binary(bytes.to_vec()),
                 Ok(Some(Found::Ping(payload))) => Seen::Ping(payload.to_vec()),
                 Ok(Some(Found::Pong)) => Seen::Pong,
                 Ok(Some(Found::Close(code))) => Seen::Close(code.map(u16::from)),
@@ -82,8 +83,8 @@ fn decode<'b>(pieces: impl IntoIterator<Item = &'b [u8]>, limit: usize) -> Vec<S
 fn plainly(bytes: &[u8], limit: usize) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut rest = bytes;
-    // What has come of a message that goes on in another frame.
-    let mut message: Option<Vec<u8>> = None;
+    // What has come of a message that goes on in another frame, and whether it is a binary one.
+    let mut message: Option<(bool, Vec<u8>)> = None;
     while !rest.is_empty() {
         match frame(&mut rest, &mut message, limit) {
             Ok(found) => seen.extend(found),
@@ -97,7 +98,11 @@ fn plainly(bytes: &[u8], limit: usize) -> Vec<Seen> {
 }
 
 /// One frame, or the beginning of one with which `rest` ends.
-fn frame(rest: &mut &[u8], message: &mut Option<Vec<u8>>, limit: usize) -> Result<Option<Seen>, Violation> {
+fn frame(
+    rest: &mut &[u8],
+    message: &mut Option<(bool, Vec<u8>)>,
+    limit: usize,
+) -> Result<Option<Seen>, Violation> {
     let mut bytes = std::mem::take(rest).iter();
     let Some(&first) = bytes.next() else { return Ok(None) };
     let (is_final, opcode) = (first & 0x80 != 0, first & 0x0f);
@@ -144,7 +149,7 @@ fn frame(rest: &mut &[u8], message: &mut Option<Vec<u8>>, limit: usize) -> Resul
         (1 | 2, Some(_)) => return Err(MessageInMessage),
         _ => {}
     }
-    let before = message.as_ref().map_or(0, Vec::len);
+    let before = message.as_ref().map_or(0, |(_, text)| text.len());
     if !is_control && length.saturating_add(before as u64) > limit as u64 {
         return Err(TooBig);
     }
@@ -156,14 +161,15 @@ fn frame(rest: &mut &[u8], message: &mut Option<Vec<u8>>, limit: usize) -> Resul
     if is_control {
         return if is_whole { control(opcode, payload).map(Some) } else { Ok(None) };
     }
-    let mut text = message.take().unwrap_or_default();
+    let (is_binary, mut text) = message.take().unwrap_or((opcode == 2, Vec::new()));
     text.extend(payload);
     match std::str::from_utf8(&text) {
-        Err(error) if error.error_len().is_some() => Err(NotUtf8),
+        Err(_) if is_binary && is_final && is_whole => Ok(Some(Seen::Binary(text))),
+        Err(error) if !is_binary && error.error_len().is_some() => Err(NotUtf8),
         Err(_) if is_final && is_whole => Err(NotUtf8),
         Ok(whole) if is_final && is_whole => Ok(Some(Seen::Text(whole.to_owned()))),
         Ok(_) | Err(_) => {
-            *message = Some(text);
+            *message = Some((is_binary, text));
             Ok(None)
         }
     }
@@ -178,8 +184,7 @@ fn control(opcode: u8, payload: Vec<u8>) -> Result<Seen, Violation> {
         (_, [high, low, reason @ ..]) => {
             let code = u16::from_be_bytes([*high, *low]);
             // RFC 6455 section 7.4 and the registry that it set up.
-            let is_registered = matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999);
-            if !is_registered || !CloseCode::from(code).is_allowed() {
+            if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
                 return Err(Violation::CloseCode);
             }
             if std::str::from_utf8(reason).is_err() {

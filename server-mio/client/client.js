@@ -379,7 +379,7 @@ export class SignalingClient {
     const wasOpen = this.#state === 'open';
     this.#release();
     if (isReplaced) return this.#end('replaced', failure);
-    if (code === 1008 && reason === 'Invalid peerId') return this.#end('refused', failure);
+    if (code === 1008 && reason.startsWith('Invalid peerId')) return this.#end('refused', failure);
     if (wasOpen) {
       // The server has just worked: it gets a moment before others are tried, else a blink would part the peers.
       this.#tried = new Set(this.#servers);

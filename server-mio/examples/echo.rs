@@ -1,4 +1,5 @@
-//! A WebSocket server that sends every message back: what the frame decoder does, without signaling around it.
+//! A WebSocket server that sends every message back: what the frame decoder does, without signaling around it. A
+//! binary message that is no text is answered by `not text`.
 //!
 //! Listens on a free port of the loopback and says which on standard output; the first argument is the longest
 //! message in bytes. One thread for each connection.
@@ -72,6 +73,7 @@ fn answer(stream: &mut TcpStream, decoder: &mut Decoder, input: &mut [u8], limit
     let is_over = loop {
         match decoder.next(input, &mut at, limit) {
             Ok(Some(Found::Text(text))) => encode::text(&mut out, text),
+            Ok(Some(Found::Binary(_))) => encode::text(&mut out, "not text"),
             Ok(Some(Found::Ping(payload))) => encode::pong(&mut out, payload),
             Ok(Some(Found::Pong)) => {}
             Ok(Some(Found::Close(code))) => {

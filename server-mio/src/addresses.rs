@@ -41,7 +41,7 @@ impl AddressList {
     ///
     /// What is wrong with the first entry that is no such thing.
     pub fn parse(text: &str) -> Result<AddressList, AddressListError> {
-        if text.trim() == "none" {
+        if text.trim().eq_ignore_ascii_case("none") {
             return Ok(AddressList::default());
         }
         text.split(',').map(|entry| Network::parse(entry.trim())).collect::<Result<_, _>>().map(AddressList)

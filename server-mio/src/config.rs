@@ -1,12 +1,14 @@
 //! What the loop needs to know.
 
 use crate::http::{MAX_HEAD_BYTES, PageRules};
+use crate::server::{INPUT_BYTES, MAX_SLOTS};
 use crate::settings::Settings;
 use peerpigeon_core::Limits;
 
 /// Settings of a [`crate::Server`]; [`Config::default`] holds the documented defaults.
 ///
-/// Every field is a hard bound: together with [`Limits`] they give the memory that the process can take.
+/// Every field is a hard bound: together with [`Limits`] they give the memory that the process can take. What is outside
+/// of its own bounds counts as the nearest that is inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Settings of the core.
@@ -19,9 +21,11 @@ pub struct Config {
     /// Bytes of all queues and all incomplete messages together; above it, the connection that takes most
     /// is ended.
     pub memory_budget_bytes: usize,
-    /// From the accept, or the last answer, to the end of the next request's head.
+    /// From the accept, or the first byte of a further request, to the end of that request.
     pub handshake_timeout_ms: u64,
-    /// Bytes of the head of a request; below the size of the input buffer (65536).
+    /// From an answer to the first byte of the next request.
+    pub keep_alive_timeout_ms: u64,
+    /// Bytes of the head of a request; at most 65535, less than the input buffer.
     pub max_head_bytes: usize,
     /// From a close frame, or the last answer, to the client's end of the connection.
     pub closing_timeout_ms: u64,
@@ -50,6 +54,7 @@ impl Config {
             max_queue_bytes: max_message_bytes + 1024 * 1024,
             memory_budget_bytes: 128 * 1024 * 1024,
             handshake_timeout_ms: 10_000,
+            keep_alive_timeout_ms: 75_000,
             max_head_bytes: MAX_HEAD_BYTES,
             closing_timeout_ms: 3_000,
             shutdown_timeout_ms: 8_000,
@@ -58,6 +63,25 @@ impl Config {
             pages: PageRules::default(),
             hash_key: 0,
             limits,
+        }
+    }
+}
+
+impl Config {
+    /// With every field inside its bounds. The settings of the program keep to them; who embeds a server may not.
+    pub(crate) fn bounded(self) -> Config {
+        Config {
+            max_head_bytes: self.max_head_bytes.min(INPUT_BYTES - 1),
+            max_handshakes: self.max_handshakes.max(1),
+            max_sockets: self.max_sockets.clamp(1, MAX_SLOTS),
+            limits: Limits {
+                connections: self.limits.connections.max(1),
+                introductions: self.limits.introductions.clamp(1, Limits::MAX_PEERS),
+                message_burst: self.limits.message_burst.max(1),
+                cleanup_interval_ms: self.limits.cleanup_interval_ms.max(1),
+                ..self.limits
+            },
+            ..self
         }
     }
 }
@@ -80,6 +104,7 @@ impl From<&Settings> for Config {
             max_handshakes: settings.max_handshakes,
             max_sockets: max_sockets(&limits, settings.max_handshakes),
             handshake_timeout_ms: settings.handshake_timeout,
+            keep_alive_timeout_ms: settings.keep_alive_timeout,
             shutdown_timeout_ms: settings.shutdown_timeout,
             pages: PageRules {
                 tokens: settings.metrics_token.clone(),

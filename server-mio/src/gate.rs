@@ -46,8 +46,10 @@ pub trait Gate {
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A page.
+    /// A page, or a preflight for anything.
     Http,
+    /// The page that says whether the server is well.
+    Health,
     /// Signaling without a WebSocket.
     Signaling,
     /// A WebSocket.

@@ -4,9 +4,9 @@ use crate::access::{self, Tokens};
 use crate::addresses::{self, AddressList};
 use crate::calendar;
 use crate::gate::{Gate, Purpose};
-use crate::http::{Refusal, Request, Status};
+use crate::http::{Refusal, Request, Status, is_forwarded};
 use crate::jwt;
-use crate::origins::{AllowOrigin, Origins, Upgrade};
+use crate::origins::{self, AllowOrigin, Origins, Upgrade};
 use crate::per_address::{PerAddress, Rates, Verdict};
 use crate::settings::Settings;
 use peerpigeon_core::{AddressKey, Grant, Time};
@@ -22,6 +22,8 @@ pub struct Guard {
     rates: PerAddress,
     sweep_interval_ms: u64,
     swept: Time,
+    /// It was said that a proxy is not trusted.
+    has_warned: bool,
 }
 
 impl Guard {
@@ -41,6 +43,7 @@ impl Guard {
             }),
             sweep_interval_ms: settings.cleanup_interval,
             swept: Time(0),
+            has_warned: false,
         }
     }
 
@@ -62,6 +65,25 @@ impl Guard {
         address.filter(|address| !self.exempt.contains(*address)).map(addresses::key_of)
     }
 
+    /// Whether what comes from there says itself whose it is. Whoever comes by a Unix socket is a proxy.
+    fn is_proxy(&self, remote: Option<SocketAddr>) -> bool {
+        remote.is_none_or(|remote| self.trusted_proxies.contains(remote.ip()))
+    }
+
+    /// Says once that limits per address mean nothing for whoever comes through a proxy that nobody has named: its address
+    /// is without limits, so that nothing else would show it.
+    fn notice_proxy(&mut self, remote: Option<SocketAddr>, request: &Request<'_>) {
+        let Some(remote) = remote.filter(|_| !self.has_warned && !self.is_proxy(remote)) else { return };
+        if self.exempt.contains(remote.ip()) && is_forwarded(request) {
+            self.has_warned = true;
+            log::warn!(
+                "{} forwards requests of others and is in LIMIT_EXEMPT, but not in TRUSTED_PROXIES: whoever comes \
+                 through it is under no limit per address",
+                remote.ip()
+            );
+        }
+    }
+
     fn sweep_now_and_then(&mut self, now: Time) {
         if now.since(self.swept) >= self.sweep_interval_ms {
             self.swept = now;
@@ -72,6 +94,9 @@ impl Guard {
     fn check_origin(&self, request: &Request<'_>) -> Result<(), Refusal> {
         // More than one `Origin`, or one that is not text, is no origin that anybody could allow.
         let origin = request.fields("Origin").next().map(|_| request.origin().unwrap_or_default());
+        if origin.is_some_and(|origin| origins::is_own(origin, request.field("Host"))) {
+            return Ok(());
+        }
         match self.origins.upgrade(origin) {
             Upgrade::Pass => Ok(()),
             Upgrade::Refuse => Err(refusal(Status::Forbidden, "This origin may not connect (CORS_ORIGIN)")),
@@ -104,7 +129,7 @@ impl Gate for Guard {
     fn admits(&mut self, now: Time, remote: Option<SocketAddr>) -> bool {
         self.sweep_now_and_then(now);
         // Everybody comes through a trusted proxy: what it connects for is judged by the request.
-        let address = remote.map(|remote| remote.ip()).filter(|ip| !self.trusted_proxies.contains(*ip));
+        let address = remote.filter(|_| !self.is_proxy(remote)).map(|remote| remote.ip());
         let key = self.key(address);
         self.rates.connection(now, key) == Verdict::Pass
     }
@@ -116,17 +141,27 @@ impl Gate for Guard {
         request: &Request<'_>,
         purpose: Purpose,
     ) -> Result<Grant, Refusal> {
-        if purpose != Purpose::WebSocket {
-            let key = self.key(self.client(remote, request));
-            if self.rates.request(now, key) != Verdict::Pass {
-                return Err(refusal(Status::TooManyRequests, "Too many requests from this IP"));
+        self.notice_proxy(remote, request);
+        let key = self.key(self.client(remote, request));
+        let verdict = match purpose {
+            Purpose::Health => Verdict::Pass,
+            Purpose::Http | Purpose::Signaling => self.rates.request(now, key),
+            // The connection of a trusted proxy was nobody's; now it is known whose.
+            Purpose::WebSocket if self.is_proxy(remote) => self.rates.connection(now, key),
+            Purpose::WebSocket => Verdict::Pass,
+        };
+        if let Verdict::TooFast { wait_ms } = verdict {
+            let retry_after_s = Some(wait_ms.div_ceil(1_000));
+            let refusal = refusal(Status::TooManyRequests, "Too many requests from this IP");
+            return Err(Refusal { retry_after_s, ..refusal });
+        }
+        match purpose {
+            Purpose::Http | Purpose::Health => Ok(Grant::ANY),
+            Purpose::Signaling | Purpose::WebSocket => {
+                self.check_origin(request)?;
+                self.check_token(request)
             }
         }
-        if purpose != Purpose::Http {
-            self.check_origin(request)?;
-            return self.check_token(request);
-        }
-        Ok(Grant::ANY)
     }
 
     fn address_key(&self, remote: Option<SocketAddr>, request: &Request<'_>) -> Option<AddressKey> {
@@ -139,5 +174,5 @@ impl Gate for Guard {
 }
 
 fn refusal(status: Status, text: &'static str) -> Refusal {
-    Refusal { status, text }
+    Refusal::new(status, text)
 }

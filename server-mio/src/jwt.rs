@@ -4,6 +4,7 @@
 //! all of it; the cryptography is that of `ring`, which TLS needs anyway. Each key goes with one algorithm
 //! (RFC 8725 section 3.1): a public key is never taken for a shared secret, whatever a token says.
 
+use crate::settings::pem;
 use core::fmt;
 use data_encoding::BASE64URL_NOPAD;
 use peerpigeon_core::{Grant, Limits, PeerId, Spelling};
@@ -105,8 +106,8 @@ impl PublicKey {
     ///
     /// What is wrong.
     pub fn parse(text: &str) -> Result<PublicKey, KeyError> {
-        if text.contains(PEM_START) {
-            return Ok(PublicKey { key: key_in(text)?, shown: "(PEM)".to_owned() });
+        if let Some(text) = pem(text) {
+            return Ok(PublicKey { key: key_in(&text)?, shown: "(PEM)".to_owned() });
         }
         let pem = std::fs::read_to_string(text).map_err(|error| KeyError::File(error.to_string()))?;
         Ok(PublicKey { key: key_in(&pem)?, shown: text.to_owned() })
@@ -278,8 +279,6 @@ const AUDIENCE: &str = "peerpigeon";
 
 /// How far apart the clocks of this machine and of the issuer may be.
 const LEEWAY_SECONDS: u64 = 60;
-
-const PEM_START: &str = "-----BEGIN";
 
 #[cfg(test)]
 mod tests;

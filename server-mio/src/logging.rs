@@ -1,27 +1,44 @@
 //! Log lines: the settings `LOG_LEVEL` and `LOG_FORMAT`.
 //!
-//! A line must never cost the service: where standard error is closed or its disk is full the line is
-//! dropped, and how many were is said once writing works again. (`eprintln!`, and with it every logger built
-//! on that, panics there.)
+//! A line must never cost the service. Whoever has something to say puts it into a bounded backlog, and a thread of its
+//! own writes it: a pipe that nobody reads stops that thread and nobody else. Where standard error is closed or its disk
+//! is full, or the backlog is, lines are dropped, and how many were is said once writing works again. (`eprintln!`, and
+//! with it every logger built on that, panics or waits there.)
+
+mod backlog;
 
 use crate::calendar::{self, Iso8601};
 use crate::settings::LogFormat;
+use backlog::{Backlog, Sink};
 use core::fmt;
-use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
-use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use std::io::{self, Write as _};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use std::{panic, thread};
 
-/// Sends log lines to standard error, those of `level` and above.
+/// Sends log lines to standard error, those of `level` and above; and the last words of a panic.
 ///
 /// Libraries are heard from `warn` on only: what they say about single messages at `debug` and `trace` could
 /// hold tokens.
 ///
 /// # Errors
 ///
-/// If there is a logger already.
-pub fn start(level: LevelFilter, format: LogFormat) -> Result<(), SetLoggerError> {
-    log::set_boxed_logger(Box::new(Logger::new(format, io::stderr())))?;
+/// If there is a logger already, or the system has no thread for one.
+pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<()> {
+    let logger = Logger { format, backlog: Arc::default() };
+    let backlog = BACKLOG.get_or_init(|| Arc::clone(&logger.backlog));
+    log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
     set_level(level);
+    let mut sink = Sink::new(io::stderr(), move |lost| notice(format, lost));
+    thread::Builder::new()
+        .name("log".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || sink.follow(backlog))?;
+    panic::set_hook(Box::new(move |panic| {
+        backlog.push(&line(format, Level::Error, module_path!(), format_args!("{panic}")));
+        flush();
+    }));
     Ok(())
 }
 
@@ -30,108 +47,82 @@ pub fn set_level(level: LevelFilter) {
     log::set_max_level(level);
 }
 
+/// Says something that is no log line, whatever the level: behind all log lines, or at once where no log has been started.
+pub fn say(text: &str) {
+    match BACKLOG.get() {
+        Some(backlog) => backlog.push(text),
+        // Nobody is left to be told if that fails.
+        None => drop(io::stderr().write_all(text.as_bytes())),
+    }
+}
+
+/// Waits until everything has been written, but not for long: whoever does not read cannot keep the process.
+pub fn flush() {
+    if let Some(backlog) = BACKLOG.get() {
+        backlog.settle(PATIENCE);
+    }
+}
+
 /// Gets only what the level lets through: the macros look at that first.
-struct Logger<W> {
+struct Logger {
     format: LogFormat,
-    sink: Mutex<Sink<W>>,
+    backlog: Arc<Backlog>,
 }
 
-impl<W: Write> Logger<W> {
-    fn new(format: LogFormat, to: W) -> Logger<W> {
-        Logger { format, sink: Mutex::new(Sink { to, dropped: 0, torn: Torn::No }) }
-    }
-
-    /// With the newline at its end, and none before: a peer that gets a line break into a message must not
-    /// be able to forge a line.
-    fn line(&self, level: Level, target: &str, message: fmt::Arguments<'_>) -> String {
-        let now = Iso8601(calendar::now());
-        match self.format {
-            LogFormat::Text => {
-                let mut line = format!("{now} {level:5} [{target}] ");
-                for char in message.to_string().chars() {
-                    if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
-                }
-                line.push('\n');
-                line
-            }
-            LogFormat::Json => {
-                let level = level.as_str().to_ascii_lowercase();
-                let [target, message] =
-                    [target.to_owned(), message.to_string()].map(serde_json::Value::String);
-                format!("{{\"ts\":\"{now}\",\"level\":\"{level}\",\"target\":{target},\"msg\":{message}}}\n")
-            }
-        }
-    }
-}
-
-impl<W: Write + Send> Log for Logger<W> {
+impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("peerpigeon") || metadata.level() <= Level::Warn
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.enabled(record.metadata()) {
-            return;
-        }
-        let line = self.line(record.level(), record.target(), *record.args());
-        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        if sink.dropped > 0 {
-            let lost = format_args!("{} log lines could not be written", sink.dropped);
-            let lost = self.line(Level::Warn, module_path!(), lost);
-            if sink.put(&lost).is_ok() {
-                sink.dropped = 0;
-            }
-        }
-        if sink.put(&line).is_err() {
-            sink.dropped += 1;
+        if self.enabled(record.metadata()) {
+            self.backlog.push(&line(self.format, record.level(), record.target(), *record.args()));
         }
     }
 
     fn flush(&self) {}
 }
 
-struct Sink<W> {
-    to: W,
-    /// Lines lost since the last time that was said.
-    dropped: u64,
-    torn: Torn,
-}
-
-/// Whether the last line was written in part, so that the next one must not begin beside it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Torn {
-    No,
-    Yes,
-}
-
-impl<W: Write> Sink<W> {
-    /// One `write` for the whole line, so that lines of several processes do not mix; more only if the
-    /// system takes it in pieces.
-    fn put(&mut self, line: &str) -> io::Result<()> {
-        let mended = match self.torn {
-            Torn::No => None,
-            Torn::Yes => Some(format!("\n{line}")),
-        };
-        let mut rest = mended.as_deref().unwrap_or(line).as_bytes();
-        while !rest.is_empty() {
-            match self.to.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    rest = &rest[written..];
-                    self.torn = if rest.is_empty() { Torn::No } else { Torn::Yes };
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+/// With the newline at its end, and none before: a peer that gets a line break into a message must not be able to forge
+/// a line.
+fn line(format: LogFormat, level: Level, target: &str, message: fmt::Arguments<'_>) -> String {
+    let now = Iso8601(calendar::now());
+    match format {
+        LogFormat::Text => {
+            let mut line = format!("{now} {level:5} [{target}] ");
+            for char in message.to_string().chars() {
+                if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
             }
+            line.push('\n');
+            line
         }
-        Ok(())
+        LogFormat::Json => {
+            let level = level.as_str().to_ascii_lowercase();
+            let [target, message] = [target.to_owned(), message.to_string()].map(serde_json::Value::String);
+            format!("{{\"ts\":\"{now}\",\"level\":\"{level}\",\"target\":{target},\"msg\":{message}}}\n")
+        }
     }
 }
+
+/// Says that lines are missing.
+fn notice(format: LogFormat, lost: u64) -> String {
+    line(format, Level::Warn, module_path!(), format_args!("{lost} log lines could not be written"))
+}
+
+/// Of the log of this process.
+static BACKLOG: OnceLock<Arc<Backlog>> = OnceLock::new();
+
+/// How long the end of the process waits for its last lines.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// It writes, and nothing else.
+const STACK_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::VecDeque;
+    use std::io::Write;
 
     /// Takes what its script says, call by call, and afterwards everything.
     #[derive(Default)]
@@ -152,16 +143,35 @@ mod tests {
         }
     }
 
-    fn logger(format: LogFormat) -> Logger<Scripted> {
-        Logger::new(format, Scripted::default())
+    /// A logger, and what it writes to whenever a test wants it to.
+    struct Bench {
+        logger: Logger,
+        sink: Sink<Scripted>,
     }
 
-    fn say(logger: &Logger<Scripted>, level: Level, target: &str, message: &str) {
-        logger.log(&Record::builder().level(level).target(target).args(format_args!("{message}")).build());
+    fn bench(format: LogFormat) -> Bench {
+        let logger = Logger { format, backlog: Arc::default() };
+        Bench { logger, sink: Sink::new(Scripted::default(), move |lost| notice(format, lost)) }
     }
 
-    fn written(logger: &Logger<Scripted>) -> Vec<String> {
-        logger.sink.lock().unwrap().to.writes.clone()
+    impl Bench {
+        fn say_only(&self, level: Level, target: &str, message: &str) {
+            self.logger
+                .log(&Record::builder().level(level).target(target).args(format_args!("{message}")).build());
+        }
+
+        fn say(&mut self, level: Level, target: &str, message: &str) {
+            self.say_only(level, target, message);
+            self.write();
+        }
+
+        fn write(&mut self) {
+            self.sink.write_all(&self.logger.backlog);
+        }
+
+        fn written(&self) -> &[String] {
+            &self.sink.to.writes
+        }
     }
 
     /// Without its time, which is checked to be one.
@@ -173,10 +183,10 @@ mod tests {
 
     #[test]
     fn a_line_of_text_has_time_level_target_and_message_and_is_one_write() {
-        let logger = logger(LogFormat::Text);
-        say(&logger, Level::Info, "peerpigeon_server", "listening on 127.0.0.1:3000");
-        say(&logger, Level::Error, "peerpigeon_server::net", "gone");
-        let lines = written(&logger);
+        let mut bench = bench(LogFormat::Text);
+        bench.say(Level::Info, "peerpigeon_server", "listening on 127.0.0.1:3000");
+        bench.say(Level::Error, "peerpigeon_server::net", "gone");
+        let lines = bench.written().to_vec();
         assert_eq!(lines.len(), 2);
         assert_eq!(without_time(&lines[0]), " INFO  [peerpigeon_server] listening on 127.0.0.1:3000\n");
         assert_eq!(without_time(&lines[1]), " ERROR [peerpigeon_server::net] gone\n");
@@ -184,10 +194,10 @@ mod tests {
 
     #[test]
     fn a_line_of_json_is_one_object_whatever_the_message_holds() {
-        let logger = logger(LogFormat::Json);
+        let mut bench = bench(LogFormat::Json);
         let message = "line\nbreak \"quoted\" back\\slash \u{0} \u{1b}[31m ä 🐦";
-        say(&logger, Level::Warn, "peerpigeon_server", message);
-        let lines = written(&logger);
+        bench.say(Level::Warn, "peerpigeon_server", message);
+        let lines = bench.written().to_vec();
         assert_eq!(lines.len(), 1);
         assert!(lines[0].ends_with("}\n") && lines[0].matches('\n').count() == 1);
         let object: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
@@ -200,64 +210,101 @@ mod tests {
 
     #[test]
     fn a_message_cannot_forge_a_line_or_colour_the_terminal() {
-        let logger = logger(LogFormat::Text);
-        say(&logger, Level::Info, "peerpigeon_server", "a\r\nb\u{1b}[31m\u{85}c ä\\");
-        let line = written(&logger).concat();
+        let mut bench = bench(LogFormat::Text);
+        bench.say(Level::Info, "peerpigeon_server", "a\r\nb\u{1b}[31m\u{85}c ä\\");
+        let line = bench.written().concat();
         assert_eq!(without_time(&line), " INFO  [peerpigeon_server] a\\r\\nb\\u{1b}[31m\\u{85}c ä\\\n");
     }
 
     #[test]
     fn libraries_are_heard_from_warn_on_only() {
-        let logger = logger(LogFormat::Text);
+        let mut bench = bench(LogFormat::Text);
         for level in Level::iter() {
-            say(&logger, level, "tungstenite::handshake", "x");
+            bench.say(level, "tungstenite::handshake", "x");
         }
-        assert_eq!(written(&logger).len(), 2);
+        assert_eq!(bench.written().len(), 2);
     }
 
     #[test]
     fn a_line_that_cannot_be_written_is_dropped_and_missed_later() {
-        let logger = logger(LogFormat::Text);
+        let mut bench = bench(LogFormat::Text);
         let full = || Err(io::ErrorKind::StorageFull.into());
         // One for the first line; for each of the others the notice is tried, and then the line.
-        logger.sink.lock().unwrap().to.script = [full(), full(), Ok(0), full(), full()].into();
+        bench.sink.to.script = [full(), full(), Ok(0), full(), full()].into();
         for message in ["first", "second", "third", "fourth"] {
-            say(&logger, Level::Info, "peerpigeon_server", message);
+            bench.say(Level::Info, "peerpigeon_server", message);
         }
-        let lines: Vec<String> = written(&logger).into_iter().filter(|line| !line.is_empty()).collect();
+        let lines: Vec<String> = bench.written().iter().filter(|line| !line.is_empty()).cloned().collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(
             without_time(&lines[0]),
             " WARN  [peerpigeon_server::logging] 3 log lines could not be written\n"
         );
         assert_eq!(without_time(&lines[1]), " INFO  [peerpigeon_server] fourth\n");
-        say(&logger, Level::Info, "peerpigeon_server", "fifth");
-        let after = written(&logger).split_off(lines.len() + 1);
+        bench.say(Level::Info, "peerpigeon_server", "fifth");
+        let after = bench.written()[lines.len() + 1..].to_vec();
         assert_eq!(after.len(), 1, "what was said once is not said again");
         assert_eq!(without_time(&after[0]), " INFO  [peerpigeon_server] fifth\n");
     }
 
     #[test]
     fn a_line_that_is_taken_in_pieces_is_whole() {
-        let logger = logger(LogFormat::Text);
+        let mut bench = bench(LogFormat::Text);
         let interrupted = Err(io::ErrorKind::Interrupted.into());
-        logger.sink.lock().unwrap().to.script = [Ok(5), interrupted, Ok(1)].into();
-        say(&logger, Level::Info, "peerpigeon_server", "in pieces");
-        assert_eq!(written(&logger).len(), 3);
-        assert_eq!(without_time(&written(&logger).concat()), " INFO  [peerpigeon_server] in pieces\n");
+        bench.sink.to.script = [Ok(5), interrupted, Ok(1)].into();
+        bench.say(Level::Info, "peerpigeon_server", "in pieces");
+        assert_eq!(bench.written().len(), 3);
+        assert_eq!(without_time(&bench.written().concat()), " INFO  [peerpigeon_server] in pieces\n");
     }
 
     #[test]
     fn after_a_torn_line_the_next_one_begins_afresh() {
-        let logger = logger(LogFormat::Text);
-        logger.sink.lock().unwrap().to.script = [Ok(4), Err(io::ErrorKind::StorageFull.into())].into();
-        say(&logger, Level::Info, "peerpigeon_server", "torn");
-        say(&logger, Level::Info, "peerpigeon_server", "next");
-        let text = written(&logger).concat();
+        let mut bench = bench(LogFormat::Text);
+        bench.sink.to.script = [Ok(4), Err(io::ErrorKind::StorageFull.into())].into();
+        bench.say(Level::Info, "peerpigeon_server", "torn");
+        bench.say(Level::Info, "peerpigeon_server", "next");
+        let text = bench.written().concat();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[0].len(), 4);
         assert!(without_time(lines[1]).ends_with("1 log lines could not be written"));
         assert!(without_time(lines[2]).ends_with("next"));
+    }
+
+    #[test]
+    fn lines_that_nobody_takes_are_dropped_and_missed_where_they_are_missing() {
+        let mut bench = bench(LogFormat::Text);
+        let message = "x".repeat(1_000);
+        for _ in 0..100 {
+            bench.say_only(Level::Info, "peerpigeon_server", &message);
+        }
+        bench.say_only(Level::Info, "peerpigeon_server", "short enough, but behind those that were dropped");
+        bench.write();
+        bench.say(Level::Info, "peerpigeon_server", "next");
+        let lines = bench.written();
+        let kept = lines.iter().filter(|line| line.contains(&message)).count();
+        assert!(kept * 1_050 < backlog::MAX_BYTES && kept > 50, "{kept}");
+        let [.., notice, next] = lines else { panic!("{lines:?}") };
+        let expected =
+            format!(" WARN  [peerpigeon_server::logging] {} log lines could not be written\n", 101 - kept);
+        assert_eq!(without_time(notice), expected);
+        assert!(next.ends_with("next\n") && lines.len() == kept + 2);
+    }
+
+    #[test]
+    fn whoever_ends_waits_for_its_last_lines_and_not_for_ever() {
+        let backlog = Arc::new(Backlog::default());
+        backlog.push("one\n");
+        // Nobody writes.
+        backlog.settle(Duration::from_millis(1));
+        let (tell, told) = std::sync::mpsc::channel();
+        let writing = Arc::clone(&backlog);
+        thread::spawn(move || {
+            let mut sink = Sink::new(Scripted::default(), |_| String::new());
+            sink.write_all(&writing);
+            tell.send(sink.to.writes).unwrap();
+        });
+        backlog.settle(Duration::from_secs(600));
+        assert_eq!(told.recv().unwrap(), ["one\n"]);
     }
 }

@@ -8,8 +8,8 @@ use peerpigeon_server::settings::{self, Command, Host, Settings, SettingsError, 
 use peerpigeon_server::signals::{self, Wish};
 use peerpigeon_server::systemd::{HandedOver, Notifier};
 use peerpigeon_server::{
-    Config, Door, Guard, MioNet, Overseer, Server, StopHandle, WorstCase, calendar, container, descriptors,
-    healthcheck, logging,
+    Config, Door, Guard, MioNet, Overseer, Rereading, Server, StopHandle, WorstCase, calendar, container,
+    descriptors, healthcheck, logging,
 };
 use std::env;
 use std::error::Error;
@@ -17,12 +17,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 fn main() -> ExitCode {
-    let arguments = env::args_os().skip(1);
+    let arguments = healthcheck::completed(env::args_os().skip(1).collect());
     match Settings::from(env::vars_os(), arguments, settings::memory_of_this_machine()) {
         Ok(Command::Help) => show(&settings::help()),
         Ok(Command::Version) => show(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -33,7 +32,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error, FAILED),
         },
         Ok(Command::Serve(settings)) => match serve(*settings) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => ended(ExitCode::SUCCESS),
             Err(error) => fail(&error, FAILED),
         },
         Err(error) => fail(&error, WRONG_SETTINGS),
@@ -41,8 +40,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
-    logging::start(settings.log_level, settings.log_format)?;
+    // Before there are threads.
     let handed_over = HandedOver::from_environment()?;
+    logging::start(settings.log_level, settings.log_format)?;
+    if let Some(warning) = &settings.warning {
+        log::warn!("{warning}");
+    }
     if let Some(warning) = container::loopback_warning(&settings.host, container::detect()) {
         log::warn!("{warning}");
     }
@@ -61,15 +64,13 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     let config = descriptors::fitted(Config::from(&settings));
     let config = Config { hash_key: RandomState::new().hash_one(0), ..config };
     let mut server = Server::new(net, config, guard, calendar::now());
-    let mut overseer = Overseer::new(settings, move || read_again(admin), manager);
-    let reload = overseer.reload_flag();
+    let waker = handle.clone();
+    let rereading = Rereading::new(move || read_again(admin), move || waker.reload_certificate());
+    let mut overseer = Overseer::new(settings, rereading.clone(), manager);
     signals::listen(FAILED.into(), move |wish| {
         let told = match wish {
             Wish::Stop => handle.stop(),
-            Wish::Reload => {
-                reload.store(true, Ordering::Release);
-                handle.reload_certificate()
-            }
+            Wish::Reload => rereading.ask(),
         };
         if let Err(error) = told {
             log::error!("the event loop cannot be woken: {error}");
@@ -155,11 +156,16 @@ fn show(text: &str) -> ExitCode {
     }
 }
 
-/// One line to standard error. Nobody is left to be told if that fails.
+/// One line to standard error.
 fn fail(error: &dyn Display, status: u8) -> ExitCode {
-    let line = format!("{}: {error}\n", env!("CARGO_PKG_NAME"));
-    let _ = io::stderr().write_all(line.as_bytes());
-    ExitCode::from(status)
+    logging::say(&format!("{}: {error}\n", env!("CARGO_PKG_NAME")));
+    ended(ExitCode::from(status))
+}
+
+/// The last thing that the process does.
+fn ended(status: ExitCode) -> ExitCode {
+    logging::flush();
+    status
 }
 
 const FAILED: u8 = 1;

@@ -5,7 +5,7 @@
 //! answer, so there the server decides itself (RFC 6455 section 10.2).
 
 use core::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// The origins that may use the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,11 @@ impl<'a> AllowOrigin<'a> {
                 out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
             }
         }
+        // Beacons, and whoever asks for it, send with credentials. The server looks at none but tokens, so for origins
+        // that may do everything they allow nothing more; for `*` the Fetch standard forbids it.
+        if self.value().is_some_and(|origin| origin != "*") {
+            out.extend_from_slice(b"Access-Control-Allow-Credentials: true\r\n");
+        }
     }
 
     /// The value of `Access-Control-Allow-Origin`; `None`: leave the header out.
@@ -63,6 +68,34 @@ pub enum Upgrade {
     Pass,
     /// Answer 403: it comes from a page of another origin.
     Refuse,
+}
+
+/// Whether `origin` is the server itself, as the client calls it: a page of ours, or a client that is no browser and
+/// sends the address that it connects to.
+///
+/// That both name the same host proves nothing by itself: a page of somebody else can have its own name resolved to our
+/// address (DNS rebinding), and then `Host` is that name, too. It is proof where the page could not have come from anybody
+/// else: by an address, which cannot be resolved otherwise; by `localhost`, which is no name of the DNS; by TLS, where
+/// the browser has seen a certificate of that name, and would see none of it here.
+#[must_use]
+pub fn is_own(origin: &str, host: Option<&str>) -> bool {
+    let (Some((scheme, rest)), Some(host)) = (origin.split_once("://"), host) else { return false };
+    let (Some((ours, our_port)), Some((theirs, port))) =
+        (host_and_port(scheme, host), host_and_port(scheme, rest))
+    else {
+        return false;
+    };
+    if !ours.eq_ignore_ascii_case(theirs) || our_port != port || !is_host(theirs) {
+        return false;
+    }
+    match scheme {
+        "https" | "wss" => true,
+        "http" | "ws" => {
+            let name = theirs.trim_start_matches('[').trim_end_matches(']');
+            name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+        }
+        _ => false,
+    }
 }
 
 impl Origins {
@@ -201,6 +234,15 @@ impl Pattern {
         if rest.contains(['/', '?', '#', '@']) {
             return Err(OriginsError::MoreThanAnOrigin(entry.to_owned()));
         }
+        if !is_web(scheme) {
+            // Of an app, or of files: whatever stands there is compared as it is, also nothing.
+            let is_plain = rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte));
+            return if is_plain {
+                Ok(Pattern { text, subdomains: Subdomains::No })
+            } else {
+                Err(OriginsError::BadHost(entry.to_owned()))
+            };
+        }
         let (wildcard, rest) = match rest.strip_prefix("*.") {
             Some(domain) => ("*.", domain),
             None => ("", rest),
@@ -226,6 +268,9 @@ impl Pattern {
         else {
             return self.text == origin;
         };
+        if !is_web(our_scheme) {
+            return self.text.eq_ignore_ascii_case(origin);
+        }
         let ours = ours.strip_prefix("*.").unwrap_or(ours);
         let (Some((our_host, our_port)), Some((host, port))) =
             (host_and_port(our_scheme, ours), host_and_port(scheme, rest))
@@ -258,6 +303,11 @@ fn host_and_port<'a>(scheme: &str, authority: &'a str) -> Option<(&'a str, Optio
     let port = digits.parse::<u16>().ok().filter(|port| *port != 0 && !digits.starts_with(['+', '0']))?;
     let implied = matches!((scheme, port), ("http" | "ws", 80) | ("https" | "wss", 443));
     Some((host, Some(port).filter(|_| !implied)))
+}
+
+/// Whether an origin of this scheme is that of a host.
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https" | "ws" | "wss")
 }
 
 /// RFC 3986 section 3.1.
@@ -320,6 +370,14 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080", Upgrade::Pass),
             ("capacitor://localhost", "capacitor://localhost", Upgrade::Pass),
             ("chrome-extension://abcdef", "chrome-extension://abcdef", Upgrade::Pass),
+            ("file://", "file://", Upgrade::Pass),
+            ("file://", "null", Upgrade::Refuse),
+            ("file://", "file:///etc", Upgrade::Refuse),
+            ("app://.", "app://.", Upgrade::Pass),
+            ("app://.", "app://", Upgrade::Refuse),
+            ("app://.", "app://a", Upgrade::Refuse),
+            ("tauri://localhost", "tauri://localhost:1", Upgrade::Refuse),
+            ("moz-extension://0a-1b", "MOZ-extension://0a-1b", Upgrade::Pass),
             ("https://a.example, https://b.example", "https://b.example", Upgrade::Pass),
             ("https://a.example,https://b.example", "https://c.example", Upgrade::Refuse),
         ] {
@@ -398,6 +456,9 @@ mod tests {
             ("https://*.*.example.com", OriginsError::MisplacedWildcard("https://*.*.example.com".into())),
             ("https://*.[::1]", OriginsError::MisplacedWildcard("https://*.[::1]".into())),
             ("https://", OriginsError::BadHost("https://".into())),
+            ("app://a b", OriginsError::BadHost("app://a b".into())),
+            ("app://*.a.b", OriginsError::BadHost("app://*.a.b".into())),
+            ("file:///", OriginsError::MoreThanAnOrigin("file:///".into())),
             ("https://:3000", OriginsError::BadHost("https://:3000".into())),
             ("https://a..example", OriginsError::BadHost("https://a..example".into())),
             ("https://a example", OriginsError::BadHost("https://a example".into())),
@@ -415,8 +476,54 @@ mod tests {
     }
 
     #[test]
+    fn the_server_itself_is_an_origin_where_nobody_else_can_have_its_name() {
+        for (origin, host, expected) in [
+            ("http://192.0.2.1:3000", Some("192.0.2.1:3000"), true),
+            ("ws://192.0.2.1", Some("192.0.2.1:80"), true),
+            ("http://[::1]:3000", Some("[::1]:3000"), true),
+            ("http://LOCALHOST:3000", Some("localhost:3000"), true),
+            ("https://signal.example", Some("signal.example"), true),
+            ("https://signal.example", Some("SIGNAL.example:443"), true),
+            ("wss://signal.example:8443", Some("signal.example:8443"), true),
+            // Whoever owns the name can have it resolved to us.
+            ("http://evil.example", Some("evil.example"), false),
+            ("http://evil.example:3000", Some("evil.example:3000"), false),
+            ("http://localhost.evil.example", Some("localhost.evil.example"), false),
+            ("http://192.0.2.1.evil.example", Some("192.0.2.1.evil.example"), false),
+            ("http://192.0.2.1:3000", Some("192.0.2.1:3001"), false),
+            ("http://192.0.2.1", Some("192.0.2.1:443"), false),
+            ("https://192.0.2.1", Some("192.0.2.1:80"), false),
+            ("https://evil.example", Some("signal.example"), false),
+            ("https://", Some(""), false),
+            ("http://", Some(""), false),
+            ("null", Some("null"), false),
+            ("file://", Some(""), false),
+            ("app://localhost", Some("localhost"), false),
+            ("https://signal.example", None, false),
+            ("https://signal.example/", Some("signal.example/"), false),
+        ] {
+            assert_eq!(is_own(origin, host), expected, "{origin} at {host:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_named_may_send_with_credentials() {
+        let lines = |allow: AllowOrigin<'_>| {
+            let mut out = Vec::new();
+            allow.write(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for allow in [AllowOrigin::Always("https://a.example"), AllowOrigin::ThisOne("https://a.example")] {
+            assert!(lines(allow).contains("\r\nAccess-Control-Allow-Credentials: true\r\n"), "{allow:?}");
+        }
+        for allow in [AllowOrigin::Always("*"), AllowOrigin::Nobody] {
+            assert!(!lines(allow).contains("Credentials"), "{allow:?}");
+        }
+    }
+
+    #[test]
     fn a_list_is_shown_as_it_is_read() {
-        let text = "https://a.example,https://*.b.example:8443,null";
+        let text = "https://a.example,https://*.b.example:8443,null,file://,app://.";
         assert_eq!(origins(text).to_string(), text);
         assert_eq!(origins(" * ").to_string(), "*");
     }

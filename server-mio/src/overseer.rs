@@ -6,19 +6,17 @@ use crate::guard::Guard;
 use crate::logging;
 use crate::net::Net;
 use crate::reload::Changes;
+use crate::rereading::Rereading;
 use crate::server::Server;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::Settings;
 use crate::systemd::Notifier;
 use peerpigeon_core::Time;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs a server, reads its settings again when asked to, and keeps the service manager informed.
 pub struct Overseer {
     in_force: Settings,
-    read: Box<dyn Fn() -> Result<Settings, SettingsError>>,
-    is_reload_wanted: Arc<AtomicBool>,
+    rereading: Rereading,
     manager: Notifier,
     /// When the manager gets the next sign of life; `None`: it wants none.
     next_sign: Option<Time>,
@@ -26,26 +24,16 @@ pub struct Overseer {
 }
 
 impl Overseer {
-    /// `in_force` are the settings that the server was made with; `read` reads them again.
-    pub fn new(
-        in_force: Settings,
-        read: impl Fn() -> Result<Settings, SettingsError> + 'static,
-        manager: Notifier,
-    ) -> Overseer {
+    /// `in_force` are the settings that the server was made with; `rereading` reads them again.
+    #[must_use]
+    pub fn new(in_force: Settings, rereading: Rereading, manager: Notifier) -> Overseer {
         Overseer {
             in_force,
-            read: Box::new(read),
-            is_reload_wanted: Arc::default(),
+            rereading,
             next_sign: manager.watchdog().map(|_| Time(0)),
             manager,
             has_told_the_end: false,
         }
-    }
-
-    /// Set to true and followed by [`crate::StopHandle::wake`], it has the settings read again.
-    #[must_use]
-    pub fn reload_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.is_reload_wanted)
     }
 
     /// As [`Server::run`]. With a watchdog somebody must wake the loop twice in each of its intervals.
@@ -66,8 +54,14 @@ impl Overseer {
         if self.next_sign.is_some_and(|due| due <= server.now()) {
             self.give_sign(server);
         }
-        if self.is_reload_wanted.swap(false, Ordering::Acquire) {
-            self.reload(server);
+        if let Some(read) = self.rereading.take() {
+            self.manager.reloading();
+            match read {
+                Ok(read) => self.adopt(read, server),
+                // Settings that are wrong change nothing: the server goes on with those that it has.
+                Err(error) => log::error!("the settings stay as they are: {error}"),
+            }
+            self.manager.ready("serving");
         }
         if server.is_draining() && !self.has_told_the_end {
             self.has_told_the_end = true;
@@ -85,16 +79,6 @@ impl Overseer {
         self.next_sign = Some(server.now() + u64::try_from(quarter.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Settings that are wrong change nothing: the server goes on with those that it has.
-    fn reload<N: Net>(&mut self, server: &mut Server<N>) {
-        self.manager.reloading();
-        match (self.read)() {
-            Ok(read) => self.adopt(read, server),
-            Err(error) => log::error!("the settings stay as they are: {error}"),
-        }
-        self.manager.ready("serving");
-    }
-
     fn adopt<N: Net>(&mut self, mut read: Settings, server: &mut Server<N>) {
         let changes = Changes::settle(&self.in_force, &mut read);
         if !changes.now.is_empty() {
@@ -105,6 +89,9 @@ impl Overseer {
         log::info!("settings read again; changed: {}", listed(&changes.now));
         if !changes.at_start.is_empty() {
             log::warn!("these have changed, too, and wait for a restart: {}", changes.at_start.join(", "));
+        }
+        if let Some(warning) = &read.warning {
+            log::warn!("{warning}");
         }
         self.in_force = read;
     }

@@ -18,6 +18,18 @@ pub(crate) fn process() -> Process {
     }
 }
 
+/// What the clock that never goes back shows, as service managers count it (clock_gettime(2)).
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "the standard library has this clock, but does not show what it shows")]
+pub(crate) fn monotonic_micros() -> Option<u64> {
+    let mut time = core::mem::MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: it writes to the place that it is given, which outlives the call; of zeros that place is a valid time, too.
+    let (status, time) =
+        unsafe { (libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr()), time.assume_init()) };
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
+    (status == 0).then_some(seconds * 1_000_000 + nanos / 1_000)
+}
+
 /// Since Linux 6.2 the size of the directory is the number of descriptors; before, they have to be counted,
 /// and the one that counts them is not meant.
 fn open_descriptors() -> Option<u64> {

@@ -3,7 +3,7 @@
 use crate::settings::{ROWS, Settings};
 
 /// What is built once: these hold until the next start, whatever is read meanwhile.
-pub const AT_START: [&str; 26] = [
+pub const AT_START: [&str; 27] = [
     "PORT",
     "HOST",
     "SOCKET_MODE",
@@ -13,6 +13,7 @@ pub const AT_START: [&str; 26] = [
     "PROXY_PROTOCOL",
     "ADMIN_LISTEN",
     "HANDSHAKE_TIMEOUT",
+    "KEEP_ALIVE_TIMEOUT",
     "MAX_ACQUAINTANCES",
     "MAX_NETWORKS",
     "MAX_NETWORK_NAME",

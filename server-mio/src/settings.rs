@@ -6,20 +6,25 @@
 mod error;
 mod file;
 mod given;
+mod handed;
 mod memory;
 mod render;
+mod secrecy;
 mod table;
 mod token_order;
 mod value;
 
 pub use error::SettingsError;
 pub use given::{Command, Given};
+pub use handed::Pem;
+pub(crate) use handed::pem;
 pub use memory::{default_memory_budget, memory_of_this_machine};
 pub use render::{effective, help, markdown_table};
 pub use table::{Group, ROWS, Row, Settings};
 pub use token_order::TokenOrder;
 pub use value::{Host, Kind, LogFormat, Mode, Switch};
 
+use crate::server::INPUT_BYTES;
 use crate::tls::Certificate;
 use given::Action;
 use peerpigeon_core::Limits;
@@ -154,6 +159,12 @@ impl Settings {
         if self.byte_rate > 0 && (self.byte_burst as usize) < self.max_message_size {
             let rule = "BYTE_BURST must be MAX_MESSAGE_SIZE at least, or no such message passes".to_owned();
             return conflict("BYTE_BURST", "MAX_MESSAGE_SIZE", rule);
+        }
+        // The buffer of a message that comes in pieces grows by doubling.
+        let growing = 2 * self.max_message_size + INPUT_BYTES;
+        if self.memory_budget < growing {
+            let rule = format!("MEMORY_BUDGET must be {growing} at least, to take one message in");
+            return conflict("MEMORY_BUDGET", "MAX_MESSAGE_SIZE", rule);
         }
         if self.memory_budget < self.max_queue_size {
             let rule = "MEMORY_BUDGET must be MAX_QUEUE_SIZE at least".to_owned();

@@ -2,6 +2,7 @@
 //!
 //! `sd_listen_fds(3)` and `sd_notify(3)`; other managers speak the same. Without one all of it does nothing.
 
+use crate::proc_files;
 use crate::stream::Inherited;
 use listenfd::ListenFd;
 use std::env;
@@ -92,7 +93,9 @@ impl Notifier {
 
     /// The settings are being read again; [`Notifier::ready`] must follow.
     pub fn reloading(&self) {
-        self.tell("RELOADING=1");
+        // Managers since systemd 253 tell by the time which of several reloads is meant (sd_notify(3)).
+        let time = proc_files::monotonic_micros().map(|micros| format!("\nMONOTONIC_USEC={micros}"));
+        self.tell(&format!("RELOADING=1{}", time.unwrap_or_default()));
     }
 
     /// The end has begun.
@@ -142,6 +145,7 @@ mod tests {
 
     fn hears(manager: &UnixDatagram, notifier: &Notifier) {
         let mut room = [0; 100];
+        let before = proc_files::monotonic_micros().unwrap();
         for (tell, expected) in [
             (Notifier::ready as fn(&Notifier, &str), "READY=1\nSTATUS=it goes"),
             (Notifier::alive, "WATCHDOG=1\nSTATUS=it goes"),
@@ -150,7 +154,16 @@ mod tests {
         ] {
             tell(notifier, "it goes");
             let count = manager.recv(&mut room).unwrap();
-            assert_eq!(std::str::from_utf8(&room[..count]).unwrap(), expected);
+            let told = std::str::from_utf8(&room[..count]).unwrap();
+            match told.split_once("\nMONOTONIC_USEC=") {
+                None => assert_eq!(told, expected),
+                Some((told, micros)) => {
+                    assert_eq!(told, expected);
+                    let now = proc_files::monotonic_micros().unwrap();
+                    assert!((before..=now).contains(&micros.parse().unwrap()), "{micros}");
+                }
+            }
+            assert_eq!(told.contains("USEC"), expected.starts_with("RELOADING"));
         }
     }
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{PATIENCE, Running, exchange, next};
+use common::{PATIENCE, Running, exchange, next, wait_until};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -163,4 +163,16 @@ fn many_half_headers_do_not_keep_others_out() {
         })
         .collect();
     assert!(behind(&server, b"PROXY UNKNOWN\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn a_proxy_on_the_same_machine_that_nobody_has_named_is_noticed_once() {
+    let server = Running::start(&[]);
+    for _ in 0..3 {
+        let mut stream = server.connect();
+        write!(stream, "GET /health HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n").unwrap();
+        assert_ne!(stream.read(&mut [0; 512]).unwrap(), 0);
+    }
+    wait_until("the warning", || server.log().contains("127.0.0.1 forwards requests of others"));
+    assert_eq!(server.log().matches("TRUSTED_PROXIES").count(), 1, "{}", server.log());
 }

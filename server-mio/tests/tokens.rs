@@ -123,7 +123,8 @@ fn what_cannot_be_minted_is_refused_in_one_line() {
         (
             &[("AUTH_JWT_SECRET", "short")],
             &["token"],
-            "AUTH_JWT_SECRET=(hidden): it is shorter than 32 bytes; allowed is a text of 32 bytes at least",
+            "AUTH_JWT_SECRET=(hidden): it is shorter than 32 bytes; allowed is a text of 32 bytes at least, or the absolute \
+             path of a file with it",
         ),
     ] {
         let (status, stdout, stderr) = run(environment, arguments);

@@ -112,7 +112,7 @@ fn a_client_that_does_not_answer_a_close_frame_is_ended_all_the_same() {
     std::io::Write::write_all(&mut stream, websocket::upgrade("/?peerId=none").as_bytes())
         .expect("the server reads");
     let got = http::read_to_end(&mut stream);
-    assert!(got.ends_with(b"Invalid peerId"), "{}", http::lossy(&got));
+    assert!(got.ends_with(b"Invalid peerId: expected 40 hex digits"), "{}", http::lossy(&got));
 }
 
 #[test]

@@ -149,3 +149,27 @@ fn without_a_file_a_hangup_changes_nothing() {
     assert!(said.ends_with("changed: nothing"), "{said}");
     assert_eq!(peer.settle(), Vec::<Received>::new());
 }
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_stops_neither_the_service_nor_its_end() {
+    let file = File::new("hangs", "AUTH_TOKEN=old\n");
+    let mut server = Server::with(&[("CONFIG_FILE", file.path())]);
+    // A pipe that nobody writes to, as a disk that hangs.
+    fs::remove_file(file.path()).expect("it is there");
+    let status = std::process::Command::new("mkfifo").arg(file.path()).status().expect("coreutils");
+    assert!(status.success());
+    for _ in 0..3 {
+        server.signal(Signal::SIGHUP);
+    }
+    for _ in 0..20 {
+        assert_eq!(server.health().status, 200);
+    }
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait().success());
+    // A device that never ends.
+    fs::remove_file(file.path()).expect("it is there");
+    std::os::unix::fs::symlink("/dev/zero", file.path()).expect("a place for temporary files");
+    let (status, _, said) = refused_start(&["--config-file", file.path()], &[]);
+    assert_eq!(status, Some(2));
+    assert!(said.contains("longer than 1048576 bytes"), "{said}");
+}

@@ -8,7 +8,7 @@ fn a_bad_value_ends_it_with_status_2_and_one_line_that_says_what_is_allowed() {
         ("PORT", "70000"),
         ("PORT", "-1"),
         ("PORT", "http"),
-        ("PORT", ""),
+        ("PORT", "3 000"),
         ("HOST", "no such host"),
         ("MAX_CONNECTIONS", "0"),
         ("MAX_CONNECTIONS", "many"),

@@ -24,6 +24,7 @@ complete -c peerpigeon-server -l http-rate -x -d 'Plain HTTP requests from one a
 complete -c peerpigeon-server -l http-window -x -d 'Window that HTTP_RATE is about.'
 complete -c peerpigeon-server -l limit-exempt -x -d 'Addresses without limits per address; a proxy on the same host would share one.'
 complete -c peerpigeon-server -l handshake-timeout -x -d 'How long a client may take for its request.'
+complete -c peerpigeon-server -l keep-alive-timeout -x -d 'How long an HTTP connection may wait for its next request: longer than any proxy before the server keeps one.'
 complete -c peerpigeon-server -l max-handshakes -x -d 'Sockets at once that are no WebSockets (yet); one more ends the one that has been silent for longest.'
 complete -c peerpigeon-server -l max-header-size -x -d 'Size of the head of a request.'
 complete -c peerpigeon-server -l introductions -x -d 'The most peers that a newcomer is introduced to at once.'

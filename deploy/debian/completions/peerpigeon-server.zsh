@@ -23,6 +23,7 @@ _arguments \
   '--http-window[Window that HTTP_RATE is about.]:MS: ' \
   '--limit-exempt[Addresses without limits per address; a proxy on the same host would share one.]:LIST: ' \
   '--handshake-timeout[How long a client may take for its request.]:MS: ' \
+  '--keep-alive-timeout[How long an HTTP connection may wait for its next request\: longer than any proxy before the server keeps one.]:MS: ' \
   '--max-handshakes[Sockets at once that are no WebSockets (yet); one more ends the one that has been silent for longest.]:NUMBER: ' \
   '--max-header-size[Size of the head of a request.]:BYTES: ' \
   '--introductions[The most peers that a newcomer is introduced to at once.]:NUMBER: ' \

@@ -15,7 +15,7 @@ pub struct Answer {
     /// The media type of the body.
     pub content_type: &'static str,
     /// Further header fields: whole lines, each with its CR LF.
-    pub lines: &'static str,
+    pub lines: Cow<'static, str>,
     /// The body.
     pub body: Cow<'static, [u8]>,
 }
@@ -25,14 +25,14 @@ impl Answer {
     #[must_use]
     pub fn json(status: Status, body: String) -> Answer {
         let body = Cow::Owned(body.into_bytes());
-        Answer { status, content_type: "application/json", lines: "Cache-Control: no-store\r\n", body }
+        Answer { status, content_type: "application/json", lines: "Cache-Control: no-store\r\n".into(), body }
     }
 
     /// Plain text.
     #[must_use]
     pub fn text(status: Status, body: &'static str) -> Answer {
         let body = Cow::Borrowed(body.as_bytes());
-        Answer { status, content_type: "text/plain; charset=utf-8", lines: "", body }
+        Answer { status, content_type: "text/plain; charset=utf-8", lines: "".into(), body }
     }
 
     /// A JavaScript module. Asked for again each time: it belongs to this version of the server.
@@ -41,7 +41,7 @@ impl Answer {
         Answer {
             status: Status::Ok,
             content_type: "text/javascript; charset=utf-8",
-            lines: "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n",
+            lines: "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n".into(),
             body: Cow::Borrowed(body),
         }
     }
@@ -62,7 +62,6 @@ impl Answer {
             | Status::NotFound
             | Status::RequestTimeout
             | Status::Conflict
-            | Status::LengthRequired
             | Status::ContentTooLarge
             | Status::UriTooLong
             | Status::TooManyRequests
@@ -70,6 +69,10 @@ impl Answer {
             | Status::NotImplemented
             | Status::ServiceUnavailable
             | Status::VersionNotSupported => "",
+        };
+        let lines = match refusal.retry_after_s {
+            Some(seconds) => format!("{lines}Retry-After: {seconds}\r\n").into(),
+            None => lines.into(),
         };
         Answer { lines, ..Answer::text(refusal.status, refusal.text) }
     }

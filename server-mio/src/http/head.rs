@@ -1,6 +1,6 @@
 //! The head of a request, strictly by RFC 9112: what several readers could understand in several ways is refused.
 
-use crate::http::request::{Method, Request, fields, list};
+use crate::http::request::{BodyLength, Method, Request, fields, list};
 use crate::http::{Refusal, Status};
 use httparse::Header;
 use std::net::Ipv6Addr;
@@ -115,12 +115,12 @@ fn check<'b>(
     headers: &'b [Header<'b>],
 ) -> Result<Request<'b>, Refusal> {
     check_host(headers, is_1_1)?;
-    let body_bytes = body_bytes(headers, is_1_1)?;
+    let body = body_length(headers, is_1_1)?;
     if target.len() > MAX_TARGET_BYTES {
         return Err(TARGET_TOO_LONG);
     }
     let (method, target) = (self::method(method), path_and_query(method, target)?);
-    let mut request = Request { method, target, is_1_1, keep_alive: false, body_bytes, headers };
+    let mut request = Request { method, target, is_1_1, keep_alive: false, body, headers };
     // A client that expects 100 may or may not send its body after another answer: no way to go on.
     request.keep_alive = !request.lists("Connection", "close")
         && (is_1_1 || request.lists("Connection", "keep-alive"))
@@ -190,41 +190,40 @@ fn is_host_and_port(authority: &[u8]) -> bool {
     authority[..colon].iter().all(is_of_name) && is_port(authority.get(colon + 1..).unwrap_or_default())
 }
 
-/// RFC 9112 section 6: how long the body is. Whatever could be read in two ways is refused.
-fn body_bytes(headers: &[Header<'_>], is_1_1: bool) -> Result<u64, Refusal> {
+/// RFC 9112 section 6: where the body ends. Whatever could be read in two ways is refused.
+fn body_length(headers: &[Header<'_>], is_1_1: bool) -> Result<BodyLength, Refusal> {
     let mut lengths = fields(headers, "Content-Length");
     let length = lengths.next();
     if lengths.next().is_some() {
         return Err(bad("More than one Content-Length"));
     }
     if fields(headers, "Transfer-Encoding").next().is_some() {
-        return Err(if length.is_some() {
-            bad("Both Content-Length and Transfer-Encoding")
+        return if length.is_some() {
+            Err(bad("Both Content-Length and Transfer-Encoding"))
         } else if !is_1_1 {
-            bad("Transfer-Encoding in HTTP/1.0")
+            Err(bad("Transfer-Encoding in HTTP/1.0"))
         } else {
-            refuse_codings(fields(headers, "Transfer-Encoding").flat_map(list))
-        });
+            coded_length(fields(headers, "Transfer-Encoding").flat_map(list))
+        };
     }
-    let Some(length) = length else { return Ok(0) };
+    let Some(length) = length else { return Ok(BodyLength::Known(0)) };
     if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
         return Err(bad("Content-Length is not a number"));
     }
     let digits = length.iter().map(|digit| u64::from(digit - b'0'));
     let length = digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(digit));
-    Ok(length)
+    Ok(BodyLength::Known(length))
 }
 
-/// RFC 9112 sections 6.1 and 6.3: only `chunked`, once and last, says where a body ends. It is understood, but not
-/// wanted.
-fn refuse_codings<'b>(codings: impl Iterator<Item = &'b [u8]>) -> Refusal {
+/// RFC 9112 sections 6.1 and 6.3: only `chunked`, once and last, says where a body ends.
+fn coded_length<'b>(codings: impl Iterator<Item = &'b [u8]>) -> Result<BodyLength, Refusal> {
     let is_chunked: Vec<bool> = codings.map(|coding| coding.eq_ignore_ascii_case(b"chunked")).collect();
     match is_chunked[..] {
-        [true] => refusal(Status::LengthRequired, "A body needs a Content-Length"),
+        [true] => Ok(BodyLength::Chunked),
         [ref others @ .., true] if !others.contains(&true) => {
-            refusal(Status::NotImplemented, "Transfer coding is not known")
+            Err(refusal(Status::NotImplemented, "Transfer coding is not known"))
         }
-        _ => bad("The last transfer coding, and only that, must be chunked"),
+        _ => Err(bad("The last transfer coding, and only that, must be chunked")),
     }
 }
 
@@ -233,7 +232,7 @@ const HEAD_TOO_LONG: Refusal =
 const TARGET_TOO_LONG: Refusal = refusal(Status::UriTooLong, "Request target is longer than 8192 bytes");
 
 const fn refusal(status: Status, text: &'static str) -> Refusal {
-    Refusal { status, text }
+    Refusal::new(status, text)
 }
 
 const fn bad(text: &'static str) -> Refusal {

@@ -1,6 +1,8 @@
 //! HTTP/1.1 as far as a signaling server needs it: the way to a WebSocket, and a few pages for operators.
 
 mod answer;
+mod body;
+mod chunked;
 mod exposition;
 mod head;
 mod pages;
@@ -14,15 +16,16 @@ mod visitor;
 
 pub use answer::Answer;
 pub use head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, parse};
-pub use request::{Method, Request};
+pub use request::{BodyLength, Method, Request};
 pub use status::Status;
 pub use visitor::{Demo, PageRules};
 
 pub(crate) use answer::{Frame, write};
+pub(crate) use body::{Body, TOO_LONG};
 pub(crate) use pages::Vitals;
-pub(crate) use router::{SIGNALING, is_signaling, respond};
-pub(crate) use upgrade::{Upgrade, classify, write_switch};
-pub(crate) use visitor::{NOTHING_HERE, Visitor};
+pub(crate) use router::{HEALTH, SIGNALING, is_signaling, respond};
+pub(crate) use upgrade::{Handshake, Upgrade, classify, write_switch};
+pub(crate) use visitor::{NOTHING_HERE, Visitor, is_forwarded};
 
 /// An answer that refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,4 +34,14 @@ pub struct Refusal {
     pub status: Status,
     /// What is wrong and what is allowed, for the reader of the answer; never what the client sent.
     pub text: &'static str,
+    /// After how many seconds the same request might be served (RFC 9110 section 10.2.3), where that is known.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Refusal {
+    /// One of which it is not known when that will change.
+    #[must_use]
+    pub const fn new(status: Status, text: &'static str) -> Refusal {
+        Refusal { status, text, retry_after_s: None }
+    }
 }

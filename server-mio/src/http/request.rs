@@ -17,6 +17,15 @@ pub enum Method {
     Unknown,
 }
 
+/// Where a body ends (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// After so many bytes; 0 where there is none.
+    Known(u64),
+    /// Where its last chunk says so.
+    Chunked,
+}
+
 /// A well-formed request head.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'b> {
@@ -29,8 +38,8 @@ pub struct Request<'b> {
     pub is_1_1: bool,
     /// Whether the client wants to go on with this connection (RFC 9112 section 9.3).
     pub keep_alive: bool,
-    /// Length of the body that follows.
-    pub body_bytes: u64,
+    /// Where the body that follows ends.
+    pub body: BodyLength,
     /// All header fields, in their order.
     pub headers: &'b [httparse::Header<'b>],
 }
@@ -83,6 +92,12 @@ pub(crate) fn fields<'b>(headers: &'b [httparse::Header<'b>], name: &str) -> imp
         .iter()
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
         .map(|header| header.value.trim_ascii())
+}
+
+/// Whether this is a token (RFC 9110 section 5.6.2): what names of protocols, and of much else, are.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_of_token)
 }
 
 /// The members of a comma list (RFC 9110 section 5.6.1), empty ones left out.

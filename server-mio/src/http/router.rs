@@ -1,6 +1,7 @@
 //! From a path to a page.
 
 use crate::http::pages::{self, Vitals};
+use crate::http::request::{is_token, list};
 use crate::http::visitor::{NOTHING_HERE, PageRules, Shown, Visitor};
 use crate::http::{Answer, Method, Refusal, Request, Status};
 
@@ -18,7 +19,7 @@ const PAGES: [Page; 9] = [
     Page { path: "/client.d.ts", shown: Shown::Public, make: pages::client::types },
     Page { path: "/demo", shown: Shown::Demo, make: pages::demo::page },
     Page { path: "/demo.js", shown: Shown::Demo, make: pages::demo::script },
-    Page { path: "/health", shown: Shown::Everywhere, make: pages::health::page },
+    Page { path: HEALTH, shown: Shown::Everywhere, make: pages::health::page },
     Page { path: "/metrics", shown: Shown::Operators, make: pages::metrics::page },
     Page { path: "/stats", shown: Shown::Operators, make: pages::stats::page },
     Page { path: "/status", shown: Shown::Insiders, make: pages::status::page },
@@ -26,6 +27,9 @@ const PAGES: [Page; 9] = [
 
 /// Where peers signal without a WebSocket: by `GET` and `POST`, which the core answers.
 pub(crate) const SIGNALING: &str = "/signaling";
+
+/// What says whether the server is well: under no rate, since whoever asks is asked to ask often.
+pub(crate) const HEALTH: &str = "/health";
 
 /// Whether the core answers a request.
 pub(crate) fn is_signaling(request: &Request<'_>) -> bool {
@@ -40,25 +44,20 @@ pub(crate) fn respond(
     vitals: &Vitals<'_>,
 ) -> Answer {
     match request.method {
-        Method::Options => preflight(),
-        Method::Unknown => {
-            Answer::refusal(Refusal { status: Status::NotImplemented, text: "Method is not known" })
-        }
+        Method::Options => preflight(request),
+        Method::Unknown => Answer::refusal(Refusal::new(Status::NotImplemented, "Method is not known")),
         Method::Get | Method::Head | Method::Post | Method::Known => {
             let page = PAGES.iter().find(|page| page.path == request.path());
             match page {
                 None if request.path() == SIGNALING => Answer {
-                    lines: "Allow: GET, POST, OPTIONS\r\n",
+                    lines: "Allow: GET, POST, OPTIONS\r\n".into(),
                     ..Answer::text(Status::MethodNotAllowed, "Only GET, POST and OPTIONS")
                 },
                 None => Answer::refusal(NOTHING_HERE),
                 Some(page) => match rules.judge(page.shown, visitor, request) {
                     Err(refusal) => Answer::refusal(refusal),
                     Ok(()) if matches!(request.method, Method::Post | Method::Known) => {
-                        Answer::refusal(Refusal {
-                            status: Status::MethodNotAllowed,
-                            text: "Only GET, HEAD and OPTIONS",
-                        })
+                        Answer::refusal(Refusal::new(Status::MethodNotAllowed, "Only GET, HEAD and OPTIONS"))
                     }
                     Ok(()) => (page.make)(vitals),
                 },
@@ -67,13 +66,24 @@ pub(crate) fn respond(
     }
 }
 
-/// The answer to `OPTIONS`, for every path, since browsers ask before they send a request with a token.
-fn preflight() -> Answer {
+/// The answer to `OPTIONS`, for every path, since browsers ask before they send a request with a token. Which header
+/// fields a page asks for is its own affair (Fetch standard, CORS-preflight fetch): none of them does anything here that
+/// the page could not do without.
+fn preflight(request: &Request<'_>) -> Answer {
+    let asked = request.field("Access-Control-Request-Headers").unwrap_or_default();
+    let is_list = asked.len() <= MAX_ASKED_BYTES && list(asked.as_bytes()).all(is_token);
+    let allowed = if is_list && !asked.is_empty() { asked } else { "Authorization, Content-Type" };
     Answer {
-        lines: "Allow: GET, HEAD, POST, OPTIONS\r\n\
-                Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n\
-                Access-Control-Allow-Headers: Authorization, Content-Type\r\n\
-                Access-Control-Max-Age: 86400\r\n",
+        lines: format!(
+            "Allow: GET, HEAD, POST, OPTIONS\r\n\
+             Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n\
+             Access-Control-Allow-Headers: {allowed}\r\n\
+             Access-Control-Max-Age: 86400\r\n"
+        )
+        .into(),
         ..Answer::text(Status::Ok, "")
     }
 }
+
+/// Of the names of header fields that a page asks for.
+const MAX_ASKED_BYTES: usize = 1_024;

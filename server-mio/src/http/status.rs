@@ -21,8 +21,6 @@ pub enum Status {
     RequestTimeout,
     /// 409: the peer id is in use by WebSocket.
     Conflict,
-    /// 411: a body of unknown length.
-    LengthRequired,
     /// 413: a body over the limit.
     ContentTooLarge,
     /// 414: a request target over the limit.
@@ -43,7 +41,7 @@ pub enum Status {
 
 impl Status {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Status; 18] = [
+    pub const ALL: [Status; 17] = [
         Status::SwitchingProtocols,
         Status::Ok,
         Status::BadRequest,
@@ -53,7 +51,6 @@ impl Status {
         Status::MethodNotAllowed,
         Status::RequestTimeout,
         Status::Conflict,
-        Status::LengthRequired,
         Status::ContentTooLarge,
         Status::UriTooLong,
         Status::UpgradeRequired,
@@ -77,7 +74,6 @@ impl Status {
             Status::MethodNotAllowed => 405,
             Status::RequestTimeout => 408,
             Status::Conflict => 409,
-            Status::LengthRequired => 411,
             Status::ContentTooLarge => 413,
             Status::UriTooLong => 414,
             Status::UpgradeRequired => 426,
@@ -102,7 +98,6 @@ impl Status {
             Status::MethodNotAllowed => "Method Not Allowed",
             Status::RequestTimeout => "Request Timeout",
             Status::Conflict => "Conflict",
-            Status::LengthRequired => "Length Required",
             Status::ContentTooLarge => "Content Too Large",
             Status::UriTooLong => "URI Too Long",
             Status::UpgradeRequired => "Upgrade Required",

@@ -1,7 +1,8 @@
 //! Heads of requests, by the rules of RFC 9112, RFC 9110 and RFC 6455.
 
 use crate::http::{
-    self, Answer, Frame, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method, Refusal, Status, Upgrade,
+    self, Answer, BodyLength, Frame, Handshake, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method,
+    Refusal, Status, Upgrade,
 };
 use crate::origins::AllowOrigin;
 use peerpigeon_core::UnixMillis;
@@ -13,7 +14,7 @@ struct Read {
     method: Method,
     target: String,
     keep_alive: bool,
-    body_bytes: u64,
+    body: BodyLength,
     head_bytes: usize,
 }
 
@@ -24,7 +25,7 @@ fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, Refusal> {
         method: request.method,
         target: request.target.to_owned(),
         keep_alive: request.keep_alive,
-        body_bytes: request.body_bytes,
+        body: request.body,
         head_bytes,
     }))
 }
@@ -127,7 +128,7 @@ fn well_formed_requests_are_read() {
             method: *method,
             target: (*target).to_owned(),
             keep_alive: *keep_alive,
-            body_bytes: *body_bytes,
+            body: BodyLength::Known(*body_bytes),
             head_bytes,
         };
         for piece in [1, 2, 1000, head_bytes] {
@@ -230,11 +231,6 @@ fn what_is_too_long_or_not_spoken_here_has_its_own_status() {
             Status::UriTooLong,
         ),
         (
-            "a body of unknown length",
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n".into(),
-            Status::LengthRequired,
-        ),
-        (
             "a compressed body",
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n".into(),
             Status::NotImplemented,
@@ -256,7 +252,7 @@ fn classify(head: &str) -> Result<bool, Status> {
     };
     match http::classify(&request) {
         Ok(Upgrade::No) => Ok(false),
-        Ok(Upgrade::WebSocket { .. }) => Ok(true),
+        Ok(Upgrade::WebSocket(_)) => Ok(true),
         Err(refusal) => Err(refusal.status),
     }
 }
@@ -291,8 +287,9 @@ fn a_handshake_keeps_every_rule_or_is_refused() {
         ("a long key", "dGhl", "dGhldGhl", Err(Status::BadRequest)),
         ("a key without padding", "ZQ==", "ZQAA", Err(Status::BadRequest)),
         ("a key that is not base64", "dGhl", "dG l", Err(Status::BadRequest)),
-        ("a key with stray bits", "ZQ==", "ZR==", Err(Status::BadRequest)),
+        ("the key of section 4.1", "dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEC==", Ok(true)),
         ("a body", "Host: a", "Host: a\r\nContent-Length: 1", Err(Status::BadRequest)),
+        ("a body in chunks", "Host: a", "Host: a\r\nTransfer-Encoding: chunked", Err(Status::BadRequest)),
     ];
     for (name, what, instead, expected) in cases {
         assert_eq!(classify(&HANDSHAKE.replacen(what, instead, 1)), *expected, "{name}");
@@ -302,11 +299,46 @@ fn a_handshake_keeps_every_rule_or_is_refused() {
 #[test]
 fn the_answer_to_a_handshake_is_the_one_of_the_rfc() {
     let mut out = Vec::new();
-    http::write_switch(&mut out, b"dGhlIHNhbXBsZSBub25jZQ==", AllowOrigin::Nobody);
+    let handshake = Handshake { key: b"dGhlIHNhbXBsZSBub25jZQ==", protocol: None };
+    http::write_switch(&mut out, handshake, AllowOrigin::Nobody);
     let text = String::from_utf8(out).unwrap();
     // The example of RFC 6455 section 1.3.
     assert!(text.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{text}");
     assert!(text.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+}
+
+/// The subprotocol that is answered to these fields of a handshake.
+fn protocol(fields: &str) -> Option<String> {
+    let head = HANDSHAKE.replacen("Host: a", &format!("Host: a\r\n{fields}"), 1);
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let (request, _) = http::parse(head.as_bytes(), 0, &mut headers, MAX_HEAD_BYTES).unwrap().unwrap();
+    let Ok(Upgrade::WebSocket(handshake)) = http::classify(&request) else { panic!("{head}") };
+    let mut out = Vec::new();
+    http::write_switch(&mut out, handshake, AllowOrigin::Nobody);
+    let text = String::from_utf8(out).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: ")).map(str::to_owned)
+}
+
+#[test]
+fn the_first_subprotocol_on_offer_is_answered_if_it_is_a_token() {
+    for (fields, expected) in [
+        ("X: y", None),
+        ("Sec-WebSocket-Protocol: json", Some("json")),
+        ("sec-websocket-protocol:json, other", Some("json")),
+        ("Sec-WebSocket-Protocol: , ,a.b+c!#$%&'*-^_`|~", Some("a.b+c!#$%&'*-^_`|~")),
+        ("Sec-WebSocket-Protocol: one\r\nSec-WebSocket-Protocol: two", Some("one")),
+        ("Sec-WebSocket-Protocol:", None),
+        ("Sec-WebSocket-Protocol: ,", None),
+        ("Sec-WebSocket-Protocol: a b, c", None),
+        ("Sec-WebSocket-Protocol: a;b", None),
+        ("Sec-WebSocket-Protocol: \"a\"", None),
+        ("Sec-WebSocket-Protocol: ä", None),
+        ("Sec-WebSocket-Protocol: a\tb", None),
+    ] {
+        assert_eq!(protocol(fields).as_deref(), expected, "{fields}");
+    }
+    let long = "x".repeat(10_000);
+    assert_eq!(protocol(&format!("Sec-WebSocket-Protocol: {long}")), Some(long));
 }
 
 fn written(answer: &Answer, frame: Frame<'_>) -> String {
@@ -352,9 +384,28 @@ fn a_refusal_tells_what_would_be_accepted() {
         (Status::MethodNotAllowed, "\r\nAllow: GET, HEAD, OPTIONS\r\n"),
         (Status::Unauthorized, "\r\nWWW-Authenticate: Bearer\r\n"),
     ] {
-        let text =
-            written(&Answer::refusal(Refusal { status, text: "" }), Frame { keep_alive: false, ..FRAME });
+        let text = written(&Answer::refusal(Refusal::new(status, "")), Frame { keep_alive: false, ..FRAME });
         assert!(text.contains(line), "{text}");
+    }
+}
+
+/// A proxy may serve them below a path of its own.
+#[test]
+fn no_page_asks_for_an_absolute_path() {
+    for (name, text) in [
+        ("demo.html", include_str!("pages/demo.html")),
+        ("demo.js", include_str!("pages/demo.js")),
+        ("client.js", include_str!("pages/client.js")),
+        ("status.html", include_str!("pages/status.html")),
+    ] {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for mark in ['"', '\'', '`'] {
+                let start = format!("{mark}/");
+                let mut behind = line.split(start.as_str()).skip(1);
+                let is_path = |rest: &str| !rest.starts_with(['/', '>', ' ', ')']);
+                assert!(!behind.any(is_path), "{name}: {line}");
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The WebSocket handshake (RFC 6455 section 4.2).
 
+use crate::http::request::{BodyLength, is_token, list};
 use crate::http::{Method, Refusal, Request, Status};
 use crate::origins::AllowOrigin;
 use tungstenite::handshake::derive_accept_key;
@@ -9,8 +10,17 @@ use tungstenite::handshake::derive_accept_key;
 pub(crate) enum Upgrade<'b> {
     /// Nothing: plain HTTP.
     No,
-    /// A WebSocket; the key that its answer is made from.
-    WebSocket { key: &'b [u8] },
+    /// A WebSocket.
+    WebSocket(Handshake<'b>),
+}
+
+/// What the answer to a handshake is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Handshake<'b> {
+    pub(crate) key: &'b [u8],
+    /// The first subprotocol on offer. Whatever is spoken here is spoken under every name, and many clients give up
+    /// where none of theirs is answered (section 4.1).
+    pub(crate) protocol: Option<&'b [u8]>,
 }
 
 /// Decides whether a request is a WebSocket handshake, and checks it if so.
@@ -20,50 +30,58 @@ pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal
         return Ok(Upgrade::No);
     }
     if request.method != Method::Get {
-        return Err(Refusal {
-            status: Status::MethodNotAllowed,
-            text: "A WebSocket handshake is a GET request",
-        });
+        return Err(Refusal::new(Status::MethodNotAllowed, "A WebSocket handshake is a GET request"));
     }
     if !request.lists("Connection", "Upgrade") {
         return Err(bad("Connection does not list Upgrade"));
     }
-    if request.body_bytes > 0 {
+    if request.body != BodyLength::Known(0) {
         return Err(bad("A WebSocket handshake has no body"));
     }
     let mut versions = request.fields("Sec-WebSocket-Version");
     if versions.next() != Some(b"13") || versions.next().is_some() {
-        return Err(Refusal { status: Status::UpgradeRequired, text: "Sec-WebSocket-Version must be 13" });
+        return Err(Refusal::new(Status::UpgradeRequired, "Sec-WebSocket-Version must be 13"));
     }
     let mut keys = request.fields("Sec-WebSocket-Key");
     match (keys.next(), keys.next()) {
-        (Some(key), None) if is_key(key) => Ok(Upgrade::WebSocket { key }),
+        (Some(key), None) if is_key(key) => {
+            let protocol = request.fields("Sec-WebSocket-Protocol").flat_map(list).next();
+            Ok(Upgrade::WebSocket(Handshake { key, protocol: protocol.filter(|name| is_token(name)) }))
+        }
         _ => Err(bad("Sec-WebSocket-Key must be 16 bytes in base64, once")),
     }
 }
 
 /// Appends the answer that turns the connection into a WebSocket.
-pub(crate) fn write_switch(out: &mut Vec<u8>, key: &[u8], cors: AllowOrigin<'_>) {
+pub(crate) fn write_switch(
+    out: &mut Vec<u8>,
+    Handshake { key, protocol }: Handshake<'_>,
+    cors: AllowOrigin<'_>,
+) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
     );
     cors.write(out);
+    if let Some(protocol) = protocol {
+        out.extend_from_slice(b"Sec-WebSocket-Protocol: ");
+        out.extend_from_slice(protocol);
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(b"Sec-WebSocket-Accept: ");
     out.extend_from_slice(derive_accept_key(key).as_bytes());
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// Section 4.1: 16 bytes in base64 are 22 digits, the last of which holds 2 bits, and two signs of padding.
+/// Section 4.1: 16 bytes in base64 are 22 digits and two signs of padding. Of the last digit only 2 bits count; what the
+/// others say does not matter, since nobody decodes the key. The example of section 4.1 itself has some.
 fn is_key(key: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     match key {
-        [digits @ .., last, b'=', b'='] => {
-            digits.len() == 21 && digits.iter().all(is_digit) && b"AQgw".contains(last)
-        }
+        [digits @ .., b'=', b'='] => digits.len() == 22 && digits.iter().all(is_digit),
         _ => false,
     }
 }
 
 fn bad(text: &'static str) -> Refusal {
-    Refusal { status: Status::BadRequest, text }
+    Refusal::new(Status::BadRequest, text)
 }

@@ -100,14 +100,14 @@ impl PageRules {
             }
             text = "The token is wrong (METRICS_TOKEN)";
         }
-        Err(Refusal { status: Status::Unauthorized, text })
+        Err(Refusal::new(Status::Unauthorized, text))
     }
 }
 
-pub(crate) const NOTHING_HERE: Refusal = Refusal { status: Status::NotFound, text: "Nothing here" };
+pub(crate) const NOTHING_HERE: Refusal = Refusal::new(Status::NotFound, "Nothing here");
 
 /// A proxy on the same machine connects from loopback for everybody.
-fn is_forwarded(request: &Request<'_>) -> bool {
+pub(crate) fn is_forwarded(request: &Request<'_>) -> bool {
     ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"]
         .iter()
         .any(|name| request.fields(name).next().is_some())

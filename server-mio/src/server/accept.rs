@@ -1,8 +1,10 @@
 //! New connections.
 
+use crate::config::Config;
 use crate::net::{Accepted, Door, Net};
 use crate::server::Server;
 use crate::server::slots::key_of;
+use peerpigeon_core::{ConnId, Time};
 use std::io::ErrorKind;
 
 impl<N: Net> Server<N> {
@@ -31,10 +33,16 @@ impl<N: Net> Server<N> {
 
     /// When sockets have run out, those who wait to speak are worth more than one who has said nothing for a while.
     fn make_room(&mut self) {
-        let patience_ms = self.config.handshake_timeout_ms.saturating_sub(PATIENCE_MS);
-        if let Some(silent) = self.connections.late_handshake(self.now + patience_ms) {
+        if let Some((since, silent)) = self.most_silent()
+            && self.now.since(since) >= PATIENCE_MS
+        {
             self.connections.doom(silent);
         }
+    }
+
+    fn most_silent(&self) -> Option<(Time, ConnId)> {
+        let Config { handshake_timeout_ms, keep_alive_timeout_ms, .. } = self.config;
+        self.connections.most_silent(handshake_timeout_ms, keep_alive_timeout_ms)
     }
 
     fn take_in(&mut self, accepted: Accepted<N::Socket>) {
@@ -46,11 +54,14 @@ impl<N: Net> Server<N> {
         if let Some(connection) = self.connections.get_mut(id)
             && let Err(error) = self.net.register(&mut connection.socket, key_of(id))
         {
-            log::warn!("cannot watch a new connection: {error}");
+            if let Some(more) = self.unwatched_lines.pass(self.now) {
+                log::warn!("cannot watch a new connection: {error}{more}");
+            }
             self.connections.doom(id);
         }
-        if self.connections.handshakes() > self.config.max_handshakes
-            && let Some(oldest) = self.connections.oldest_handshake()
+        // More than one if a reload has lowered the limit.
+        while self.connections.handshakes() > self.config.max_handshakes
+            && let Some((_, oldest)) = self.most_silent()
         {
             self.meter.crowded_out += 1;
             log::debug!("{oldest:?} ended: more than {} handshakes", self.config.max_handshakes);

@@ -1,5 +1,6 @@
 //! When to accept, and when to let people wait in the kernel's queue.
 
+use crate::seldom::Seldom;
 use peerpigeon_core::Time;
 use std::io;
 
@@ -13,17 +14,29 @@ pub(crate) struct Acceptor {
     is_full: bool,
     /// Out of descriptors or memory; when to try again.
     paused_until: Option<Time>,
+    /// Whoever opens and closes sockets at a limit crosses it as often as he likes.
+    exhausted_lines: Seldom,
+    full_lines: Seldom,
+    free_lines: Seldom,
 }
 
 impl Acceptor {
     pub(crate) fn new(max_sockets: usize) -> Acceptor {
-        Acceptor { max_sockets, is_pending: false, is_full: false, paused_until: None }
+        Acceptor {
+            max_sockets,
+            is_pending: false,
+            is_full: false,
+            paused_until: None,
+            exhausted_lines: Seldom::default(),
+            full_lines: Seldom::default(),
+            free_lines: Seldom::default(),
+        }
     }
 
     /// From now on there may be so many; so many are `open`.
-    pub(crate) fn set_max_sockets(&mut self, max_sockets: usize, open: usize) {
+    pub(crate) fn set_max_sockets(&mut self, max_sockets: usize, now: Time, open: usize) {
         self.max_sockets = max_sockets;
-        self.note_closed(open);
+        self.note_closed(now, open);
     }
 
     /// The system says that somebody waits.
@@ -43,18 +56,22 @@ impl Acceptor {
 
     /// The system could not give another socket. Without a pause the loop would try for ever.
     pub(crate) fn note_exhausted(&mut self, now: Time, error: &io::Error) {
-        if self.paused_until.is_none() {
-            log::warn!("cannot accept, trying again every {PAUSE_MS} ms: {error}");
+        if self.paused_until.is_none()
+            && let Some(more) = self.exhausted_lines.pass(now)
+        {
+            log::warn!("cannot accept, trying again every {PAUSE_MS} ms: {error}{more}");
         }
         self.paused_until = Some(now + PAUSE_MS);
     }
 
     /// A socket was closed, which is what the system was short of.
-    pub(crate) fn note_closed(&mut self, open: usize) {
+    pub(crate) fn note_closed(&mut self, now: Time, open: usize) {
         self.paused_until = None;
-        if self.is_full && open <= self.max_sockets / 10 * 9 {
+        if self.is_full && open <= self.max_sockets - self.max_sockets.div_ceil(10) {
             self.is_full = false;
-            log::info!("accepting again: {open} sockets of at most {}", self.max_sockets);
+            if let Some(more) = self.free_lines.pass(now) {
+                log::info!("accepting again: {open} sockets of at most {}{more}", self.max_sockets);
+            }
         }
     }
 
@@ -62,7 +79,9 @@ impl Acceptor {
     pub(crate) fn may_accept(&mut self, now: Time, open: usize) -> bool {
         if !self.is_full && open >= self.max_sockets {
             self.is_full = true;
-            log::warn!("{open} sockets, the most there may be: not accepting");
+            if let Some(more) = self.full_lines.pass(now) {
+                log::warn!("{open} sockets, the most there may be: not accepting{more}");
+            }
         }
         self.is_pending && !self.is_full && self.paused_until.is_none_or(|until| until <= now)
     }
@@ -86,9 +105,9 @@ mod tests {
         assert!(acceptor.may_accept(Time(0), 9));
         assert!(!acceptor.may_accept(Time(0), 10));
         assert_eq!(acceptor.deadline(), None);
-        acceptor.note_closed(10);
+        acceptor.note_closed(Time(0), 10);
         assert!(!acceptor.may_accept(Time(0), 9));
-        acceptor.note_closed(9);
+        acceptor.note_closed(Time(0), 9);
         assert!(acceptor.may_accept(Time(0), 9));
     }
 
@@ -97,9 +116,9 @@ mod tests {
         let mut acceptor = Acceptor::new(10);
         acceptor.note_pending();
         assert!(!acceptor.may_accept(Time(0), 10));
-        acceptor.set_max_sockets(20, 10);
+        acceptor.set_max_sockets(20, Time(0), 10);
         assert!(acceptor.may_accept(Time(0), 10));
-        acceptor.set_max_sockets(5, 10);
+        acceptor.set_max_sockets(5, Time(0), 10);
         assert!(!acceptor.may_accept(Time(0), 10));
     }
 
@@ -113,7 +132,7 @@ mod tests {
         assert_eq!(acceptor.deadline(), Some(Time(1100)));
         assert!(acceptor.may_accept(Time(1100), 5));
         acceptor.note_exhausted(Time(1100), &error);
-        acceptor.note_closed(4);
+        acceptor.note_closed(Time(0), 4);
         assert!(acceptor.may_accept(Time(1100), 4));
     }
 

@@ -1,5 +1,6 @@
 //! One socket and what is known of it.
 
+use crate::http::Body;
 use crate::net::Door;
 use crate::server::exchange::Exchange;
 use crate::server::queue::Queue;
@@ -50,8 +51,8 @@ pub(crate) struct HttpState {
     pub(crate) stash: Vec<u8>,
     /// How much of the stash is known to hold no whole head.
     pub(crate) seen: usize,
-    /// What is left of a body.
-    pub(crate) body_bytes: u64,
+    /// The body that is under way, if there is one.
+    pub(crate) body: Body,
     /// The request that the body is wanted for; without it the body is thrown away.
     pub(crate) post: Option<Box<Post>>,
     /// The stash holds requests that wait for their turn.

@@ -35,8 +35,10 @@ pub(crate) struct Connections<S> {
     pub(super) doomed: Vec<ConnId>,
     /// A message did not fit into the queue.
     pub(crate) overflowed: Vec<ConnId>,
-    /// Deadlines of those in [`Phase::Http`], all of them.
+    /// Deadlines of those in [`Phase::Http`] whose request is under way, or whose first one has not begun.
     handshakes: BTreeSet<(Time, ConnId)>,
+    /// Deadlines of the others in that phase: those between two requests.
+    idle: BTreeSet<(Time, ConnId)>,
     /// Deadlines of those that are being ended.
     endings: BTreeSet<(Time, ConnId)>,
 }
@@ -57,6 +59,7 @@ impl<S> Connections<S> {
             doomed: Vec::new(),
             overflowed: Vec::new(),
             handshakes: BTreeSet::new(),
+            idle: BTreeSet::new(),
             endings: BTreeSet::new(),
         }
     }
@@ -73,12 +76,12 @@ impl<S> Connections<S> {
 
     /// Sockets in [`Phase::Http`].
     pub(crate) fn handshakes(&self) -> usize {
-        self.handshakes.len()
+        self.handshakes.len() + self.idle.len()
     }
 
     /// All but those who wait for a request, or for the client's end of the connection.
     pub(crate) fn unfinished(&self) -> usize {
-        self.slots.len() - self.handshakes.len() - self.parting
+        self.slots.len() - self.handshakes() - self.parting
     }
 
     /// Bytes of memory that connections own beside themselves.
@@ -118,20 +121,54 @@ impl<S> Connections<S> {
         id
     }
 
-    /// Sets when a connection in [`Phase::Http`] is ended.
+    /// Sets when a connection in [`Phase::Http`] is ended whose request is under way.
     pub(crate) fn set_handshake_deadline(&mut self, id: ConnId, deadline: Time) {
-        if let Some(connection) = self.slots.live_mut(id) {
-            let before = std::mem::replace(&mut connection.deadline, deadline);
-            self.handshakes.remove(&(before, id));
+        if self.replace_deadline(id, deadline) {
             self.handshakes.insert((deadline, id));
         }
+    }
+
+    /// Sets when a connection in [`Phase::Http`] is ended that waits for its next request.
+    pub(crate) fn set_idle_deadline(&mut self, id: ConnId, deadline: Time) {
+        if self.replace_deadline(id, deadline) {
+            self.idle.insert((deadline, id));
+        }
+    }
+
+    /// The next request has begun, and has to be whole by `deadline`. If it has begun before, nothing changes.
+    pub(crate) fn note_begun(&mut self, id: ConnId, deadline: Time) {
+        let Some(connection) = self.slots.live_mut(id) else { return };
+        let idle_until = connection.deadline;
+        if self.idle.contains(&(idle_until, id)) {
+            self.set_handshake_deadline(id, deadline.min(idle_until));
+        }
+    }
+
+    /// Whether a connection waits for its next request.
+    pub(crate) fn is_idle(&mut self, id: ConnId) -> bool {
+        let deadline = self.slots.live_mut(id).map(|connection| connection.deadline);
+        deadline.is_some_and(|deadline| self.idle.contains(&(deadline, id)))
+    }
+
+    /// Gives a connection in [`Phase::Http`] another deadline, which the caller puts where it belongs. Says whether there
+    /// is such a connection.
+    fn replace_deadline(&mut self, id: ConnId, deadline: Time) -> bool {
+        let Some(connection) = self.slots.live_mut(id) else { return false };
+        let before = (connection.deadline, id);
+        let is_known = self.handshakes.remove(&before) || self.idle.remove(&before);
+        if is_known {
+            connection.deadline = deadline;
+        }
+        is_known
     }
 
     /// The next phase of a connection; `deadline` is [`NEVER`] for an open WebSocket.
     pub(crate) fn advance(&mut self, id: ConnId, phase: Phase, deadline: Time) {
         let Some(connection) = self.slots.live_mut(id) else { return };
-        self.handshakes.remove(&(connection.deadline, id));
-        self.endings.remove(&(connection.deadline, id));
+        let before = (connection.deadline, id);
+        self.handshakes.remove(&before);
+        self.idle.remove(&before);
+        self.endings.remove(&before);
         let before = connection.owned_bytes();
         connection.phase = phase;
         connection.deadline = deadline;
@@ -144,7 +181,8 @@ impl<S> Connections<S> {
 
     /// The first in [`Phase::Http`] whose time is up.
     pub(crate) fn late_handshake(&self, now: Time) -> Option<ConnId> {
-        self.handshakes.first().filter(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
+        let firsts = [self.handshakes.first(), self.idle.first()];
+        firsts.into_iter().flatten().find(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
     }
 
     /// The first being ended whose time is up.
@@ -152,12 +190,16 @@ impl<S> Connections<S> {
         self.endings.first().filter(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
     }
 
-    /// The one in [`Phase::Http`] that has been silent for longest.
-    pub(crate) fn oldest_handshake(&self) -> Option<ConnId> {
-        self.handshakes.first().map(|(_, id)| *id)
+    /// The one in [`Phase::Http`] that has been silent for longest, and since when, given how long a request and the
+    /// silence between two of them may last.
+    pub(crate) fn most_silent(&self, handshake_ms: u64, idle_ms: u64) -> Option<(Time, ConnId)> {
+        let since = |deadline: Time, length_ms: u64| Time(deadline.0.saturating_sub(length_ms));
+        let handshake = self.handshakes.first().map(|(deadline, id)| (since(*deadline, handshake_ms), *id));
+        let idle = self.idle.first().map(|(deadline, id)| (since(*deadline, idle_ms), *id));
+        handshake.into_iter().chain(idle).min()
     }
 
-    /// The deadline of the one in [`Phase::Http`] that has come, or was answered, last.
+    /// The deadline of the one that has come, or begun a request, last.
     pub(crate) fn newest_handshake(&self) -> Option<Time> {
         self.handshakes.last().map(|(deadline, _)| *deadline)
     }
@@ -165,7 +207,10 @@ impl<S> Connections<S> {
     /// When something here is due at the latest.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let first = |set: &BTreeSet<(Time, ConnId)>| set.first().map(|(deadline, _)| *deadline);
-        [first(&self.handshakes), first(&self.endings), self.pool.deadline()].into_iter().flatten().min()
+        [first(&self.handshakes), first(&self.idle), first(&self.endings), self.pool.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Frees buffers that were not needed for a while, and places of many who have gone. Says whether the system should get memory back now.
@@ -200,9 +245,10 @@ impl<S> Connections<S> {
     pub(crate) fn doom(&mut self, id: ConnId) {
         let Some(connection) = self.slots.live_mut(id) else { return };
         connection.marks.is_doomed = true;
-        let deadline = connection.deadline;
-        self.handshakes.remove(&(deadline, id));
-        self.endings.remove(&(deadline, id));
+        let deadline = (connection.deadline, id);
+        self.handshakes.remove(&deadline);
+        self.idle.remove(&deadline);
+        self.endings.remove(&deadline);
         self.doomed.push(id);
     }
 

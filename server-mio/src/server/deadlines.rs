@@ -32,16 +32,17 @@ impl<N: Net> Server<N> {
         }
     }
 
-    /// Half a request is answered with 408 (RFC 9110 section 15.5.9); a silent connection is just ended.
+    /// Half a request is answered with 408 (RFC 9110 section 15.5.9); a silent connection is just ended. That one has
+    /// kept a connection for long enough is no limit that was met.
     fn end_handshake(&mut self, id: ConnId) {
-        self.meter.late += 1;
+        self.meter.late += u64::from(!self.connections.is_idle(id));
         let has_begun = self.connections.get_mut(id).is_some_and(|connection| match &connection.phase {
-            Phase::Http(state) => !state.stash.is_empty() || state.body_bytes > 0,
+            Phase::Http(state) => !state.stash.is_empty() || !state.body.is_whole(),
             Phase::Open { .. } | Phase::Closing { .. } | Phase::Lingering => false,
         });
         if has_begun {
             let text = "Request was not whole within HANDSHAKE_TIMEOUT";
-            self.refuse(id, Refusal { status: Status::RequestTimeout, text }, None);
+            self.refuse(id, Refusal::new(Status::RequestTimeout, text), None);
         } else {
             self.connections.doom(id);
         }

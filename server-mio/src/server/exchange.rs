@@ -1,6 +1,6 @@
 //! Signaling without a WebSocket: requests that the core answers, at once or when there is something to tell.
 
-use crate::http::{Answer, Frame, Method, Refusal, Request, Status};
+use crate::http::{Answer, Body, BodyLength, Frame, Method, Refusal, Request, Status};
 use crate::net::Net;
 use crate::server::Server;
 use crate::server::connection::{HttpState, Post};
@@ -24,13 +24,12 @@ impl<N: Net> Server<N> {
         request: &Request<'_>,
         grant: Grant,
     ) -> Next {
-        let exchange = Exchange {
-            origin: request.origin().map(Into::into),
-            is_1_1: request.is_1_1,
-            keep_alive: request.keep_alive,
-        };
-        state.body_bytes = request.body_bytes;
-        if request.method == Method::Post {
+        let is_post = request.method == Method::Post;
+        let keep_alive = request.keep_alive && (is_post || request.body != BodyLength::Chunked);
+        let origin = request.origin().map(Into::into);
+        let exchange = Exchange { origin, is_1_1: request.is_1_1, keep_alive };
+        state.body = Body::new(request.body);
+        if is_post {
             if request.lists("Expect", "100-continue") {
                 // RFC 9110 section 10.1.1: the client waits for this before it sends the body.
                 self.connections.queue(id, 32, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
@@ -39,7 +38,6 @@ impl<N: Net> Server<N> {
             state.post = Some(Box::new(Post { exchange, address, grant, body: Vec::new() }));
             return Next::Request;
         }
-        let keep_alive = request.keep_alive;
         self.exchanges.insert(id, exchange);
         self.feed(Input::Polled { conn: id, target: request.target, grant: &grant });
         if self.exchanges.contains_key(&id) {
@@ -56,7 +54,8 @@ impl<N: Net> Server<N> {
     /// The body is whole.
     pub(super) fn finish_post(&mut self, id: ConnId, Post { exchange, address, grant, body }: Post) -> Next {
         let Ok(body) = std::str::from_utf8(&body) else {
-            self.refuse(id, Refusal { status: Status::BadRequest, text: "Body is not UTF-8" }, None);
+            let refusal = Refusal::new(Status::BadRequest, "Body is not UTF-8");
+            self.refuse_post(id, &exchange, refusal);
             return Next::Nothing;
         };
         let keep_alive = exchange.keep_alive;
@@ -65,10 +64,28 @@ impl<N: Net> Server<N> {
         if keep_alive { Next::Request } else { Next::Nothing }
     }
 
+    /// Answers a request whose body is not what it must be. The connection ends with it.
+    pub(super) fn refuse_post(&mut self, id: ConnId, exchange: &Exchange, refusal: Refusal) {
+        log::debug!("{id:?}: {} {}", refusal.status.code(), refusal.text);
+        let Exchange { origin, is_1_1, .. } = exchange;
+        self.write_framed(id, &Answer::refusal(refusal), origin.as_deref(), |cors, wall| Frame {
+            cors,
+            wall,
+            is_head: false,
+            is_1_1: *is_1_1,
+            keep_alive: false,
+        });
+        self.linger(id);
+    }
+
     /// The core has answered.
     pub(super) fn reply(&mut self, id: ConnId, status: u16, text: String) {
         let Some(Exchange { origin, is_1_1, keep_alive }) = self.exchanges.remove(&id) else { return };
-        let answer = Answer::json(status_of(status), text);
+        let mut answer = Answer::json(status_of(status), text);
+        if answer.status == Status::TooManyRequests {
+            // The buckets of a peer are filled by the second.
+            answer.lines += "Retry-After: 1\r\n";
+        }
         self.write_framed(id, &answer, origin.as_deref(), |cors, wall| Frame {
             cors,
             wall,
@@ -77,7 +94,7 @@ impl<N: Net> Server<N> {
             keep_alive,
         });
         if keep_alive {
-            self.connections.set_handshake_deadline(id, self.now + self.config.handshake_timeout_ms);
+            self.connections.set_idle_deadline(id, self.now + self.config.keep_alive_timeout_ms);
             self.connections.mark_ready(id);
         } else {
             self.linger(id);

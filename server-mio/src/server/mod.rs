@@ -23,12 +23,13 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::meter::Meter;
 use crate::net::{Net, Ready};
+use crate::seldom::Seldom;
 use crate::server::acceptor::Acceptor;
 use crate::server::connections::Connections;
 use crate::server::drain::Draining;
 use crate::server::exchange::Exchange;
 pub(crate) use crate::server::pool::MAX_POOL_BYTES;
-use crate::server::slots::MAX_SLOTS;
+pub(crate) use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis};
 use std::collections::BTreeMap;
@@ -60,17 +61,20 @@ pub struct Server<N: Net> {
     events: Vec<Ready>,
     /// The list of those to be read, while it is worked on.
     reading: Vec<ConnId>,
+    /// Sockets that the system does not watch.
+    unwatched_lines: Seldom,
 }
 
 impl<N: Net> Server<N> {
     /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
     pub fn new(net: N, config: Config, gate: Box<dyn Gate>, boot: UnixMillis) -> Server<N> {
+        let config = config.bounded();
         Server {
             switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
             tally: Tally::default(),
             meter: Meter::default(),
             connections: Connections::new(config.max_queue_bytes),
-            acceptor: Acceptor::new(config.max_sockets.min(MAX_SLOTS)),
+            acceptor: Acceptor::new(config.max_sockets),
             now: net.now(),
             boot,
             exchanges: BTreeMap::new(),
@@ -79,6 +83,7 @@ impl<N: Net> Server<N> {
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
             reading: Vec::new(),
+            unwatched_lines: Seldom::default(),
             net,
             config,
             gate,
@@ -120,8 +125,9 @@ impl<N: Net> Server<N> {
 
     /// Goes on with other settings. Limits of the core other than [`peerpigeon_core::LiveLimits`] stay as they are.
     pub fn reconfigure(&mut self, config: Config, gate: Box<dyn Gate>) {
+        let config = config.bounded();
         self.connections.set_max_queue_bytes(config.max_queue_bytes);
-        self.acceptor.set_max_sockets(config.max_sockets.min(MAX_SLOTS), self.connections.len());
+        self.acceptor.set_max_sockets(config.max_sockets, self.now, self.connections.len());
         let limits = config.limits.live();
         self.config = Config { limits: self.config.limits.clone().with(limits), ..config };
         self.gate = gate;
@@ -197,7 +203,7 @@ impl<N: Net> Server<N> {
     fn close_ended(&mut self) {
         self.abandon_exchanges();
         if self.connections.reap(&mut self.net) {
-            self.acceptor.note_closed(self.connections.len());
+            self.acceptor.note_closed(self.now, self.connections.len());
         }
     }
 }

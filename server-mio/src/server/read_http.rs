@@ -2,8 +2,8 @@
 
 use crate::gate::Purpose;
 use crate::http::{
-    self, Answer, Frame, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request, Status, Upgrade, Visitor,
-    Vitals,
+    self, Answer, Body, BodyLength, Frame, Handshake, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request,
+    Status, Upgrade, Visitor, Vitals,
 };
 use crate::net::{Door, Net};
 use crate::origins::AllowOrigin;
@@ -49,7 +49,9 @@ impl<N: Net> Server<N> {
         let received = if std::mem::take(&mut state.has_backlog) {
             Received::Bytes { count: 0, more: true }
         } else {
-            self.receive(id, &mut room[kept..=self.config.max_head_bytes])
+            // A reload may have lowered the limit below what is kept: one more byte is enough to say so.
+            let end = self.config.max_head_bytes.max(kept);
+            self.receive(id, &mut room[kept..=end])
         };
         match received {
             Received::Bytes { count, more } => {
@@ -72,8 +74,13 @@ impl<N: Net> Server<N> {
     fn serve(&mut self, id: ConnId, mut state: Box<HttpState>, input: &mut [u8]) {
         let mut at = 0;
         for _ in 0..REQUESTS_PER_TURN {
-            at += take_body(&mut state, &input[at..]);
-            if state.body_bytes > 0 {
+            let kept = state.post.as_mut().map(|post| &mut post.body);
+            match (state.body.take(&input[at..], kept, self.config.max_message_bytes), &state.post) {
+                (Ok(taken), _) => at += taken,
+                (Err(refusal), Some(post)) => return self.refuse_post(id, &post.exchange, refusal),
+                (Err(refusal), None) => return self.refuse(id, refusal, None),
+            }
+            if !state.body.is_whole() {
                 break;
             }
             if let Some(post) = state.post.take() {
@@ -107,6 +114,9 @@ impl<N: Net> Server<N> {
         }
         // Whatever is left is either a head that is not whole or has to wait for its turn.
         state.has_backlog = state.seen == 0 && at < input.len();
+        if at < input.len() || !state.body.is_whole() {
+            self.connections.note_begun(id, self.now + self.config.handshake_timeout_ms);
+        }
         state.stash = input[at..].to_vec();
         let has_backlog = state.has_backlog;
         self.connections.return_http(id, state);
@@ -124,62 +134,77 @@ impl<N: Net> Server<N> {
                 return Next::Nothing;
             }
         };
-        let purpose = match upgrade {
-            Upgrade::No if request.path() == http::SIGNALING => Purpose::Signaling,
-            Upgrade::No => Purpose::Http,
-            Upgrade::WebSocket { .. } => Purpose::WebSocket,
-        };
+        let purpose = purpose_of(upgrade, request);
         let verdict = match (state.door, purpose) {
             (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
-            (Door::Admin, Purpose::Http) => Ok(Grant::ANY),
+            (Door::Admin, Purpose::Http | Purpose::Health) => Ok(Grant::ANY),
             (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
         };
         let grant = match verdict {
             Ok(grant) => grant,
             Err(refusal) => {
-                self.meter.over_http_rate += u64::from(refusal.status == Status::TooManyRequests);
+                self.count_refusal(refusal.status, purpose);
                 self.refuse(id, refusal, Some(request));
                 return Next::Nothing;
             }
         };
         match upgrade {
-            Upgrade::WebSocket { key } => {
-                self.open(id, state, request, key, &grant);
+            Upgrade::WebSocket(handshake) => {
+                self.open(id, state, request, handshake, &grant);
                 Next::Frames
             }
             Upgrade::No if self.is_too_long(request) => {
-                let text = "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)";
-                self.refuse(id, Refusal { status: Status::ContentTooLarge, text }, Some(request));
+                self.refuse(id, http::TOO_LONG, Some(request));
                 Next::Nothing
             }
             Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
             Upgrade::No => {
                 let visitor = Visitor::of(state.door, state.remote, request);
                 let answer = http::respond(request, visitor, &self.config.pages, &self.vitals());
-                self.write_answer(id, &answer, Some(request), request.keep_alive);
-                if !request.keep_alive {
+                // A body that nobody wants is read to its end only where it says beforehand how long it is.
+                let keep_alive = request.keep_alive && request.body != BodyLength::Chunked;
+                self.write_answer(id, &answer, Some(request), keep_alive);
+                if !keep_alive {
                     self.linger(id);
                     return Next::Nothing;
                 }
-                state.body_bytes = request.body_bytes;
-                let deadline = self.now + self.config.handshake_timeout_ms;
-                self.connections.set_handshake_deadline(id, deadline);
+                state.body = Body::new(request.body);
+                self.connections.set_idle_deadline(id, self.now + self.config.keep_alive_timeout_ms);
                 Next::Request
             }
+        }
+    }
+
+    /// Which limit was met, if one was.
+    fn count_refusal(&mut self, status: Status, purpose: Purpose) {
+        if status != Status::TooManyRequests {
+            return;
+        }
+        match purpose {
+            Purpose::WebSocket => self.meter.turned_away += 1,
+            Purpose::Http | Purpose::Health | Purpose::Signaling => self.meter.over_http_rate += 1,
         }
     }
 
     fn is_too_long(&self, request: &Request<'_>) -> bool {
         let limit =
             if http::is_signaling(request) { self.config.max_message_bytes as u64 } else { MAX_BODY_BYTES };
-        request.body_bytes > limit
+        matches!(request.body, BodyLength::Known(bytes) if bytes > limit)
     }
 
     /// Makes a WebSocket of the connection and tells the core.
-    fn open(&mut self, conn: ConnId, state: &HttpState, request: &Request<'_>, key: &[u8], grant: &Grant) {
+    fn open(
+        &mut self,
+        conn: ConnId,
+        state: &HttpState,
+        request: &Request<'_>,
+        handshake: Handshake<'_>,
+        grant: &Grant,
+    ) {
         let cors = self.gate.cors(request.origin());
         self.meter.count_answer(Status::SwitchingProtocols);
-        self.connections.queue(conn, 512, |out| http::write_switch(out, key, cors));
+        let bytes = 512 + handshake.protocol.map_or(0, <[u8]>::len);
+        self.connections.queue(conn, bytes, |out| http::write_switch(out, handshake, cors));
         let address = self.gate.address_key(state.remote, request);
         let phase = Phase::Open { decoder: Default::default(), pong: None };
         self.connections.advance(conn, phase, NEVER);
@@ -241,14 +266,15 @@ impl<N: Net> Server<N> {
     }
 }
 
-/// Takes what there is of a body, and keeps it if somebody wants it.
-fn take_body(state: &mut HttpState, input: &[u8]) -> usize {
-    let taken = usize::try_from(state.body_bytes).unwrap_or(usize::MAX).min(input.len());
-    state.body_bytes -= taken as u64;
-    if let Some(post) = &mut state.post {
-        post.body.extend_from_slice(&input[..taken]);
+fn purpose_of(upgrade: Upgrade<'_>, request: &Request<'_>) -> Purpose {
+    match upgrade {
+        Upgrade::WebSocket(_) => Purpose::WebSocket,
+        // A preflight has no token: the browser asks before it sends one.
+        Upgrade::No if request.method == Method::Options => Purpose::Http,
+        Upgrade::No if request.path() == http::SIGNALING => Purpose::Signaling,
+        Upgrade::No if request.path() == http::HEALTH => Purpose::Health,
+        Upgrade::No => Purpose::Http,
     }
-    taken
 }
 
 /// Requests of one connection answered in one turn, so that pipelining does not delay the others.

@@ -60,6 +60,7 @@ impl<N: Net> Server<N> {
             .is_some_and(|connection| matches!(connection.phase, Phase::Open { .. }));
         match found {
             Found::Text(text) => self.meter.received.count_message(text.len()),
+            Found::Binary(bytes) => self.meter.received.count_message(bytes.len()),
             Found::Ping(_) => self.meter.received.count(FrameKind::Ping),
             Found::Pong => self.meter.received.count(FrameKind::Pong),
             Found::Close(_) => self.meter.received.count(FrameKind::Close),
@@ -67,12 +68,16 @@ impl<N: Net> Server<N> {
         match found {
             Found::Close(code) => self.hear_close(conn, code, is_open),
             Found::Text(text) if is_open => self.feed(Input::Text { conn, text }),
+            // As long, so that its sender is charged for it, and nothing that could be JSON.
+            Found::Binary(bytes) if is_open => {
+                self.feed(Input::Text { conn, text: &"?".repeat(bytes.len()) })
+            }
             Found::Ping(payload) if is_open => {
                 self.connections.queue_pong(conn, payload);
                 self.feed(Input::Heard { conn });
             }
             Found::Pong if is_open => self.feed(Input::Heard { conn }),
-            Found::Text(_) | Found::Ping(_) | Found::Pong => {}
+            Found::Text(_) | Found::Binary(_) | Found::Ping(_) | Found::Pong => {}
         }
     }
 

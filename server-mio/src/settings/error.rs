@@ -1,8 +1,10 @@
 //! What can be wrong with the settings.
 
+use super::secrecy::shown;
 use core::fmt;
 
-/// Why the server does not start. Shown as one line, whatever the values hold; never shows a secret.
+/// Why the server does not start. Shown as one line, whatever the values hold; never shows a secret, nor
+/// what looks like one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsError {
     /// A value that is not allowed.
@@ -98,7 +100,7 @@ impl fmt::Display for SettingsError {
                     None => write!(f, "{name}=(hidden): ")?,
                 }
                 if let Some(detail) = detail {
-                    write!(f, "{}; ", shortened(detail))?;
+                    write!(f, "{}; ", shortened(&shown(detail)))?;
                 }
                 write!(f, "allowed is {allowed}")
             }
@@ -107,7 +109,7 @@ impl fmt::Display for SettingsError {
                 write!(f, "{given}: goes with {missing}, which is not set")
             }
             SettingsError::Conflict { first, second, rule } => write!(f, "{first} with {second}: {rule}"),
-            SettingsError::File { place, detail } => write!(f, "{}: {detail}", Plain(place)),
+            SettingsError::File { place, detail } => write!(f, "{}: {}", Plain(place), shown(detail)),
             SettingsError::UnknownVariable { name, nearest } => {
                 write!(f, "{}: there is no such setting", Plain(name))?;
                 suggestion(f, nearest.as_deref())
@@ -145,7 +147,7 @@ struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", shortened(self.0))
+        write!(f, "{:?}", shortened(&shown(self.0)))
     }
 }
 
@@ -154,7 +156,7 @@ struct Plain<'a>(&'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", shortened(self.0).escape_debug())
+        write!(f, "{}", shortened(&shown(self.0)).escape_debug())
     }
 }
 

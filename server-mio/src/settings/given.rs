@@ -1,12 +1,14 @@
 //! What the environment and the command line say.
 
 use super::file::{self, Entry};
+use super::handed;
 use super::token_order::{self, TokenOrder};
 use super::{ROWS, Row, Settings, SettingsError};
 use core::fmt;
 use lexopt::{Arg, Parser};
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What the program is asked to do.
@@ -56,6 +58,8 @@ pub struct Given {
     values: Vec<(&'static str, Source, OsString)>,
     /// The file that some of them are from.
     file: String,
+    /// Secrets that are set to nothing.
+    empty_secrets: Vec<&'static str>,
 }
 
 /// Its values may be secrets.
@@ -92,7 +96,13 @@ impl Given {
             let line = line.map_or(String::new(), |line| format!(":{line}"));
             SettingsError::File { place: format!("{}{line}", path.to_string_lossy()), detail }
         };
-        let bytes = fs::read(path).map_err(|error| wrong(None, error.to_string()))?;
+        let mut bytes = Vec::new();
+        fs::File::open(path)
+            .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|error| wrong(None, error.to_string()))?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(wrong(None, format!("it is longer than {MAX_FILE_BYTES} bytes")));
+        }
         let text = String::from_utf8(bytes).map_err(|_| wrong(None, "it is not UTF-8".to_owned()))?;
         let entries = file::parse(&text).map_err(|(line, detail)| wrong(Some(line), detail.to_owned()))?;
         for Entry { line, name, value } in entries {
@@ -124,11 +134,23 @@ impl Given {
         }
     }
 
+    /// What to say about a secret that was handed over empty, perhaps since something that should have filled it did not.
+    pub(super) fn warning(&self) -> Option<String> {
+        let empty = self.empty_secrets.iter().find(|name| self.text(name).is_none())?;
+        Some(format!("{empty} is set to nothing, so it counts as not set: nobody is asked for it"))
+    }
+
     fn find(&self, name: &str) -> Option<&(&'static str, Source, OsString)> {
         self.values.iter().find(|(given, _, _)| *given == name)
     }
 
     fn insert(&mut self, row: &'static Row, source: Source, value: OsString) {
+        let Some(value) = handed::unwrapped(value) else {
+            if row.kind.is_secret() {
+                self.empty_secrets.push(row.name);
+            }
+            return;
+        };
         match self.values.iter_mut().find(|(name, _, _)| *name == row.name) {
             Some(there) if there.1 > source => {}
             Some(there) => *there = (row.name, source, value),
@@ -259,6 +281,9 @@ fn nearest(name: &str, candidates: impl Iterator<Item = String>) -> Option<Strin
 const PREFIX: &str = "PEERPIGEON_";
 
 const CHECK: &str = "CHECK";
+
+/// Far more than all settings need; a device without end is no such file.
+const MAX_FILE_BYTES: u64 = 1_024 * 1_024;
 
 const CONFIG_FILE: &str = "CONFIG_FILE";
 

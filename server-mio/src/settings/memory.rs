@@ -38,25 +38,29 @@ fn total_of(meminfo: &str) -> Option<u64> {
 }
 
 /// The files that may hold a limit, given `/proc/self/cgroup`: of version 2 those of the own group and of all
-/// above it, since each of them binds; of version 1 the one of the own group. In a container the root is the
-/// container's own group.
+/// above it, since each of them binds; of version 1 likewise, below the folder of its controller. In a container the root
+/// is the container's own group.
 fn limit_files(own_group: &str) -> Vec<String> {
     let mut files = vec!["memory.max".to_owned(), "memory/memory.limit_in_bytes".to_owned()];
     for line in own_group.lines() {
         let mut fields = line.splitn(3, ':').skip(1);
         match (fields.next(), fields.next()) {
             (Some(""), Some(path)) => {
-                let groups = path.match_indices('/').skip(1).map(|(at, _)| &path[1..at]);
-                let whole = path.strip_prefix('/').filter(|path| !path.is_empty());
-                files.extend(groups.chain(whole).map(|group| format!("{group}/memory.max")));
+                files.extend(groups_of(path).map(|group| format!("{group}/memory.max")));
             }
             (Some(controllers), Some(path)) if controllers.split(',').any(|name| name == "memory") => {
-                files.push(format!("memory{path}/memory.limit_in_bytes"));
+                files.extend(groups_of(path).map(|group| format!("memory/{group}/memory.limit_in_bytes")));
             }
             _ => {}
         }
     }
     files
+}
+
+/// The groups above the one of this path, the root left out, and that one.
+fn groups_of(path: &str) -> impl Iterator<Item = &str> {
+    let above = path.match_indices('/').skip(1).map(|(at, _)| &path[1..at]);
+    above.chain(path.strip_prefix('/').filter(|path| !path.is_empty()))
 }
 
 const LEAST_BUDGET: u64 = 32 * 1_024 * 1_024;
@@ -101,7 +105,11 @@ mod tests {
                 "0::/system.slice/pigeon.service\n",
                 vec!["system.slice/memory.max", "system.slice/pigeon.service/memory.max"],
             ),
-            ("5:cpu,cpuacct:/a\n4:memory:/b/c\n", vec!["memory/b/c/memory.limit_in_bytes"]),
+            (
+                "5:cpu,cpuacct:/a\n4:memory:/b/c\n",
+                vec!["memory/b/memory.limit_in_bytes", "memory/b/c/memory.limit_in_bytes"],
+            ),
+            ("4:memory:/\n", vec![]),
             ("rubbish\n:\n::\n0:x", vec![]),
         ] {
             assert_eq!(limit_files(own_group), [always.to_vec(), more].concat(), "{own_group:?}");

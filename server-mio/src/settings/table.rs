@@ -1,9 +1,10 @@
 //! The one list of all settings.
 
 use super::given::Given;
+use super::handed::Pem;
 use super::memory::default_memory_budget;
 use super::value::{Host, Kind, LogFormat, Mode, Switch, Value as _};
-use super::{SettingsError, value};
+use super::{SettingsError, secrecy, value};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
 use crate::http::Demo;
@@ -32,10 +33,10 @@ pub struct Row {
 }
 
 impl Row {
-    /// Its value; where that is a secret, `(set)` or `(not set)`.
+    /// Its value, without what looks like a secret; where it is one, `(set)` or `(not set)`.
     #[must_use]
     pub fn show(&self, settings: &Settings) -> String {
-        (self.show)(settings)
+        secrecy::shown(&(self.show)(settings)).into_owned()
     }
 
     /// Whether it has the same value in both, secret or not.
@@ -117,6 +118,8 @@ macro_rules! settings {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings {
             $(#[doc = $help] pub $field: $type,)*
+            /// What the operator should know about how they were given.
+            pub warning: Option<String>,
         }
 
         /// Every setting, in the order of the help.
@@ -138,7 +141,7 @@ macro_rules! settings {
                     let fallback = fallback.as_deref().unwrap_or($default);
                     let $field: $type = value::read(given, row($name), fallback)?;
                 )*
-                Ok(Settings { $($field),* })
+                Ok(Settings { $($field,)* warning: given.warning() })
             }
         }
     };
@@ -164,9 +167,9 @@ settings! { |memory|
         "Secret that JSON Web Tokens are signed with (`HS256`); clients bring them as they do `AUTH_TOKEN`.";
     Listening: "AUTH_JWT_PUBLIC_KEY" auth_jwt_public_key: Option<PublicKey> = "", Kind::PublicKey,
         "Key that JSON Web Tokens are signed for (`EdDSA`).";
-    Listening: "TLS_CERT" tls_cert: Option<PathBuf> = "", Kind::File,
+    Listening: "TLS_CERT" tls_cert: Option<Pem> = "", Kind::File,
         "Certificate for TLS, with those above it; read again when it changes.";
-    Listening: "TLS_KEY" tls_key: Option<PathBuf> = "", Kind::File,
+    Listening: "TLS_KEY" tls_key: Option<Pem> = "", Kind::File,
         "Private key of `TLS_CERT`.";
     Listening: "TRUSTED_PROXIES" trusted_proxies: AddressList = "none", Kind::Addresses,
         "Addresses of proxies whose `X-Forwarded-For` or `Forwarded` tells the client's address.";
@@ -196,6 +199,8 @@ settings! { |memory|
         "Addresses without limits per address; a proxy on the same host would share one.";
     Connections: "HANDSHAKE_TIMEOUT" handshake_timeout: u64 = "10000", Kind::millis(10, 600_000),
         "How long a client may take for its request.";
+    Connections: "KEEP_ALIVE_TIMEOUT" keep_alive_timeout: u64 = "75000", Kind::millis(10, DAY),
+        "How long an HTTP connection may wait for its next request: longer than any proxy before the server keeps one.";
     Connections: "MAX_HANDSHAKES" max_handshakes: usize = "MAX_CONNECTIONS, 1024 at least"
         => max_connections.max(1_024), Kind::number(1, 1_000_000),
         "Sockets at once that are no WebSockets (yet); one more ends the one that has been silent for longest.";

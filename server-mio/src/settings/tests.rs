@@ -2,6 +2,7 @@
 
 mod refusals;
 
+use super::given::flag_of;
 use super::*;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
@@ -315,4 +316,66 @@ fn the_table_is_in_order() {
         assert!(row.help.ends_with('.'), "{} has a sentence", row.name);
         assert_eq!(row.name, row.name.to_ascii_uppercase());
     }
+}
+
+#[test]
+fn values_are_read_as_they_are_handed_over() {
+    for (name, handed, shown) in [
+        ("PORT", " 4000\n", "4000"),
+        ("PORT", "\"4000\"", "4000"),
+        ("PORT", "", "3000"),
+        ("HOST", "''", "localhost"),
+        ("HOST", "LocalHost", "localhost"),
+        ("TRUSTED_PROXIES", "None", "none"),
+        ("CORS_ORIGIN", "'https://a.example, https://b.example'\n", "https://a.example,https://b.example"),
+        ("LOG_LEVEL", "Info", "info"),
+        ("LOG_LEVEL", "WARN ", "warn"),
+        ("LOG_FORMAT", "JSON", "json"),
+        ("DUPLICATE_PEER", "Replace", "replace"),
+        ("DEMO", "TRUE", "on"),
+        ("DEMO", "0", "off"),
+        ("AUTH_TOKEN", " ", "(not set)"),
+        ("TLS_CERT", "", "(not set)"),
+        ("ADMIN_LISTEN", "", "(not set)"),
+        ("CONFIG_FILE", "", "(not set)"),
+    ] {
+        for (environment, arguments) in
+            [(vec![(name, handed)], vec![]), (vec![], vec![flag_of(name), handed.to_owned()])]
+        {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let settings = settings(&environment, &arguments);
+            assert_eq!(table::row(name).show(&settings), shown, "{name}={handed:?}");
+        }
+    }
+    // What is handed over empty leaves its place to the next.
+    let settings = settings(&[("PORT", "4000"), ("PEERPIGEON_PORT", "")], &["--port", " "]);
+    assert_eq!(settings.port, 4_000);
+}
+
+#[test]
+fn a_secret_that_is_handed_over_empty_is_warned_of() {
+    let warning = |environment: &[(&str, &str)]| settings(environment, &[]).warning;
+    assert_eq!(
+        warning(&[("AUTH_TOKEN", "\n")]).as_deref(),
+        Some("AUTH_TOKEN is set to nothing, so it counts as not set: nobody is asked for it")
+    );
+    for fine in [
+        vec![],
+        vec![("AUTH_TOKEN", "a")],
+        vec![("AUTH_TOKEN", "a"), ("PEERPIGEON_AUTH_TOKEN", "")],
+        vec![("PORT", "")],
+    ] {
+        assert_eq!(warning(&fine), None, "{fine:?}");
+    }
+}
+
+#[test]
+fn a_token_may_be_mounted_as_a_file() {
+    let path = std::env::temp_dir().join(format!("peerpigeon-token-{}", std::process::id()));
+    std::fs::write(&path, "s3cret\n").unwrap();
+    let given = [("AUTH_TOKEN", path.to_str().unwrap())];
+    assert!(settings(&given, &[]).auth_token.is_some_and(|tokens| tokens.contains(b"s3cret")));
+    std::fs::remove_file(&path).unwrap();
+    let line = from(&given, &[]).unwrap_err().to_string();
+    assert!(line.contains("what begins with / is a file: No such file"), "{line}");
 }

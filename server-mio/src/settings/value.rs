@@ -1,6 +1,8 @@
 //! What a setting may be, and how it is read.
 
 use super::given::Given;
+use super::handed::{self, Pem};
+use super::secrecy;
 use super::{Row, SettingsError};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
@@ -47,7 +49,7 @@ pub enum Kind {
     Secret,
     /// A [`PublicKey`].
     PublicKey,
-    /// The path of a file in PEM.
+    /// A [`Pem`].
     File,
 }
 
@@ -139,9 +141,15 @@ impl fmt::Display for Kind {
             Kind::Origins => f.write_str(
                 "* or a comma list of origins such as https://example.com, https://*.example.com, null",
             ),
-            Kind::Tokens => f.write_str("visible ASCII characters, several tokens apart by commas"),
-            Kind::Secret => write!(f, "a text of {} bytes at least", Secret::LEAST_BYTES),
-            Kind::File => f.write_str("a file in PEM"),
+            Kind::Tokens => f.write_str(
+                "visible ASCII characters, several tokens apart by commas, or the absolute path of a file with them",
+            ),
+            Kind::Secret => write!(
+                f,
+                "a text of {} bytes at least, or the absolute path of a file with it",
+                Secret::LEAST_BYTES
+            ),
+            Kind::File => f.write_str("a file in PEM, or the text itself"),
             Kind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),
         }
     }
@@ -211,7 +219,21 @@ pub(super) fn read<V: Value>(given: &Given, row: &Row, fallback: &str) -> Result
     match V::UNSET {
         Some(unset) if given.text(row.name).is_none() => Ok(unset),
         _ => text(given, row, fallback)
-            .and_then(|text| V::read(text, row.kind))
+            .and_then(|text| match row.kind {
+                Kind::Word(words) => V::read(&handed::word(text, words), row.kind),
+                Kind::Tokens | Kind::Secret => {
+                    V::read(&handed::secret(text).map_err(Refusal::Because)?, row.kind)
+                }
+                Kind::Number { .. }
+                | Kind::Host
+                | Kind::Mode
+                | Kind::Endpoint
+                | Kind::Path
+                | Kind::Addresses
+                | Kind::Origins
+                | Kind::PublicKey
+                | Kind::File => V::read(text, row.kind),
+            })
             .map_err(|refusal| bad_value(given, row, fallback, refusal)),
     }
 }
@@ -227,7 +249,7 @@ fn bad_value(given: &Given, row: &Row, fallback: &str, refusal: Refusal) -> Sett
     let shown = given.text(row.name).map_or(fallback.into(), |text| text.to_string_lossy());
     SettingsError::BadValue {
         name: given.spelled(row.name),
-        value: (!row.kind.is_secret()).then(|| shown.into_owned()),
+        value: (!row.kind.is_secret()).then(|| secrecy::shown(&shown).into_owned()),
         detail: match refusal {
             Refusal::NotAllowed => None,
             Refusal::Because(detail) => Some(detail),
@@ -280,7 +302,7 @@ fn number(text: &str, kind: Kind) -> Option<u64> {
 
 impl Value for Host {
     fn read(text: &str, _: Kind) -> Result<Host, Refusal> {
-        if text == "localhost" {
+        if text.eq_ignore_ascii_case("localhost") {
             return Ok(Host::Localhost);
         }
         if let Some(path) = text.strip_prefix(UNIX) {
@@ -431,8 +453,6 @@ impl Value for Origins {
     }
 }
 
-/// A variable that is given but empty is a mistake, such as a file that could not be read: it must not open
-/// the door as a variable that is not given does.
 impl Value for Option<Tokens> {
     const UNSET: Option<Self> = Some(None);
 
@@ -466,6 +486,18 @@ impl Value for Option<PublicKey> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "(not set)".to_owned(), PublicKey::to_string)
+    }
+}
+
+impl Value for Option<Pem> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: Kind) -> Result<Option<Pem>, Refusal> {
+        Ok(Some(Pem::new(text)))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "(not set)".to_owned(), Pem::to_string)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The certificate and its key: two files that may change.
 
-use crate::settings::SettingsError;
+use crate::settings::{Pem, SettingsError};
 use crate::tls::{Scratch, Session};
 use core::fmt;
 use rustls::crypto::ring;
@@ -9,15 +9,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection};
 use rustls::{InconsistentKeys, ServerConfig};
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What the server shows of itself, read from two files.
 #[derive(Debug)]
 pub struct Certificate {
-    chain: PathBuf,
-    key: PathBuf,
+    chain: Pem,
+    key: Pem,
     /// How the files looked when they were read for the last time.
     seen: [Option<Look>; 2],
     config: Arc<ServerConfig>,
@@ -31,22 +30,22 @@ struct Look {
 }
 
 impl Certificate {
-    /// Reads a chain of certificates, that of the server first, and its private key, both in PEM.
+    /// Reads a chain of certificates, that of the server first, and its private key.
     ///
     /// # Errors
     ///
     /// Which file is wrong and what is wrong with it.
-    pub fn load(chain: &Path, key: &Path) -> Result<Certificate, CertificateError> {
+    pub fn load(chain: &Pem, key: &Pem) -> Result<Certificate, CertificateError> {
         let tickets = ring::Ticketer::new()
             .map_err(|error| CertificateError { setting: KEY, detail: error.to_string() })?;
         let seen = [chain, key].map(look);
         let config = configured(chain, key, tickets)?;
-        Ok(Certificate { chain: chain.to_owned(), key: key.to_owned(), seen, config })
+        Ok(Certificate { chain: chain.clone(), key: key.clone(), seen, config })
     }
 
     /// Reads the files again if they have changed.
     pub(crate) fn reload_if_changed(&mut self) {
-        if self.seen != [&self.chain, &self.key].map(|file| look(file)) {
+        if self.seen != [&self.chain, &self.key].map(look) {
             self.reload();
         }
     }
@@ -54,11 +53,11 @@ impl Certificate {
     /// Reads the files again. Connections that are there keep what they have; while the files are wrong so do
     /// new ones.
     pub(crate) fn reload(&mut self) {
-        self.seen = [&self.chain, &self.key].map(|file| look(file));
+        self.seen = [&self.chain, &self.key].map(look);
         match configured(&self.chain, &self.key, Arc::clone(&self.config.ticketer)) {
             Ok(config) => {
                 self.config = config;
-                log::info!("the certificate has been read again ({})", self.chain.display());
+                log::info!("the certificate has been read again ({})", self.chain);
             }
             Err(error) => log::error!("the certificate stays the one that it was: {error}"),
         }
@@ -75,14 +74,15 @@ impl Certificate {
     }
 }
 
-fn look(file: &Path) -> Option<Look> {
+fn look(source: &Pem) -> Option<Look> {
+    let Pem::File(file) = source else { return None };
     let metadata = fs::metadata(file).ok()?;
     Some(Look { modified: metadata.modified().ok(), bytes: metadata.len() })
 }
 
 fn configured(
-    chain: &Path,
-    key: &Path,
+    chain: &Pem,
+    key: &Pem,
     tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, CertificateError> {
     let certificates: Vec<CertificateDer<'static>> = read(chain)
@@ -101,7 +101,7 @@ fn configured(
         .and_then(|builder| builder.with_single_cert(certificates, private))
         .map_err(|error| {
             if error == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
-                wrong_key(format!("it is not the key of {}", chain.display()))
+                wrong_key(format!("it is not the key of {chain}"))
             } else if matches!(error, rustls::Error::InvalidCertificate(_)) {
                 CertificateError { setting: CHAIN, detail: named(chain, &error.to_string()) }
             } else {
@@ -116,8 +116,11 @@ fn configured(
     Ok(Arc::new(config))
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| error.to_string())
+fn read(source: &Pem) -> Result<Vec<u8>, String> {
+    match source {
+        Pem::File(file) => fs::read(file).map_err(|error| error.to_string()),
+        Pem::Text(text) => Ok(text.clone().into_bytes()),
+    }
 }
 
 fn unreadable(error: pem::Error) -> String {
@@ -128,8 +131,8 @@ fn unreadable(error: pem::Error) -> String {
     }
 }
 
-fn named(file: &Path, detail: &str) -> String {
-    format!("{}: {detail}", file.display())
+fn named(source: &Pem, detail: &str) -> String {
+    format!("{source}: {detail}")
 }
 
 /// Why a certificate cannot be shown.

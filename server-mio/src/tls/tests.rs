@@ -3,6 +3,7 @@
 use super::Certificate;
 use crate::mio_net::MioSocket;
 use crate::net::{Accepted, Door, Net as _, Ready};
+use crate::settings::Pem;
 use crate::{MioNet, StopHandle};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
@@ -52,7 +53,7 @@ impl Files {
     }
 
     fn load(&self) -> Result<Certificate, String> {
-        Certificate::load(&self.chain(), &self.key()).map_err(|error| error.to_string())
+        Certificate::load(&Pem::File(self.chain()), &Pem::File(self.key())).map_err(|error| error.to_string())
     }
 
     fn client(&self, address: SocketAddr, version: &'static SupportedProtocolVersion) -> Client {
@@ -376,7 +377,9 @@ fn a_certificate_that_changes_is_read_again_and_a_broken_one_is_not() {
 fn what_is_wrong_with_the_files_is_said() {
     let files = Files::new();
     let other = Files::new();
-    let refused = |chain: &PathBuf, key: &PathBuf| Certificate::load(chain, key).unwrap_err().to_string();
+    let refused = |chain: &PathBuf, key: &PathBuf| {
+        Certificate::load(&Pem::File(chain.clone()), &Pem::File(key.clone())).unwrap_err().to_string()
+    };
     let missing = files.folder.join("missing.pem");
     let text = files.folder.join("text.pem");
     fs::write(&text, "text").unwrap();

@@ -12,6 +12,8 @@ use tungstenite::protocol::frame::coding::CloseCode;
 pub enum Found<'b> {
     /// A message, text or binary, that is UTF-8.
     Text(&'b str),
+    /// A binary message that is not.
+    Binary(&'b [u8]),
     /// A ping with its payload, which the pong must carry.
     Ping(&'b [u8]),
     /// A pong; its payload does not matter.
@@ -50,9 +52,12 @@ impl Decoder {
             (Place::Message | Place::Control, None) => &[],
         };
         Ok(Some(match kind {
-            Kind::Message | Kind::Continuation => {
-                Found::Text(simdutf8::basic::from_utf8(payload).map_err(|_| Violation::NotUtf8)?)
-            }
+            Kind::Text | Kind::Binary | Kind::Continuation => match simdutf8::basic::from_utf8(payload) {
+                Ok(text) => Found::Text(text),
+                // Of a message in pieces, text was looked at as it came.
+                Err(_) if kind != Kind::Text => Found::Binary(payload),
+                Err(_) => return Err(Violation::NotUtf8),
+            },
             Kind::Ping => Found::Ping(payload),
             Kind::Pong => Found::Pong,
             Kind::Close => Found::Close(close_code(payload)?),
@@ -87,7 +92,8 @@ impl Decoder {
         }
         loop {
             let frame = match self.partial.as_mut().and_then(|partial| partial.frame.take()) {
-                Some(frame) => frame,
+                // The limit may be lower than it was when the frame began.
+                Some(frame) => self.within(frame, limit)?,
                 None => match self.header(input, at)? {
                     Some(header) => self.begin(header, limit)?,
                     None => return Ok(None),
@@ -137,23 +143,29 @@ impl Decoder {
 
     /// Checks a header against the message that it belongs to.
     fn begin(&self, header: Header, limit: usize) -> Result<Frame, Violation> {
-        let (unfinished, message_bytes) =
-            self.partial.as_ref().map_or((false, 0), |partial| (partial.unfinished, partial.message.len()));
+        let unfinished = self.partial.as_ref().is_some_and(|partial| partial.unfinished);
         match header.kind {
-            Kind::Message if unfinished => return Err(Violation::MessageInMessage),
+            Kind::Text | Kind::Binary if unfinished => return Err(Violation::MessageInMessage),
             Kind::Continuation if !unfinished => return Err(Violation::NothingToContinue),
-            Kind::Message | Kind::Continuation | Kind::Ping | Kind::Pong | Kind::Close => {}
+            Kind::Text | Kind::Binary | Kind::Continuation | Kind::Ping | Kind::Pong | Kind::Close => {}
         }
-        if !header.kind.is_control() && header.payload_bytes > (limit - message_bytes.min(limit)) as u64 {
-            return Err(Violation::TooBig);
+        self.within(Frame { header, received: 0 }, limit)
+    }
+
+    /// The same frame, unless its message becomes too long with it.
+    fn within(&self, frame: Frame, limit: usize) -> Result<Frame, Violation> {
+        if frame.header.kind.is_control() {
+            return Ok(frame);
         }
-        Ok(Frame { header, received: 0 })
+        let come = self.partial.as_ref().map_or(0, |partial| partial.message.len() as u64);
+        let missing = frame.header.payload_bytes - frame.received;
+        if come.saturating_add(missing) > limit as u64 { Err(Violation::TooBig) } else { Ok(frame) }
     }
 
     /// The way without a copy: a frame that is all there and all there is.
     fn whole_in_input(&self, frame: &Frame, input: &mut [u8], at: &mut usize) -> Option<Place> {
         let Header { kind, is_final, mask, payload_bytes, .. } = frame.header;
-        let alone = kind.is_control() || (kind == Kind::Message && is_final);
+        let alone = kind.is_control() || (kind != Kind::Continuation && is_final);
         let payload_bytes = usize::try_from(payload_bytes).ok()?;
         if !alone || frame.received > 0 || input.len() - *at < payload_bytes {
             return None;
@@ -192,7 +204,9 @@ struct Partial {
     control: Vec<u8>,
     /// The message so far; it grows with what has come, not with what a header promises.
     message: Vec<u8>,
-    /// How much of the message is known to be UTF-8.
+    /// It is a binary one, which need not be UTF-8.
+    is_binary: bool,
+    /// How much of a text is known to be UTF-8.
     checked: usize,
     /// The message goes on in another frame.
     unfinished: bool,
@@ -219,8 +233,11 @@ impl Partial {
         if kind.is_control() {
             self.control.extend_from_slice(piece);
         } else {
+            self.is_binary = kind == Kind::Binary || (kind == Kind::Continuation && self.is_binary);
             self.message.extend_from_slice(piece);
-            self.check_utf8()?;
+            if !self.is_binary {
+                self.check_utf8()?;
+            }
         }
         if frame.received < payload_bytes {
             self.frame = Some(frame);
@@ -230,7 +247,7 @@ impl Partial {
             self.unfinished = true;
             return Ok(Some(None));
         }
-        if !kind.is_control() && self.checked < self.message.len() {
+        if !kind.is_control() && !self.is_binary && self.checked < self.message.len() {
             return Err(Violation::NotUtf8);
         }
         self.delivered = Some(kind);
@@ -269,13 +286,16 @@ impl Partial {
 /// Capacity that a decoder keeps for its next message: enough for nearly all signals.
 const MAX_KEPT_BYTES: usize = 4 * 1024;
 
+/// In the registry of close codes, which the library does not follow that far.
+const BAD_GATEWAY: CloseCode = CloseCode::Bad(1014);
+
 /// Reads the payload of a close frame.
 fn close_code(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
     let [high, low, reason @ ..] = payload else {
         return if payload.is_empty() { Ok(None) } else { Err(Violation::ShortClose) };
     };
     let code = CloseCode::from(u16::from_be_bytes([*high, *low]));
-    if !code.is_allowed() {
+    if !code.is_allowed() && code != BAD_GATEWAY {
         return Err(Violation::CloseCode);
     }
     str::from_utf8(reason).map_err(|_| Violation::CloseReason)?;

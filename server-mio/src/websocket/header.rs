@@ -9,8 +9,10 @@ pub(crate) const MAX_HEADER_BYTES: usize = 14;
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The beginning of a message, text or binary: here both hold text.
-    Message,
+    /// The beginning of a text message.
+    Text,
+    /// The beginning of a binary message.
+    Binary,
     /// More of the message before.
     Continuation,
     Ping,
@@ -63,7 +65,8 @@ fn check_first(first: u8) -> Result<Kind, Violation> {
         return Err(Violation::ReservedBits);
     }
     let kind = match OpCode::from(first & 0x0f) {
-        OpCode::Data(Data::Text | Data::Binary) => Kind::Message,
+        OpCode::Data(Data::Text) => Kind::Text,
+        OpCode::Data(Data::Binary) => Kind::Binary,
         OpCode::Data(Data::Continue) => Kind::Continuation,
         OpCode::Control(Control::Ping) => Kind::Ping,
         OpCode::Control(Control::Pong) => Kind::Pong,

@@ -17,6 +17,7 @@ const PONG: u8 = 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Text(String),
+    Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
     Close(Option<u16>),
@@ -54,6 +55,7 @@ fn decode<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Vec<Seen> {
             seen.push(match decoder.next(&mut input, &mut at, LIMIT) {
                 Ok(None) => break,
                 Ok(Some(Found::Text(text))) => Seen::Text(text.to_owned()),
+                Ok(Some(Found::Binary(bytes))) => Seen::Binary(bytes.to_vec()),
                 Ok(Some(Found::Ping(payload))) => Seen::Ping(payload.to_vec()),
                 Ok(Some(Found::Pong)) => Seen::Pong,
                 Ok(Some(Found::Close(code))) => Seen::Close(code.map(u16::from)),
@@ -95,6 +97,21 @@ fn what_is_allowed_is_understood() {
         ("65,536 bytes", &[&frame(FIN | TEXT, &[b'x'; 65_536])], &[text(&"x".repeat(65_536))]),
         ("the longest allowed", &[&frame(FIN | TEXT, long.as_bytes())], &[text(&long)]),
         ("binary that is text", &[&frame(FIN | BINARY, "ä€😀".as_bytes())], &[text("ä€😀")]),
+        (
+            "binary that is no text",
+            &[&frame(FIN | BINARY, b"a\xc0\x80"), &frame(FIN | TEXT, b"b")],
+            &[Seen::Binary(b"a\xc0\x80".to_vec()), text("b")],
+        ),
+        (
+            "binary that is no text in fragments",
+            &[&frame(BINARY, b"\xff"), &frame(FIN | PING, b""), &frame(FIN | CONTINUATION, b"a")],
+            &[Seen::Ping(Vec::new()), Seen::Binary(b"\xffa".to_vec())],
+        ),
+        (
+            "binary that ends within a character",
+            &[&frame(BINARY, b"a"), &frame(FIN | CONTINUATION, b"\xe2\x82"), &frame(FIN | TEXT, b"b")],
+            &[Seen::Binary(b"a\xe2\x82".to_vec()), text("b")],
+        ),
         ("two frames", &[&frame(FIN | TEXT, b"1"), &frame(FIN | TEXT, b"2")], &[text("1"), text("2")]),
         ("a ping", &[&frame(FIN | PING, b"hi")], &[Seen::Ping(b"hi".to_vec())]),
         ("a ping of 125 bytes", &[&frame(FIN | PING, &[0xff; 125])], &[Seen::Ping(vec![0xff; 125])]),
@@ -163,7 +180,11 @@ fn every_broken_rule_is_named() {
         ("a close of one byte", &frame(FIN | CLOSE, &[3]), ShortClose),
         ("a close reason that is not UTF-8", &frame(FIN | CLOSE, b"\x03\xe8\xff"), CloseReason),
         ("text that is not UTF-8", &frame(FIN | TEXT, b"a\xffb"), NotUtf8),
-        ("binary that is not UTF-8", &frame(FIN | BINARY, b"\xc0\x80"), NotUtf8),
+        (
+            "text that is not UTF-8 behind binary that is not",
+            &[frame(FIN | BINARY, b"\xff"), frame(TEXT, b"a"), frame(FIN | CONTINUATION, b"\xff")].concat(),
+            NotUtf8,
+        ),
         ("a surrogate", &frame(FIN | TEXT, b"\xed\xa0\x80"), NotUtf8),
         ("text that ends in a character", &frame(FIN | TEXT, b"\xe2\x82"), NotUtf8),
         ("a message one byte too long", &frame(FIN | TEXT, &[b'x'; LIMIT + 1]), TooBig),
@@ -191,7 +212,8 @@ fn every_opcode_without_a_meaning_is_refused() {
 
 #[test]
 fn close_codes_are_accepted_as_section_7_4_says() {
-    for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4999_u16]
+    for code in
+        [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999_u16]
     {
         assert_seen("close", &frame(FIN | CLOSE, &code.to_be_bytes()), &[Seen::Close(Some(code))]);
     }
@@ -279,6 +301,8 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         6 => Just(FIN | TEXT),
         2 => Just(TEXT),
+        2 => Just(BINARY),
+        2 => Just(FIN | BINARY),
         2 => Just(CONTINUATION),
         3 => Just(FIN | CONTINUATION),
         2 => Just(FIN | PING),

@@ -30,8 +30,7 @@ pub enum Violation {
     CloseCode,
     /// Section 5.5.1: the reason of a close frame is not UTF-8.
     CloseReason,
-    /// Section 8.1: the message is not UTF-8. Binary ones included: everything that is sent here is JSON
-    /// text, so a binary message is text in another wrapping and fails by the rule for text.
+    /// Section 8.1: a text message is not UTF-8.
     NotUtf8,
     /// Section 10.4: the message is longer than `MAX_MESSAGE_SIZE`.
     TooBig,

@@ -21,7 +21,18 @@ fn transfer_codings() -> Vec<Exchange> {
     const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
     const BODY: &str = "2\r\n{}\r\n0\r\n\r\n";
     vec![
-        post("RFC 9112 6.3", May, "chunks, where a length is asked for", CHUNKED, BODY).ends(411),
+        // It is read, and holds no message.
+        post("RFC 9112 6.1", Must, "chunks", CHUNKED, BODY).stays(400),
+        post("RFC 9112 6.1", Must, "chunks before another request", CHUNKED, BODY)
+            .then(get("/nothing", ""))
+            .all_stay(&[Status(400), Status(404)]),
+        post("RFC 9112 7.1.1", Must, "an extension", CHUNKED, "2;a=\"b\"\r\n{}\r\n0\r\n\r\n").stays(400),
+        post("RFC 9112 7.1.2", Must, "a trailer field", CHUNKED, "2\r\n{}\r\n0\r\nA: b\r\n\r\n").stays(400),
+        post("RFC 9112 7.1", Must, "the size of a chunk in words", CHUNKED, "two\r\n{}\r\n0\r\n\r\n")
+            .ends(400),
+        post("RFC 9112 7.1", Must, "a chunk without its end", CHUNKED, "2\r\n{}0\r\n\r\n").ends(400),
+        post("RFC 9112 2.2", Must, "chunks with LF alone", CHUNKED, "2\n{}\n0\n\n").ends(400),
+        post("RFC 9112 7.1", Must, "a size beyond 64 bits", CHUNKED, "10000000000000000\r\n{}").ends(400),
         post(
             "RFC 9112 6.3",
             Should,
@@ -52,7 +63,7 @@ fn transfer_codings() -> Vec<Exchange> {
         post("RFC 9112 6.1", Should, "a coding that nobody knows", "Transfer-Encoding: x, chunked\r\n", BODY)
             .ends(501),
         post("RFC 9112 6.1", Must, "chunked in another case", "Transfer-Encoding: CHUNKED\r\n", BODY)
-            .ends(411),
+            .stays(400),
         post("RFC 9112 6.1", Must, "chunks in chunks", "Transfer-Encoding: chunked, chunked\r\n", BODY)
             .ends(400),
         post(
@@ -71,6 +82,10 @@ fn transfer_codings() -> Vec<Exchange> {
             &format!("POST /signaling HTTP/1.0\r\n{CHUNKED}\r\n{BODY}"),
         )
         .ends(400),
+        // Nobody reads them to their end.
+        Exchange::new("RFC 9112 6.3", May, "chunks for a page", &get("/health", CHUNKED))
+            .then(BODY)
+            .ends(200),
     ]
 }
 

@@ -30,7 +30,7 @@ const WORKERS: usize = 8;
 fn every_case_is_answered_as_the_standards_say() {
     let report = Report::default();
     let server = Server::with(&[("MESSAGE_RATE", "0"), ("BYTE_RATE", "0"), ("MAX_CONNECTIONS", "1000")]);
-    let impatient = Server::with(&[("HANDSHAKE_TIMEOUT", "300")]);
+    let impatient = Server::with(&[("HANDSHAKE_TIMEOUT", "300"), ("KEEP_ALIVE_TIMEOUT", "300")]);
     let echo = subject::Echo::start();
     let signaling = Subject::signaling(server.address());
     let echoing = Subject::echo(echo.address());

@@ -5,7 +5,7 @@ use crate::exchange::Reply::{Head, Status};
 use crate::exchange::{Exchange, get};
 use crate::report::Level::{May, Must, Should};
 
-/// `HANDSHAKE_TIMEOUT` is what ends them.
+/// `HANDSHAKE_TIMEOUT` and `KEEP_ALIVE_TIMEOUT` are what ends them.
 pub(crate) fn slow() -> Vec<Exchange> {
     let slow = |level, what: &str, bytes: &str| Exchange::new("RFC 9110 15.5.9", level, what, bytes);
     vec![

@@ -55,6 +55,8 @@ enum Send {
 enum Expected {
     /// The message with this payload has come.
     Echo(Vec<u8>),
+    /// A message that says that another one is no text.
+    NotText,
     Pong(Vec<u8>),
     /// A close frame with this code, or with none.
     Close(Option<u16>),
@@ -89,6 +91,11 @@ impl Script {
     pub(crate) fn binary(self, payload: impl AsRef<[u8]>) -> Script {
         let payload = payload.as_ref();
         self.frame_of(Part::Whole, 0x80 | opcode::BINARY, payload).echo(payload)
+    }
+
+    /// A binary message that is no text, which is refused; the connection goes on.
+    pub(crate) fn binary_without_text(self, payload: impl AsRef<[u8]>) -> Script {
+        self.frame(0x80 | opcode::BINARY, payload).expect(Expected::NotText)
     }
 
     /// A message in these fragments, which comes back.
@@ -248,6 +255,9 @@ impl Script {
         let got = socket.next()?;
         let is_right = match (expected, &got) {
             (Expected::Echo(payload), Got::Frame(Frame::Text(text))) => subject.is_answer_to(payload, text),
+            (Expected::NotText, Got::Frame(Frame::Text(text))) => {
+                text == "not text" || text.contains(r#""code":"invalid-json""#)
+            }
             (Expected::Pong(payload), Got::Frame(Frame::Pong(got))) => payload == got,
             (Expected::Close(code), Got::Frame(Frame::Close(got))) => {
                 *code == got.as_ref().map(|(code, _)| *code)

@@ -6,7 +6,7 @@
 //   ?token=…         for servers that ask for one
 //   ?stun=stun:…     for peers behind different routers; without it nobody but the signaling server is asked
 
-import { SignalingClient } from '/client.js';
+import { SignalingClient } from './client.js';
 
 const query = new URLSearchParams(location.search);
 const ANIMALS = 'Otter Heron Lynx Finch Badger Marten Wren Hare Ibex Stoat Robin Seal Magpie Vole Newt Crane'.split(' ');
@@ -17,7 +17,7 @@ const nameOf = (id) =>
   `${COLOURS[parseInt(id.slice(0, 4), 16) % COLOURS.length]} ${ANIMALS[parseInt(id.slice(4, 8), 16) % ANIMALS.length]}`;
 const colourOf = (id) => `hsl(${parseInt(id.slice(0, 4), 16) % 360} 62% var(--tint))`;
 
-const client = new SignalingClient((query.get('api') ?? '/').split(','), {
+const client = new SignalingClient((query.get('api') ?? './').split(','), {
   network: query.get('network') ?? 'demo',
   token: query.get('token') ?? undefined,
   maxPeers: 16,

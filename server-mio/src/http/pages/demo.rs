@@ -13,7 +13,8 @@ pub(crate) fn page(_: &Vitals<'_>) -> Answer {
                 Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; \
                 img-src data:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
                 Referrer-Policy: no-referrer\r\n\
-                X-Content-Type-Options: nosniff\r\n",
+                X-Content-Type-Options: nosniff\r\n"
+            .into(),
         body: Cow::Borrowed(include_bytes!("demo.html")),
     }
 }

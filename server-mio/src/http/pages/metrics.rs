@@ -25,7 +25,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
     Answer {
         status: Status::Ok,
         content_type: "text/plain; version=0.0.4; charset=utf-8",
-        lines: "Cache-Control: no-store\r\n",
+        lines: "Cache-Control: no-store\r\n".into(),
         body: Cow::Owned(to.into_text().into_bytes()),
     }
 }
@@ -90,7 +90,7 @@ fn connections(to: &mut Exposition, vitals: &Vitals<'_>) {
         labelled("reason", tally.held()),
     );
     let closed = tally.closes().map(|(why, count)| {
-        let (code, reason) = (Label("code", why.code()), Label("reason", why.text()));
+        let (code, reason) = (Label("code", why.code()), Label("reason", why.name()));
         (format!("{code},{reason}"), count)
     });
     to.counters("peerpigeon_connections_closed_total", "Connections that the server closed.", closed);

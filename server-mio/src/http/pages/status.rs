@@ -21,7 +21,8 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
                 style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; \
                 form-action 'none'; frame-ancestors 'none'\r\n\
                 Referrer-Policy: no-referrer\r\n\
-                X-Content-Type-Options: nosniff\r\n",
+                X-Content-Type-Options: nosniff\r\n"
+            .into(),
         body: Cow::Owned(filled(include_str!("status.html"), &stats::values(vitals)).into_bytes()),
     }
 }

@@ -162,16 +162,38 @@ fn half_a_body_is_half_a_request() {
     assert!(bench.take_text(client).starts_with("HTTP/1.1 408 "));
 }
 
+/// Longer than a balancer keeps it: what that one sends last must not cross the end.
 #[test]
-fn the_time_for_a_request_begins_again_with_every_answer() {
+fn a_connection_that_was_served_may_be_silent_for_75_seconds() {
     let mut bench = Bench::new();
     let client = bench.connect();
-    for _ in 0..5 {
-        bench.pass(9_000);
-        assert!(bench.ask(client, get("/").as_bytes()).contains("200 OK"));
+    bench.ask(client, get("/").as_bytes());
+    for request in [get("/"), "POST /signaling HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}".into()] {
+        bench.pass(74_999);
+        assert!(bench.ask(client, request.as_bytes()).starts_with("HTTP/1.1 "), "{request}");
     }
-    bench.pass(10_000);
-    assert!(bench.pipe(client).is_closed);
+    bench.pass(74_999);
+    assert!(!bench.pipe(client).is_closed);
+    bench.pass(1);
+    assert!(bench.pipe(client).is_closed && bench.pipe(client).outbound.is_empty());
+    assert_eq!(bench.server.meter().late, 0);
+}
+
+#[test]
+fn a_further_request_has_as_long_as_the_first_from_its_first_byte() {
+    for (begins_after, ends_after) in [(0, 10_000), (60_000, 10_000), (70_000, 5_000)] {
+        let mut bench = Bench::new();
+        let client = bench.connect();
+        bench.ask(client, get("/").as_bytes());
+        bench.pass(begins_after);
+        bench.send(client, b"G");
+        bench.pass(ends_after / 2);
+        bench.send(client, b"E");
+        bench.pass(ends_after / 2 - 1);
+        assert_eq!(bench.take_text(client), "", "{begins_after}");
+        bench.pass(1);
+        assert!(bench.take_text(client).starts_with("HTTP/1.1 408 "), "{begins_after}");
+    }
 }
 
 #[test]

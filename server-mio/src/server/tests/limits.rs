@@ -88,6 +88,25 @@ fn unfinished_messages_count_against_the_budget_too() {
     assert!((1..8).contains(&closed), "{closed} of 8 were ended");
 }
 
+/// The least that the settings allow.
+#[test]
+fn the_least_budget_lets_the_longest_message_pass_however_it_comes() {
+    let longest = 100_000;
+    let mut bench = Bench::with(|config| {
+        config.max_message_bytes = longest;
+        config.max_queue_bytes = longest + 1_024;
+        config.memory_budget_bytes = 2 * longest + 65_536;
+    });
+    let (a, b) = bench.open_two();
+    let rest = signal(ID_B, "\"\"").len();
+    for piece in [1_000, 33_000, 65_537, longest] {
+        bench.world.borrow_mut().pipes[a].read_at_most = piece;
+        bench.send(a, &signal(ID_B, &format!("\"{}\"", "x".repeat(longest - rest))));
+        bench.settle();
+        assert_eq!(bench.take_messages(b).len(), 1, "{piece} bytes at a time");
+    }
+}
+
 #[test]
 fn without_descriptors_the_loop_sleeps_and_tries_again() {
     let mut bench = Bench::new();
@@ -162,6 +181,26 @@ fn idle_handshakes_cannot_keep_out_those_who_speak() {
     assert!(bench.pipe(idle[19]).is_closed && !bench.pipe(idle[20]).is_closed);
     bench.open(ID_A);
     assert_eq!(bench.server.census().connections, 1);
+}
+
+#[test]
+fn who_was_served_and_is_silent_goes_before_those_who_come() {
+    let mut bench = Bench::with(|config| config.max_handshakes = 10);
+    let served: Vec<_> = (0..10).map(|_| bench.connect()).collect();
+    for client in &served {
+        bench.ask(*client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        bench.pass(10);
+    }
+    let newcomers: Vec<_> = (0..10).map(|_| bench.connect()).collect();
+    bench.settle();
+    assert!(served.iter().all(|client| bench.pipe(*client).is_closed));
+    assert!(newcomers.iter().all(|client| !bench.pipe(*client).is_closed));
+    // And the other way round.
+    bench.pass(9_000);
+    bench.ask(newcomers[3], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.connect();
+    bench.settle();
+    assert!(bench.pipe(newcomers[0]).is_closed && !bench.pipe(newcomers[3]).is_closed);
 }
 
 #[test]

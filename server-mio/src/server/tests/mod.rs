@@ -1,7 +1,9 @@
 //! The loop over a scripted network: real codec, real core, virtual time.
 
+mod access;
 mod http;
 mod limits;
+mod reconfigure;
 mod scripted_net;
 mod shutdown;
 mod signaling;

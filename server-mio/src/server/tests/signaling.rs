@@ -138,3 +138,64 @@ fn a_drain_answers_who_waits_and_ends() {
     bench.run();
     assert!(bench.take_text(client).contains(r#""messages":[]"#));
 }
+
+/// The same in chunks of so many bytes.
+fn post_in_chunks(body: &str, size: usize) -> String {
+    let chunk = |chunk: &[u8]| format!("{:x}\r\n{}\r\n", chunk.len(), std::str::from_utf8(chunk).unwrap());
+    let chunks: String = body.as_bytes().chunks(size).map(chunk).collect();
+    format!("POST /signaling HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+}
+
+#[test]
+fn a_body_may_come_in_chunks_and_the_next_request_behind_it() {
+    let body = format!(r#"{{"type":"announce","peerId":"{ID_C}"}}"#);
+    for size in [1, 7, 1_000] {
+        for read_at_most in [1, 50, usize::MAX] {
+            let mut bench = Bench::new();
+            let client = bench.connect();
+            bench.world.borrow_mut().pipes[client].read_at_most = read_at_most;
+            let answer = bench.ask(client, (post_in_chunks(&body, size) + &poll(ID_C, 0)).as_bytes());
+            assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{answer}");
+            assert!(answer.contains(r#"{"success":true,"messages":[],"#), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn chunks_hold_a_message_at_most() {
+    let mut bench = Bench::with(|config| config.max_message_bytes = 1_000);
+    for (bytes, status) in [(1_000, 400), (1_001, 413), (100_000, 413)] {
+        let client = bench.connect();
+        let answer = bench.ask(client, post_in_chunks(&"x".repeat(bytes), 300).as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    }
+    assert!(bench.server.buffered_bytes() < 10_000);
+}
+
+#[test]
+fn half_a_body_in_chunks_is_half_a_request() {
+    let mut bench = Bench::new();
+    let client = bench.connect();
+    let body = post_in_chunks(&announce(ID_C), 10);
+    assert_eq!(bench.ask(client, &body.as_bytes()[..body.len() - 1]), "");
+    bench.pass(10_000);
+    assert!(bench.take_text(client).starts_with("HTTP/1.1 408 "));
+}
+
+/// What it holds could otherwise be taken for requests.
+#[test]
+fn chunks_that_nobody_wants_end_the_connection() {
+    let evil = "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
+    for head in
+        ["POST /health", "GET /", "OPTIONS /signaling", &format!("GET /signaling?peerId={ID_C}&wait=0")]
+    {
+        let mut bench = Bench::new();
+        let client = bench.connect();
+        let request = format!("{head} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{evil}");
+        let answer = bench.ask(client, request.as_bytes());
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        assert!(bench.pipe(client).has_shut);
+    }
+}

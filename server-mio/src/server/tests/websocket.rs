@@ -212,7 +212,6 @@ fn a_broken_rule_is_told_with_its_code_and_nothing_is_heard_afterwards() {
     for (name, frame, code) in [
         ("no mask", b"\x81\x01x".to_vec(), 1002),
         ("not UTF-8", client_frame(1, b"\xff"), 1007),
-        ("binary that is not UTF-8", client_frame(2, b"\xff"), 1007),
         ("over the limit", client_frame(1, &vec![b' '; 1024 * 1024 + 1]), 1009),
     ] {
         let mut bench = Bench::new();
@@ -257,12 +256,43 @@ fn when_the_core_closes_the_client_has_a_moment_to_answer() {
 }
 
 #[test]
+fn a_binary_message_that_is_no_text_is_a_bad_message_like_any_other() {
+    let mut bench = Bench::new();
+    let client = bench.open(ID_A);
+    for payload in [&b"\xff"[..], b"{\"type\":\"ping\",\"x\":\"\xff\"}", &[0xfe; 70_000]] {
+        bench.send(client, &client_frame(2, payload));
+        bench.send(client, &text_frame(r#"{"type":"ping"}"#));
+        bench.settle();
+        let messages = bench.take_messages(client);
+        assert!(messages[0].contains(r#""code":"invalid-json""#), "{messages:?}");
+        assert!(messages[1].contains(r#""type":"pong""#) && messages.len() == 2, "{messages:?}");
+    }
+}
+
+#[test]
+fn a_binary_message_that_is_no_text_costs_its_sender_as_much_as_text() {
+    let mut bench = Bench::with(|config| {
+        (config.limits.byte_rate_per_second, config.limits.byte_burst) = (1_000, 10_000);
+    });
+    let client = bench.open(ID_A);
+    for _ in 0..2 {
+        bench.send(client, &client_frame(2, &[0xfe; 6_000]));
+    }
+    bench.settle();
+    let messages = bench.take_messages(client);
+    assert!(messages[0].contains("invalid-json") && messages[1].contains("rate-limited"), "{messages:?}");
+}
+
+#[test]
 fn a_client_that_does_not_answer_a_close_is_dropped() {
     let mut bench = Bench::new();
     let client = bench.connect();
     bench.send(client, handshake("nobody").as_bytes());
     bench.settle();
-    assert_eq!(close_of(&bench.take_frames(client)), Some((1008, "Invalid peerId".into())));
+    assert_eq!(
+        close_of(&bench.take_frames(client)),
+        Some((1008, "Invalid peerId: expected 40 hex digits".into()))
+    );
     bench.pass(2_999);
     assert!(!bench.pipe(client).is_closed);
     bench.pass(1);
