@@ -395,7 +395,7 @@ fn no_page_asks_for_an_absolute_path() {
     for (name, text) in [
         ("demo.html", include_str!("pages/demo.html")),
         ("demo.js", include_str!("pages/demo.js")),
-        ("client.js", include_str!("pages/client.js")),
+        ("client.js", include_str!("../../client/client.js")),
         ("status.html", include_str!("pages/status.html")),
     ] {
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
