@@ -43,9 +43,6 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     // Before there are threads.
     let handed_over = HandedOver::from_environment()?;
     logging::start(settings.log_level, settings.log_format)?;
-    if let Some(warning) = &settings.warning {
-        log::warn!("{warning}");
-    }
     if let Some(warning) = container::loopback_warning(&settings.host, container::detect()) {
         log::warn!("{warning}");
     }

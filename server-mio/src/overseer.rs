@@ -90,9 +90,6 @@ impl Overseer {
         if !changes.at_start.is_empty() {
             log::warn!("these have changed, too, and wait for a restart: {}", changes.at_start.join(", "));
         }
-        if let Some(warning) = &read.warning {
-            log::warn!("{warning}");
-        }
         self.in_force = read;
     }
 }

@@ -58,8 +58,6 @@ pub struct Given {
     values: Vec<(&'static str, Source, OsString)>,
     /// The file that some of them are from.
     file: String,
-    /// Secrets that are set to nothing.
-    empty_secrets: Vec<&'static str>,
 }
 
 /// Its values may be secrets.
@@ -134,23 +132,14 @@ impl Given {
         }
     }
 
-    /// What to say about a secret that was handed over empty, perhaps since something that should have filled it did not.
-    pub(super) fn warning(&self) -> Option<String> {
-        let empty = self.empty_secrets.iter().find(|name| self.text(name).is_none())?;
-        Some(format!("{empty} is set to nothing, so it counts as not set: nobody is asked for it"))
-    }
-
     fn find(&self, name: &str) -> Option<&(&'static str, Source, OsString)> {
         self.values.iter().find(|(given, _, _)| *given == name)
     }
 
     fn insert(&mut self, row: &'static Row, source: Source, value: OsString) {
-        let Some(value) = handed::unwrapped(value) else {
-            if row.kind.is_secret() {
-                self.empty_secrets.push(row.name);
-            }
-            return;
-        };
+        // A secret that something did not fill must not open the server: it stays, to be refused.
+        let nothing = || row.kind.is_secret().then(OsString::new);
+        let Some(value) = handed::unwrapped(value).or_else(nothing) else { return };
         match self.values.iter_mut().find(|(name, _, _)| *name == row.name) {
             Some(there) if there.1 > source => {}
             Some(there) => *there = (row.name, source, value),

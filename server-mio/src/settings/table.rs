@@ -118,8 +118,6 @@ macro_rules! settings {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings {
             $(#[doc = $help] pub $field: $type,)*
-            /// What the operator should know about how they were given.
-            pub warning: Option<String>,
         }
 
         /// Every setting, in the order of the help.
@@ -141,7 +139,7 @@ macro_rules! settings {
                     let fallback = fallback.as_deref().unwrap_or($default);
                     let $field: $type = value::read(given, row($name), fallback)?;
                 )*
-                Ok(Settings { $($field,)* warning: given.warning() })
+                Ok(Settings { $($field,)* })
             }
         }
     };

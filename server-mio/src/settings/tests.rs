@@ -334,7 +334,6 @@ fn values_are_read_as_they_are_handed_over() {
         ("DUPLICATE_PEER", "Replace", "replace"),
         ("DEMO", "TRUE", "on"),
         ("DEMO", "0", "off"),
-        ("AUTH_TOKEN", " ", "(not set)"),
         ("TLS_CERT", "", "(not set)"),
         ("ADMIN_LISTEN", "", "(not set)"),
         ("CONFIG_FILE", "", "(not set)"),
@@ -350,23 +349,6 @@ fn values_are_read_as_they_are_handed_over() {
     // What is handed over empty leaves its place to the next.
     let settings = settings(&[("PORT", "4000"), ("PEERPIGEON_PORT", "")], &["--port", " "]);
     assert_eq!(settings.port, 4_000);
-}
-
-#[test]
-fn a_secret_that_is_handed_over_empty_is_warned_of() {
-    let warning = |environment: &[(&str, &str)]| settings(environment, &[]).warning;
-    assert_eq!(
-        warning(&[("AUTH_TOKEN", "\n")]).as_deref(),
-        Some("AUTH_TOKEN is set to nothing, so it counts as not set: nobody is asked for it")
-    );
-    for fine in [
-        vec![],
-        vec![("AUTH_TOKEN", "a")],
-        vec![("AUTH_TOKEN", "a"), ("PEERPIGEON_AUTH_TOKEN", "")],
-        vec![("PORT", "")],
-    ] {
-        assert_eq!(warning(&fine), None, "{fine:?}");
-    }
 }
 
 #[test]

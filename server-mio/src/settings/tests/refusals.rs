@@ -267,6 +267,17 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn an_empty_token_does_not_open_the_door() {
+    for empty in ["", " \n", "\"\""] {
+        assert_eq!(
+            complaint(&[("AUTH_TOKEN", empty)], &[]),
+            "AUTH_TOKEN=(hidden): a token is empty; \
+             allowed is visible ASCII characters, several tokens apart by commas, or the absolute path of a file with them"
+        );
+    }
+}
+
+#[test]
 fn a_secret_is_not_shown_in_whichever_setting_it_stands() {
     let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v\n-----END PRIVATE KEY-----\n";
     let in_one_line = key.replace('\n', "\\n");
