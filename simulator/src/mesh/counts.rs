@@ -12,6 +12,7 @@ pub(super) struct Counts {
     /// Frames that pages sent, announces and goodbyes included.
     pub(super) up: u64,
     pub(super) offers: u64,
+    pub(super) answers: u64,
     pub(super) rejected_full: u64,
     pub(super) rejected_role: u64,
     /// Links and attempts closed to make room.
@@ -27,7 +28,8 @@ impl Counts {
         self.up += 1;
         match message {
             Message::Offer { .. } => self.offers += 1,
-            Message::Answer { .. } | Message::Candidate => {}
+            Message::Answer { .. } => self.answers += 1,
+            Message::Candidate => {}
             Message::Rejected(Reason::Full) => self.rejected_full += 1,
             Message::Rejected(Reason::Role) => self.rejected_role += 1,
         }

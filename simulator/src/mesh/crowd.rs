@@ -51,11 +51,11 @@ pub(super) struct Crowd<I> {
     wakes: Vec<Option<Time>>,
     pub(super) here: Roll,
     queue: Queue<Due>,
-    /// On their way to the server, oldest first: all ways up take equally long.
+    /// On their way, oldest first.
     up: VecDeque<(Time, Key, Said)>,
-    down: Queue<Notice>,
-    /// By number: when the last frame to a page arrives; none overtakes another.
-    arrivals: Vec<Time>,
+    down: VecDeque<(Time, Notice)>,
+    /// When the turn of the server ends in which the last frame reaches it.
+    turn: Time,
     pub(super) wires: Wires,
     notices: Vec<Notice>,
     outputs: Vec<Output>,
@@ -80,9 +80,9 @@ enum Due {
 /// From a page to the server, or back.
 const WAY_MS: u64 = 50;
 
-/// By so much the ways down differ from frame to frame. Were they all alike, who dials each other in vain would do so
-/// in step, and again and again at the same distance in time.
-const SPREAD_MS: u64 = 10;
+/// The longest turn of a server, which reads all that has come when one begins. Were its turns all alike, pages that
+/// dial each other in vain would do so in step, and again and again at the same distance in time.
+const TURN_MS: u64 = 10;
 
 /// In which the first of all come.
 const OPENING_MS: u64 = 60_000;
@@ -108,8 +108,8 @@ impl<I: Introducer> Crowd<I> {
             here: Roll::default(),
             queue: Queue::default(),
             up: VecDeque::new(),
-            down: Queue::default(),
-            arrivals: Vec::new(),
+            down: VecDeque::new(),
+            turn: Time(0),
             notices: Vec::new(),
             outputs: Vec::new(),
         };
@@ -147,7 +147,7 @@ impl<I: Introducer> Crowd<I> {
             self.wires.next(),
             self.introducer.timeout(),
             self.up.front().map(|(at, _, _)| *at),
-            self.down.next(),
+            self.down.front().map(|(at, _)| *at),
         ];
         fronts.into_iter().flatten().min()
     }
@@ -182,7 +182,6 @@ impl<I: Introducer> Crowd<I> {
         self.unlinked.push(None);
         self.lost.push(false);
         self.wakes.push(None);
-        self.arrivals.push(self.now);
         self.here.add(key);
         let life = self.random.exponential(self.habits.life_ms).max(SHORTEST_LIFE_MS);
         self.queue.put(self.now + life, Due::Leave(key));
@@ -215,16 +214,17 @@ impl<I: Introducer> Crowd<I> {
             Said::Signal { message, .. } => self.counts.say(message),
             Said::Announce { .. } | Said::Goodbye => self.counts.up += 1,
         }
-        self.up.push_back((self.now + WAY_MS, from, said));
+        let arrives = self.now + WAY_MS;
+        while self.turn < arrives {
+            self.turn = self.turn.max(self.now) + self.chance.between(1, TURN_MS);
+        }
+        self.up.push_back((self.turn, from, said));
     }
 
     fn gather(&mut self) {
         self.introducer.take_notices(&mut self.notices);
-        for notice in self.notices.drain(..) {
-            let last = &mut self.arrivals[notice.to().index()];
-            *last = (*last).max(self.now + WAY_MS + self.chance.between(0, SPREAD_MS));
-            self.down.put(*last, notice);
-        }
+        let at = self.now + WAY_MS;
+        self.down.extend(self.notices.drain(..).map(|notice| (at, notice)));
     }
 
     fn carry(&mut self) {
@@ -242,7 +242,10 @@ impl<I: Introducer> Crowd<I> {
             }
             self.gather();
         }
-        while let Some(notice) = self.down.take(self.now) {
+        while let Some((at, notice)) = self.down.front().copied()
+            && at <= self.now
+        {
+            self.down.pop_front();
             self.with_page(notice.to(), |page, turn| match notice {
                 Notice::Discovered { of, .. } => page.discovered(turn, of),
                 Notice::Signal { from, message, .. } => page.signal(turn, from, message),

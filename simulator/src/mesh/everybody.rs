@@ -25,8 +25,23 @@ pub(super) enum Kind {
     Npm,
 }
 
-/// So many are told of a goodbye by npm's server: the nearest.
+impl Kind {
+    /// How often each other page is told that a connection ended.
+    fn disconnects(self) -> u64 {
+        match self {
+            Kind::Relaying => 1,
+            Kind::Npm => 2,
+        }
+    }
+}
+
+/// So many are told of a goodbye by npm's server: the nearest, as it measures.
 const NPM_TOLD: usize = 5;
+
+/// How npm's server measures: the sum of the digits of the XOR distance.
+fn digits(distance: u64) -> u64 {
+    (0..16).map(|place| distance >> (4 * place) & 0xF).sum()
+}
 
 impl Everybody {
     pub(super) fn new(server: Kind) -> Everybody {
@@ -52,12 +67,11 @@ impl Introducer for Everybody {
     fn leave(&mut self, _now: Time, peer: Key, leaving: Leaving) {
         self.here.remove(&peer.number());
         self.cost.inputs += 1;
-        // Of the end of the connection.
-        self.cost.frames += self.here.len() as u64;
+        self.cost.frames += self.here.len() as u64 * self.server.disconnects();
         if leaving == Leaving::Goodbye {
             let mut told: Vec<Key> = self.here.values().copied().collect();
             if self.server == Kind::Npm {
-                told.sort_by_key(|other| other.distance(peer));
+                told.sort_by_key(|other| digits(other.distance(peer)));
                 told.truncate(NPM_TOLD);
             }
             self.cost.frames += told.len() as u64;

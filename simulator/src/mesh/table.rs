@@ -45,6 +45,9 @@ pub(super) const FIGURES: &[Figure] = &[
     figure("introducing", "introducing_frames_per_join", 0, |run| per_join(run, run.cost.introducing_frames)),
     figure("offers per join", "offers_per_join", 1, |run| per_join(run, run.counts.offers)),
     figure("offers per link", "offers_per_link", 1, |run| ratio(run.counts.offers, run.counts.links_made)),
+    figure("answers without a link, %", "answers_without_link_percent", 0, |run| {
+        100.0 - 100.0 * ratio(run.counts.links_made, run.counts.answers)
+    }),
     figure("rejections per join: role", "role_rejections_per_join", 1, |run| {
         per_join(run, run.counts.rejected_role)
     }),

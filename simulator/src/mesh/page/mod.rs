@@ -179,9 +179,8 @@ impl Page {
         }
         let now = turn.now;
         let is_due = |due: Option<Time>| due.is_some_and(|due| due <= now);
-        if is_due(self.stuck_due()) {
-            self.recover_stuck(turn);
-        }
+        // In one moment the longest interval comes first, since its timer was set first. So an offer that is given up
+        // leaves its place too late for the floor, which dials again only a whole interval later.
         if is_due(self.stale_due()) {
             self.clean_up_stale(turn);
         }
@@ -190,6 +189,9 @@ impl Page {
         }
         if is_due(self.floor_due()) {
             self.enforce_floor(turn);
+        }
+        if is_due(self.stuck_due()) {
+            self.recover_stuck(turn);
         }
         self.ticked = turn.now;
     }
