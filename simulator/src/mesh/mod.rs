@@ -1,6 +1,8 @@
 //! How good the meshes are that come of the server's introductions, measured: whole networks of light pages around
 //! the real core, or around another way to choose.
 
+#[cfg(test)]
+mod agreement;
 mod core;
 mod counts;
 mod crowd;
