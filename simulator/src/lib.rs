@@ -21,6 +21,7 @@ pub mod load;
 pub mod mesh;
 mod model;
 mod page;
+mod queue;
 pub mod random;
 mod record;
 mod run;

@@ -3,22 +3,28 @@
 //! There are always as many as asked for: who leaves is replaced at once by somebody new. Life times are
 //! exponential; half of the pages say goodbye, the others vanish.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
-use peerpigeon_core::{PeerId, Signal, Time};
+use peerpigeon_core::Time;
 
-use super::graph::{Graph, Pieces};
-use super::introducer::{Introducer, Leaving, Notice, Number, id_of};
-use super::page::{GIVE_UP_MS, Page};
+use super::counts::{Counts, FirstLinks};
+use super::introducer::{Introducer, Leaving, Message, Notice};
+use super::key::{Key, MOST_PAGES, Number};
+use super::page::{Change, Client, OPEN_MS, Output, Page, Turn};
+use super::roll::Roll;
+use super::wires::{Happening, Wires};
+use crate::queue::Queue;
 use crate::random::Random;
 
 /// What a crowd is like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Habits {
     pub(super) peers: u32,
-    /// Links of each page.
-    pub(super) capacity: u8,
+    /// How many links a page takes: each of these is as likely.
+    pub(super) capacities: Vec<u8>,
+    pub(super) client: Client,
+    /// Of 100 pairs of pages so many never find a way to each other.
+    pub(super) blocked_percent: u8,
     /// Mean life time.
     pub(super) life_ms: u64,
     pub(super) seed: u64,
@@ -27,75 +33,89 @@ pub(super) struct Habits {
 /// A whole network.
 pub(super) struct Crowd<I> {
     pub(super) introducer: I,
+    pub(super) counts: Counts,
+    /// Of pages that announced themselves since this was cleared.
+    pub(super) first_links: FirstLinks,
     habits: Habits,
+    /// Who comes, and for how long.
     random: Random,
-    now: Time,
-    ids: Vec<PeerId>,
-    pages: Vec<Option<Box<Page>>>,
-    /// Whoever is here, in no order that matters.
-    here: Vec<Number>,
-    /// Comings (`None`) and goings.
-    lives: BinaryHeap<Reverse<(Time, Option<Number>)>>,
-    /// On their way, oldest first: all ways take equally long.
-    up: VecDeque<(Time, Signalled)>,
+    /// What pages draw.
+    chance: Random,
+    pub(super) now: Time,
+    pub(super) pages: Vec<Option<Box<Page>>>,
+    /// By number: when it announced itself, as long as it has had no link.
+    unlinked: Vec<Option<Time>>,
+    /// By number: whether what it said on its way is lost.
+    lost: Vec<bool>,
+    /// By number: when it is to be woken; the last that was asked for holds.
+    wakes: Vec<Option<Time>>,
+    pub(super) here: Roll,
+    queue: Queue<Due>,
+    /// On their way, oldest first.
+    up: VecDeque<(Time, Key, Said)>,
     down: VecDeque<(Time, Notice)>,
-    /// When what was begun is given up, oldest first.
-    patience: VecDeque<(Time, Number, Number)>,
-    /// When a link is found broken, oldest first.
-    breaks: VecDeque<(Time, Number, Number)>,
+    /// When the turn of the server ends in which the last frame reaches it.
+    turn: Time,
+    pub(super) wires: Wires,
     notices: Vec<Notice>,
-    answers: Vec<Signal>,
+    outputs: Vec<Output>,
+}
+
+/// What a page says to the server.
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    Announce { capacity: u8 },
+    Signal { to: Key, message: Message },
+    Goodbye,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Signalled {
-    from: Number,
-    to: Number,
-    signal: Signal,
-}
-
-/// How the mesh is at one moment.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Look {
-    pub(super) pieces: Pieces,
-    pub(super) links: usize,
-    /// See [`Graph::far_apart`].
-    pub(super) far_apart: u32,
+enum Due {
+    Join,
+    Open(Key, u8),
+    Leave(Key),
+    Wake(Key),
 }
 
 /// From a page to the server, or back.
 const WAY_MS: u64 = 50;
 
-/// Until a browser finds a link broken whose other end vanished (observed: about 6 s).
-const BREAK_MS: u64 = 6_000;
+/// The longest turn of a server, which reads all that has come when one begins. Were its turns all alike, pages that
+/// dial each other in vain would do so in step, and again and again at the same distance in time.
+const TURN_MS: u64 = 10;
 
 /// In which the first of all come.
 const OPENING_MS: u64 = 60_000;
 
-/// Younger peers may still be looking for their first link.
-const SETTLED_MS: u64 = 30_000;
+/// Nobody leaves sooner.
+const SHORTEST_LIFE_MS: u64 = 1_000;
 
 impl<I: Introducer> Crowd<I> {
     pub(super) fn new(introducer: I, habits: Habits) -> Crowd<I> {
         let mut crowd = Crowd {
             introducer,
-            habits,
+            counts: Counts::default(),
+            first_links: FirstLinks::default(),
             random: Random::part(habits.seed, 3),
+            chance: Random::part(habits.seed, 6),
+            wires: Wires::new(habits.seed, habits.blocked_percent),
+            habits,
             now: Time(0),
-            ids: Vec::new(),
             pages: Vec::new(),
-            here: Vec::new(),
-            lives: BinaryHeap::new(),
+            unlinked: Vec::new(),
+            lost: Vec::new(),
+            wakes: Vec::new(),
+            here: Roll::default(),
+            queue: Queue::default(),
             up: VecDeque::new(),
             down: VecDeque::new(),
-            patience: VecDeque::new(),
-            breaks: VecDeque::new(),
+            turn: Time(0),
             notices: Vec::new(),
-            answers: Vec::new(),
+            outputs: Vec::new(),
         };
-        for _ in 0..habits.peers {
+        for _ in 0..crowd.habits.peers {
             let at = crowd.random.below(OPENING_MS);
-            crowd.lives.push(Reverse((Time(at), None)));
+            crowd.queue.put(Time(at), Due::Join);
         }
         crowd
     }
@@ -106,67 +126,99 @@ impl<I: Introducer> Crowd<I> {
             && next <= end
         {
             self.now = next;
-            self.live();
             if self.introducer.timeout().is_some_and(|due| due <= next) {
                 self.introducer.tick(next);
                 self.gather();
             }
             self.carry();
-            self.lose_patience();
+            while let Some(happening) = self.wires.take(next) {
+                self.happen(happening);
+            }
+            while let Some(due) = self.queue.take(next) {
+                self.live(due);
+            }
         }
         self.now = end;
     }
 
     fn next(&self) -> Option<Time> {
         let fronts = [
-            self.lives.peek().map(|Reverse((at, _))| *at),
+            self.queue.next(),
+            self.wires.next(),
             self.introducer.timeout(),
-            self.up.front().map(|(at, _)| *at),
+            self.up.front().map(|(at, _, _)| *at),
             self.down.front().map(|(at, _)| *at),
-            self.patience.front().map(|(at, _, _)| *at),
-            self.breaks.front().map(|(at, _, _)| *at),
         ];
         fronts.into_iter().flatten().min()
     }
 
-    fn live(&mut self) {
-        while let Some(Reverse((at, who))) = self.lives.peek().copied()
-            && at <= self.now
-        {
-            self.lives.pop();
-            if let Some(leaving) = who {
-                self.leave(leaving);
+    fn live(&mut self, due: Due) {
+        match due {
+            Due::Join => self.join(),
+            Due::Open(key, capacity) => {
+                self.counts.joins += 1;
+                self.unlinked[key.index()] = Some(self.now);
+                self.say(key, Said::Announce { capacity });
             }
-            self.join();
+            Due::Leave(key) => {
+                self.leave(key);
+                self.join();
+            }
+            Due::Wake(key) => {
+                if self.wakes[key.index()] == Some(self.now) {
+                    self.wakes[key.index()] = None;
+                    self.with_page(key, Page::tick);
+                }
+            }
         }
     }
 
     fn join(&mut self) {
-        let number = Number::try_from(self.ids.len()).unwrap_or(Number::MAX);
-        let id = id_of(number, [self.random.bits(), self.random.bits()]);
-        self.ids.push(id);
-        self.pages.push(Some(Box::new(Page::new(self.now, self.habits.capacity))));
-        self.here.push(number);
-        let end = self.now + self.random.exponential(self.habits.life_ms).max(1);
-        self.lives.push(Reverse((end, Some(number))));
-        self.introducer.join(self.now, number, &id, self.habits.capacity);
-        self.gather();
+        let number = Number::try_from(self.pages.len()).unwrap_or(MOST_PAGES);
+        assert!(number < MOST_PAGES, "more pages than one run has numbers for");
+        let key = Key::new(number, self.random.bits());
+        let capacity = *self.random.pick(&self.habits.capacities);
+        self.pages.push(Some(Box::new(Page::new(self.now, key, capacity, self.habits.client))));
+        self.unlinked.push(None);
+        self.lost.push(false);
+        self.wakes.push(None);
+        self.here.add(key);
+        let life = self.random.exponential(self.habits.life_ms).max(SHORTEST_LIFE_MS);
+        self.queue.put(self.now + life, Due::Leave(key));
+        self.queue.put(self.now + OPEN_MS, Due::Open(key, capacity));
     }
 
-    fn leave(&mut self, number: Number) {
-        let Some(page) = self.pages[number as usize].take() else { return };
+    fn leave(&mut self, key: Key) {
+        let Some(page) = self.pages[key.index()].take() else { return };
+        self.here.remove(key);
         let leaving = if self.random.chance(50) { Leaving::Goodbye } else { Leaving::Lost };
-        if leaving == Leaving::Lost {
-            self.breaks.extend(page.engaged().map(|other| (self.now + BREAK_MS, other, number)));
-        } else {
-            // By the link itself, if there is one.
-            self.down.extend(
-                page.engaged()
-                    .map(|other| (self.now + WAY_MS, Notice::Unreachable { to: other, target: number })),
-            );
+        let ends = page.connections().iter().filter(|one| one.is_up());
+        for (peer, other) in ends.map(|one| (one.peer, one.other)) {
+            if self.is_up(peer, other) {
+                self.counts.links_left += 1;
+                self.wires.left(self.now, (peer, other), leaving);
+            }
         }
-        self.introducer.leave(self.now, number, leaving);
-        self.gather();
+        match leaving {
+            Leaving::Goodbye => self.say(key, Said::Goodbye),
+            Leaving::Lost => {
+                self.lost[key.index()] = true;
+                self.introducer.leave(self.now, key, leaving);
+                self.gather();
+            }
+        }
+    }
+
+    fn say(&mut self, from: Key, said: Said) {
+        match said {
+            Said::Signal { message, .. } => self.counts.say(message),
+            Said::Announce { .. } | Said::Goodbye => self.counts.up += 1,
+        }
+        let arrives = self.now + WAY_MS;
+        while self.turn < arrives {
+            self.turn = self.turn.max(self.now) + self.chance.between(1, TURN_MS);
+        }
+        self.up.push_back((self.turn, from, said));
     }
 
     fn gather(&mut self) {
@@ -176,143 +228,94 @@ impl<I: Introducer> Crowd<I> {
     }
 
     fn carry(&mut self) {
-        while let Some((at, Signalled { from, to, signal })) = self.up.front().copied()
+        while let Some((at, from, said)) = self.up.front().copied()
             && at <= self.now
         {
             self.up.pop_front();
-            if self.pages[from as usize].is_some() {
-                self.introducer.signal(self.now, from, (to, &self.ids[to as usize]), signal);
-                self.gather();
+            if self.lost[from.index()] {
+                continue;
             }
+            match said {
+                Said::Announce { capacity } => self.introducer.join(self.now, from, capacity),
+                Said::Signal { to, message } => self.introducer.signal(self.now, from, to, message),
+                Said::Goodbye => self.introducer.leave(self.now, from, Leaving::Goodbye),
+            }
+            self.gather();
         }
         while let Some((at, notice)) = self.down.front().copied()
             && at <= self.now
         {
             self.down.pop_front();
-            self.tell(notice);
+            self.with_page(notice.to(), |page, turn| match notice {
+                Notice::Discovered { of, .. } => page.discovered(turn, of),
+                Notice::Signal { from, message, .. } => page.signal(turn, from, message),
+                Notice::Goodbye { of, .. } => page.goodbye(turn, of),
+            });
         }
     }
 
-    fn tell(&mut self, notice: Notice) {
-        let (Notice::Discovered { to, .. } | Notice::Signal { to, .. } | Notice::Unreachable { to, .. }) =
-            notice;
-        let Some(page) = self.pages[to as usize].as_mut() else { return };
-        match notice {
-            Notice::Discovered { of, .. } => {
-                if self.ids[to as usize] < self.ids[of as usize] {
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::One { to: (peer, end), change } => {
+                self.with_page(peer, |page, turn| page.change(turn, end, change));
+            }
+            // What has lost one of its ends goes no further at the other.
+            Happening::Both { ends, change } => {
+                if !ends.iter().all(|(peer, end)| self.has_end(*peer, *end)) {
                     return;
                 }
-                page.hear_of(self.now, of);
-            }
-            Notice::Signal { from, signal, .. } => {
-                page.signal(self.now, from, signal, &mut self.answers);
-                let at = self.now + WAY_MS;
-                for signal in self.answers.drain(..) {
-                    if signal == Signal::Answer {
-                        self.patience.push_back((self.now + GIVE_UP_MS, to, from));
+                for (peer, end) in ends {
+                    self.with_page(peer, |page, turn| page.change(turn, end, change));
+                }
+                if change == Change::Opened {
+                    self.counts.links_made += 1;
+                    for (peer, _) in ends {
+                        if let Some(announced) = self.unlinked[peer.index()].take() {
+                            self.first_links.add(announced, self.now);
+                        }
                     }
-                    self.up.push_back((at, Signalled { from: to, to: from, signal }));
                 }
             }
-            Notice::Unreachable { target, .. } => page.forget(target),
-        }
-        self.dial(to);
-    }
-
-    fn dial(&mut self, number: Number) {
-        let Some(page) = self.pages[number as usize].as_mut() else { return };
-        while let Some(peer) = page.dial(self.now) {
-            self.patience.push_back((self.now + GIVE_UP_MS, number, peer));
-            let offer = Signalled { from: number, to: peer, signal: Signal::Offer };
-            self.up.push_back((self.now + WAY_MS, offer));
         }
     }
 
-    fn lose_patience(&mut self) {
-        while let Some((at, number, peer)) = self.patience.front().copied()
-            && at <= self.now
+    /// Lets a page act, if it is still there, does what it wants, and sees to it that it is woken in time.
+    fn with_page(&mut self, key: Key, act: impl FnOnce(&mut Page, &mut Turn<'_>)) {
+        let Some(page) = self.pages[key.index()].as_mut() else { return };
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let mut turn = Turn { now: self.now, random: &mut self.chance, outputs: &mut outputs };
+        act(page, &mut turn);
+        let due = page.timeout();
+        for output in outputs.drain(..) {
+            self.obey(key, output);
+        }
+        self.outputs = outputs;
+        if let Some(due) = due
+            && self.wakes[key.index()].is_none_or(|wake| due < wake)
         {
-            self.patience.pop_front();
-            if let Some(page) = self.pages[number as usize].as_mut() {
-                page.give_up(peer, Time(at.0 - GIVE_UP_MS));
-                self.dial(number);
+            self.wakes[key.index()] = Some(due);
+            self.queue.put(due, Due::Wake(key));
+        }
+    }
+
+    fn obey(&mut self, key: Key, output: Output) {
+        match output {
+            Output::Signal { to, message } => self.say(key, Said::Signal { to, message }),
+            Output::Check { peer, end, other } => self.pair((key, end), (peer, other)),
+            Output::Closed { peer, other, cause } => {
+                self.counts.evictions += u64::from(cause == super::page::Cause::Evicted);
+                if self.is_up(peer, other) {
+                    self.counts.links_cut += 1;
+                    self.wires.closed(self.now, (peer, other), cause);
+                }
             }
         }
-        while let Some((at, number, peer)) = self.breaks.front().copied()
-            && at <= self.now
-        {
-            self.breaks.pop_front();
-            if let Some(page) = self.pages[number as usize].as_mut() {
-                page.forget(peer);
-                self.dial(number);
-            }
-        }
     }
 
-    /// Looks at the mesh of links that both ends hold.
-    pub(super) fn look(&mut self, with_distances: bool) -> Look {
-        self.here.retain(|number| self.pages[*number as usize].is_some());
-        let mut places = vec![u32::MAX; self.pages.len()];
-        for (place, number) in (0..).zip(&self.here) {
-            places[*number as usize] = place;
-        }
-        let (mut pairs, mut counts) = (Vec::new(), Vec::with_capacity(self.here.len()));
-        for (place, number) in (0..).zip(&self.here) {
-            let Some(page) = self.pages[*number as usize].as_ref() else { continue };
-            counts.push(page.joined + SETTLED_MS <= self.now);
-            let mutual = page.links().filter(|other| {
-                let other = self.pages[*other as usize].as_ref();
-                other.is_some_and(|other| other.is_linked_to(*number))
-            });
-            let others = mutual.map(|other| (place, places[other as usize]));
-            pairs.extend(others.filter(|(place, other)| place < other));
-        }
-        let graph = Graph::new(self.here.len(), &pairs);
-        let pieces = graph.pieces(&counts);
-        let far_apart = if with_distances && pieces.peers > 0 { graph.far_apart(pieces.member) } else { 0 };
-        Look { pieces, links: pairs.len(), far_apart }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::core::Core;
-    use super::super::standins::Everybody;
-    use super::*;
-
-    fn habits(peers: u32) -> Habits {
-        Habits { peers, capacity: 3, life_ms: 600_000, seed: 1 }
-    }
-
-    #[test]
-    fn a_crowd_around_the_core_links_itself_and_stays_as_large_as_asked_for() {
-        let mut crowd = Crowd::new(Core::new(200), habits(200));
-        crowd.run_until(Time(120_000));
-        let look = crowd.look(true);
-        assert_eq!(crowd.here.len(), 200);
-        assert!(crowd.pages.len() > 220, "nobody was replaced");
-        assert!(look.links > 200 && look.links <= 300, "{look:?}");
-        assert!(look.pieces.in_largest > 150 && look.far_apart > 3, "{look:?}");
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_mesh() {
-        let look = || {
-            let mut crowd = Crowd::new(Core::new(100), habits(100));
-            crowd.run_until(Time(300_000));
-            (crowd.introducer.cost(), crowd.look(true).links, crowd.pages.len())
-        };
-        assert_eq!(look(), look());
-    }
-
-    #[test]
-    fn where_everybody_is_told_each_join_costs_two_frames_per_peer() {
-        let mut crowd = Crowd::new(Everybody::default(), habits(50));
-        crowd.run_until(Time(60_000));
-        let before = crowd.introducer.cost();
-        crowd.run_until(Time(600_000));
-        let cost = crowd.introducer.cost().since(before);
-        assert!(cost.joins > 20);
-        assert_eq!(cost.joining_frames, cost.joins * 2 * 49);
+    /// Forgets what was counted: the warm-up is over.
+    pub(super) fn begin_to_count(&mut self) {
+        self.counts = Counts::default();
+        self.first_links.clear();
+        self.unlinked.iter_mut().for_each(|announced| *announced = None);
     }
 }

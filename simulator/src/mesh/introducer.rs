@@ -1,18 +1,17 @@
 //! Who tells pages of each other: the server's core, or one of the stand-ins that it is compared with.
 
-use peerpigeon_core::{PeerId, Signal, Time};
+use peerpigeon_core::Time;
 
-/// The number of one page that lived in a run; never used again.
-pub(super) type Number = u32;
+use super::key::Key;
 
 /// A signaling server, as far as a mesh depends on it.
 pub(super) trait Introducer {
     /// A peer connects and announces itself with `capacity` as its `maxPeers`.
-    fn join(&mut self, now: Time, peer: Number, id: &PeerId, capacity: u8);
+    fn join(&mut self, now: Time, peer: Key, capacity: u8);
     /// A peer leaves.
-    fn leave(&mut self, now: Time, peer: Number, leaving: Leaving);
+    fn leave(&mut self, now: Time, peer: Key, leaving: Leaving);
     /// A peer sends a signal.
-    fn signal(&mut self, now: Time, from: Number, to: (Number, &PeerId), signal: Signal);
+    fn signal(&mut self, now: Time, from: Key, to: Key, message: Message);
     /// When [`Introducer::tick`] is to be called at the latest.
     fn timeout(&self) -> Option<Time>;
     /// Does what is due.
@@ -32,15 +31,52 @@ pub(super) enum Leaving {
     Lost,
 }
 
+/// The number of one `RTCPeerConnection` of a page: 1 and up.
+pub(super) type End = u32;
+
+/// A signal from page to page, as far as pages act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    /// From this end.
+    Offer {
+        end: End,
+    },
+    /// From this end, to the end that made the offer.
+    Answer {
+        end: End,
+        to: End,
+    },
+    Candidate,
+    Rejected(Reason),
+}
+
+/// `data.reason` of `connection-rejected`. No client sends any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// `max_peers_reached`: there is no room.
+    Full,
+    /// `initiator_role_conflict`: the smaller id dialled. It says nothing of room.
+    Role,
+}
+
 /// What a page is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
     /// `of` is there.
-    Discovered { to: Number, of: Number },
+    Discovered { to: Key, of: Key },
     /// A signal.
-    Signal { to: Number, from: Number, signal: Signal },
-    /// This page will not be heard from again: it said goodbye, or is not there.
-    Unreachable { to: Number, target: Number },
+    Signal { to: Key, from: Key, message: Message },
+    /// `of` said goodbye, or is not there.
+    Goodbye { to: Key, of: Key },
+}
+
+impl Notice {
+    /// Who is told.
+    pub(super) fn to(&self) -> Key {
+        match self {
+            Notice::Discovered { to, .. } | Notice::Signal { to, .. } | Notice::Goodbye { to, .. } => *to,
+        }
+    }
 }
 
 /// Counts of a run.
@@ -67,33 +103,5 @@ impl Cost {
             frames: self.frames - before.frames,
             inputs: self.inputs - before.inputs,
         }
-    }
-}
-
-/// An id that nobody can tell from a random one, in which its page's number can be found again.
-pub(super) fn id_of(number: Number, random: [u64; 2]) -> PeerId {
-    let mut id = [0; 20];
-    id[..8].copy_from_slice(&random[0].to_be_bytes());
-    id[8..12].copy_from_slice(&number.to_be_bytes());
-    id[12..].copy_from_slice(&random[1].to_be_bytes());
-    PeerId(id)
-}
-
-/// The number of the page whose id stands at the start of `digits`.
-pub(super) fn number_in(digits: &str) -> Option<Number> {
-    Number::from_str_radix(digits.get(16..24)?, 16).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_a_page_is_found_in_its_id() {
-        for number in [0, 1, 77_777, Number::MAX] {
-            let id = id_of(number, [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
-            assert_eq!(number_in(&id.to_string()), Some(number));
-        }
-        assert_eq!(number_in("too short"), None);
     }
 }

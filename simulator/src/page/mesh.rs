@@ -1,6 +1,10 @@
-//! The WebRTC links of one page, as the real client builds them (observed): the peer with the larger id, compared as
+//! The WebRTC links of one page of a scenario: simpler than the real client's. The peer with the larger id, compared as
 //! strings, dials; a page takes a fixed number of links and answers an offer beyond with `connection-rejected`; peers
 //! that were never dialled are forgotten after five minutes, a lost offer costs thirty seconds.
+//!
+//! It says what real clients say, and never does what a server must not rely on. But it neither evicts links nor dials
+//! against the order of ids, and a peer that turned it away is forgotten: which meshes come of that says nothing about
+//! real ones. The pages of [`crate::mesh`] decide as the real client does.
 
 use peerpigeon_core::{PeerId, Signal, Spelling, Time};
 

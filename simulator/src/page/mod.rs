@@ -108,7 +108,7 @@ fn words(signal: Signal) -> &'static str {
         Signal::Offer => r#"{"type":"offer","sdp":"v=0\r\n"}"#,
         Signal::Answer => r#"{"type":"answer","sdp":"v=0\r\n"}"#,
         Signal::IceCandidate => r#"{"candidate":"candidate:1 1 udp 2113937151 0.0.0.0 9 typ host"}"#,
-        Signal::ConnectionRejected => r#"{"reason":"max_connections_reached"}"#,
+        Signal::ConnectionRejected => r#"{"reason":"max_peers_reached"}"#,
         Signal::RenegotiationOffer
         | Signal::RenegotiationAnswer
         | Signal::IceRestartOffer

@@ -2,9 +2,9 @@
 
 mod calm;
 mod data;
+mod due;
 mod flaws;
 mod ids;
-mod queue;
 mod requests;
 mod sockets;
 mod steps;
@@ -19,19 +19,20 @@ use crate::client;
 use crate::gauges;
 use crate::host::{self, Downward, Host, Upward};
 use crate::page::{Page, Want};
+use crate::queue::Queue;
 use crate::random::Random;
 use crate::record::Record;
 use crate::scenario::{Behaviour, Scenario, Way};
 use crate::transcript::Transcript;
 use crate::watch::Breach;
-use queue::{Due, Queue};
+use due::Due;
 use witness::Witness;
 
 /// One run of a scenario.
 pub(crate) struct World<'a> {
     scenario: &'a Scenario,
     now: Time,
-    queue: Queue,
+    queue: Queue<Due>,
     host: Box<dyn Host>,
     witness: Witness,
     pub(crate) record: Record,

@@ -2,7 +2,7 @@
 
 use peerpigeon_core::{ConnId, Gone};
 
-use super::queue::Due;
+use super::due::Due;
 use super::{Socket, World};
 use crate::client;
 use crate::host::{Downward, Upward};

@@ -2,7 +2,7 @@
 
 use peerpigeon_core::{Gone, Signal, Spelling, Time};
 
-use super::queue::Due;
+use super::due::Due;
 use super::sockets::ABNORMAL_CLOSURE;
 use super::{World, data, flaws, requests};
 use crate::client::{self, compose};

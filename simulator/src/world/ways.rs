@@ -3,7 +3,7 @@
 
 use peerpigeon_core::{ConnId, Gone, Limits};
 
-use super::queue::Due;
+use super::due::Due;
 use super::{Request, Socket, World};
 use crate::client::{self, compose};
 use crate::host::{Downward, Upward};
