@@ -16,7 +16,7 @@ import { meanAndError } from '../../bench/mesh-lab/statistics.mjs';
 import { serverCommand } from './server.mjs';
 
 // What fifty pages with three links each must come to before this server.
-const EXPECTED = 'pieces<=6,outside<=70,lone<=3,never-linked<=1,frames<=3000,links-per-peer>=2.5';
+const EXPECTED = 'one-piece>=96,outside<=0.1,lone<=0.1,never-linked<=0.1,frames<=140,links-per-peer>=2.8';
 
 const LAB = fileURLToPath(new URL('../../bench/mesh-lab/mesh_lab.mjs', import.meta.url));
 const NPM_SERVER = fileURLToPath(new URL('../../bench/mesh-lab/npm_server.mjs', import.meta.url));

@@ -110,7 +110,9 @@ impl Switchboard {
         let mut introduced = 0;
         if !has_heard {
             self.untie(from, to);
-            if self.links_of(from).is_some_and(|own| own.room() > 0) && self.can_be_acquainted(to, from) {
+            let have_room =
+                [from, to].iter().all(|page| self.links_of(*page).is_some_and(|own| own.room() > 0));
+            if have_room && self.can_be_acquainted(to, from) {
                 struck += self.tell_to_strike(from, to);
                 self.mate(to, from, Occasion::Free);
                 introduced = 1;

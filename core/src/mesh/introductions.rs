@@ -47,7 +47,7 @@ impl Switchboard {
             self.introduce_pair(slot, other, Occasion::Announce);
         }
         let mates = self.look_for_mates(slot, Occasion::Announce);
-        known.len() + mates + self.meet_some(slot)
+        known.len() + mates
     }
 
     /// Introduces a peer to those whom it should know whether a link is possible or not: to everybody in a network of a few, and
@@ -92,7 +92,8 @@ impl Switchboard {
         self.are_acquainted(one, two) || (has_place(one) && has_place(two))
     }
 
-    /// Introduces a peer with room to as many as it has room for. Returns how many there were.
+    /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway. Returns how many
+    /// there were.
     pub(crate) fn look_for_mates(&mut self, slot: u32, occasion: Occasion) -> usize {
         let (mut found, most) = (0, self.limits.introductions.into());
         while found < most
@@ -108,7 +109,7 @@ impl Switchboard {
             found += 1;
         }
         self.arm_look(slot, found);
-        found
+        found + self.meet_some(slot)
     }
 
     /// Introduces two so that they link to each other.
@@ -206,7 +207,6 @@ impl Switchboard {
             return;
         }
         self.look_if_there_is_time(slot);
-        self.meet_some(slot);
     }
 
     /// Looks for others for a peer, at once or, where much is to be sent already, in a moment.

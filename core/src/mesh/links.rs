@@ -106,7 +106,11 @@ impl Links {
         if let Some(known) = self.ties.iter_mut().find(|known| known.peer == peer && peer != NOBODY) {
             *known = tie;
         } else {
-            self.ties.reserve_exact(usize::from(self.ties.len() == self.ties.capacity()) * PLACES);
+            if self.ties.len() == self.ties.capacity() {
+                // As many as it will have; those beyond are few and rare.
+                let places = if self.ties.is_empty() { self.max() } else { SPARE_PLACES };
+                self.ties.reserve_exact(places);
+            }
             self.ties.push(tie);
         }
     }
@@ -171,9 +175,6 @@ impl Links {
         assert_eq!(self.is_listed, self.room() > 0);
     }
 }
-
-/// Places for ties that a list grows by.
-const PLACES: usize = 3;
 
 /// Links that are followed beyond those that a page takes.
 pub(crate) const SPARE_PLACES: usize = 6;

@@ -2,9 +2,9 @@
 //! strings, dials; a page takes a fixed number of links and answers an offer beyond with `connection-rejected`; peers
 //! that were never dialled are forgotten after five minutes, a lost offer costs thirty seconds.
 //!
-//! It says what real clients say, and never does what a server must not rely on. But it neither evicts links nor dials
-//! against the order of ids, and a peer that turned it away is forgotten: which meshes come of that says nothing about
-//! real ones. The pages of [`crate::mesh`] decide as the real client does.
+//! It says what real clients say, and never does what a server must not rely on. Like them it dials against the order of
+//! ids while it has no link, and refuses whoever does so. But it evicts no links, and a peer that turned it away is
+//! forgotten: which meshes come of that says nothing about real ones. The pages of [`crate::mesh`] decide as the real client does.
 
 use peerpigeon_core::{PeerId, Signal, Spelling, Time};
 
@@ -18,7 +18,7 @@ pub(crate) struct Mesh {
     words: Vec<(Spelling, Signal)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Known {
     spelling: Spelling,
     state: State,
@@ -102,7 +102,7 @@ impl Mesh {
 
     fn offered(&mut self, now: Time, from: Spelling, state: Option<State>) {
         let engaged = state.is_some_and(|state| state != State::Heard);
-        if engaged || self.engaged() < self.capacity {
+        if !self.dials(from) && (engaged || self.engaged() < self.capacity) {
             self.set(now, from, State::Answered);
             self.words.push((from, Signal::Answer));
         } else {
@@ -126,14 +126,20 @@ impl Mesh {
         self.peers.iter().filter(|known| known.state != State::Heard).count()
     }
 
-    /// Dials whom it may, while there is room.
+    /// Whether it is this page that dials, of the two.
+    pub(crate) fn dials(&self, peer: Spelling) -> bool {
+        self.me.digits() > peer.digits()
+    }
+
+    /// Dials whom it may, while there is room; without any link, or one under way, also one that should dial itself.
     fn dial(&mut self, now: Time) {
         let mut room = self.capacity.saturating_sub(self.engaged());
-        for known in &mut self.peers {
-            let mine = self.me.digits() > known.spelling.digits();
-            if room > 0 && mine && known.state == State::Heard {
-                (known.state, known.since) = (State::Dialled, now);
-                self.words.push((known.spelling, Signal::Offer));
+        for place in 0..self.peers.len() {
+            let Known { spelling, state, .. } = self.peers[place];
+            let may_dial = self.dials(spelling) || self.engaged() == 0;
+            if room > 0 && may_dial && state == State::Heard {
+                self.peers[place] = Known { spelling, state: State::Dialled, since: now };
+                self.words.push((spelling, Signal::Offer));
                 room -= 1;
             }
         }

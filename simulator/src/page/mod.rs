@@ -94,13 +94,19 @@ impl Page {
             return;
         }
         for (to, signal) in self.mesh.take_words() {
-            let data = words(signal);
+            let data = match signal {
+                Signal::ConnectionRejected if self.mesh.dials(to) => OUT_OF_TURN,
+                signal => words(signal),
+            };
             self.client.handle(now, client::Input::Signal { to: &to, signal, data });
         }
         self.client.handle(now, client::Input::Links { count: self.mesh.links().count() });
         self.settle(now, wants);
     }
 }
+
+/// What a page says to one that should have waited for its offer.
+const OUT_OF_TURN: &str = r#"{"reason":"initiator_role_conflict"}"#;
 
 /// What a page says: short, for there are many.
 fn words(signal: Signal) -> &'static str {

@@ -201,11 +201,15 @@ impl Witness {
             let same_peer = said.way == Way::Http || said.from == from;
             said.signal == signal && said.data == data && same_peer && same_network
         };
+        // Two pages with one id are told on ways of their own.
+        let is_shared = self.seen.values().filter(|seen| *seen.me.id() == to).count() > 1;
         let key = (*from.id(), to);
         let letters = self.letters.entry(key).or_default();
         match letters.iter().position(is_it) {
             // Requests travel apart, and can overtake each other.
-            Some(position) if letters[position].way == Way::Http => drop(letters.remove(position)),
+            Some(position) if is_shared || letters[position].way == Way::Http => {
+                drop(letters.remove(position));
+            }
             Some(position) => drop(letters.drain(..=position)),
             None => {
                 let known = self.circulars.get(from.id()).is_some_and(|said| said.iter().any(is_it));
