@@ -43,7 +43,7 @@ impl Switchboard {
                 self.release_lost(conn, cause);
                 self.poll_lost(conn);
                 if fault::is(Fault::LateCloseEndsAnother) {
-                    self.peers.any().into_iter().for_each(|slot| self.end(slot, cause));
+                    self.peers.next(&mut 0).into_iter().for_each(|slot| self.end(slot, cause));
                 }
             }
         }
