@@ -3,6 +3,8 @@
 //! Whatever ends a peer's time in its network goes through [`Switchboard::leave`], and whatever ends a
 //! connection through [`Switchboard::forget`]: so acquaintances are told exactly once, whatever the cause.
 
+use alloc::vec::Vec;
+
 use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
 use crate::mesh::introductions::FEW_ACQUAINTANCES;
@@ -41,7 +43,7 @@ impl Switchboard {
                 self.release_lost(conn, cause);
                 self.poll_lost(conn);
                 if fault::is(Fault::LateCloseEndsAnother) {
-                    self.peers.any().into_iter().for_each(|slot| self.end(slot, cause));
+                    self.peers.next(&mut 0).into_iter().for_each(|slot| self.end(slot, cause));
                 }
             }
         }
@@ -154,6 +156,21 @@ impl Switchboard {
         self.networks.share(network);
         self.mailboxes.open(*id, network, self.now + self.limits.message_ttl_ms);
         self.arm_sweep();
+    }
+
+    /// Makes room for one more network, where there is none: of those that nobody is in, the one that was left first
+    /// goes, and the mail for whoever was lost from it. Returns whether there is room.
+    pub(crate) fn make_room_for_network(&mut self) -> bool {
+        if self.networks.len() < self.limits.networks as usize {
+            return true;
+        }
+        let Some(network) = self.networks.longest_deserted() else { return false };
+        // Only mailboxes hold shares of it, and it goes with the last one.
+        let absent: Vec<PeerId> = self.mailboxes.absent_from(network).copied().collect();
+        for id in absent {
+            self.close_mailbox(&id, MailEnd::Dropped);
+        }
+        true
     }
 
     /// Ends a mailbox without delivering what is in it; returns how many mails had expired.

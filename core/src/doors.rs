@@ -67,9 +67,10 @@ pub enum Input<'a> {
         /// Which.
         conn: ConnId,
     },
-    /// Shut down: from now on nobody is let in, and everybody has been closed by `until`.
+    /// Shut down: from now on nobody is let in, and everybody is closed, in parts. One input causes no more than a bounded part,
+    /// so where there are too many for `until`, the rest follows after it, as fast as the driver comes for it.
     Drain {
-        /// When the last `Close` must have gone out.
+        /// When the last `Close` should have gone out.
         until: Time,
     },
     /// From now on these limits hold.

@@ -134,7 +134,8 @@ impl Switchboard {
             assert!(free().all(|conn| self.peers.by_conn(conn).is_some_and(is_free)));
             assert_eq!(free().count(), members_here.iter().filter(|(_, slot)| is_free(*slot)).count());
             members += members_here.len();
-            u32::try_from(members_here.len() + self.mailboxes.shares(network)).unwrap_or(u32::MAX)
+            u32::try_from(members_here.len() + self.mailboxes.absent_from(network).count())
+                .unwrap_or(u32::MAX)
         });
         assert_eq!(members, self.announced);
         let degrees = self.peers.iter().filter_map(|(_, peer)| peer.announcement());

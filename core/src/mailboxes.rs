@@ -60,6 +60,7 @@ pub(crate) struct Full;
 pub(crate) struct Mailboxes {
     boxes: BTreeMap<PeerId, Mailbox>,
     by_expiry: BTreeSet<(Time, PeerId)>,
+    by_network: BTreeSet<(NetKey, PeerId)>,
     /// How many mails one peer has in the box of another.
     counts_by_sender: BTreeMap<(PeerId, PeerId), u32>,
     mails: usize,
@@ -98,12 +99,14 @@ impl Mailboxes {
         let before = self.boxes.insert(id, mailbox);
         debug_assert!(before.is_none());
         self.by_expiry.insert((expires, id));
+        self.by_network.insert((network, id));
     }
 
     /// Ends a mailbox. The caller takes over its share of the network and says how its mails ended.
     pub(crate) fn close(&mut self, id: &PeerId) -> Option<(NetKey, VecDeque<Mail>)> {
         let mailbox = self.boxes.remove(id)?;
         self.by_expiry.remove(&(mailbox.expires, *id));
+        self.by_network.remove(&(mailbox.network, *id));
         for mail in &mailbox.mails {
             uncount(&mut self.counts_by_sender, mail.from.id(), id);
         }
@@ -172,9 +175,10 @@ impl Mailboxes {
         self.counts_by_sender.range(range).map(|((_, to), _)| *to).collect()
     }
 
-    /// Shares of `network` held here.
-    pub(crate) fn shares(&self, network: NetKey) -> usize {
-        self.boxes.values().filter(|mailbox| mailbox.network == network).count()
+    /// Who is known as absent from `network`: each holds a share of it.
+    pub(crate) fn absent_from(&self, network: NetKey) -> impl Iterator<Item = &PeerId> {
+        let range = (network, PeerId([0; 20]))..=(network, PeerId([0xFF; 20]));
+        self.by_network.range(range).map(|(_, id)| id)
     }
 
     /// # Panics
@@ -182,11 +186,13 @@ impl Mailboxes {
     /// When an invariant does not hold.
     pub(crate) fn check(&self, limits: &Limits) {
         assert_eq!(self.boxes.len(), self.by_expiry.len());
+        assert_eq!(self.boxes.len(), self.by_network.len());
         assert!(self.boxes.len() <= limits.mailboxes as usize);
         assert!(self.bytes as u64 <= limits.mailbox_total_bytes);
         let mut counts: BTreeMap<(PeerId, PeerId), u32> = BTreeMap::new();
         for (id, mailbox) in &self.boxes {
             assert!(self.by_expiry.contains(&(mailbox.expires, *id)));
+            assert!(self.by_network.contains(&(mailbox.network, *id)));
             assert!(mailbox.mails.len() <= limits.mailbox_messages as usize);
             assert!(mailbox.bytes <= limits.mailbox_bytes as usize);
             assert_eq!(mailbox.bytes, mailbox.mails.iter().map(Mail::bytes).sum::<usize>());

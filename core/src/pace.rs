@@ -1,4 +1,6 @@
-//! How fast a peer sends: token buckets of messages and of bytes, each as the time at which it will be full again.
+//! How fast a peer sends: token buckets of messages and of bytes, each as what is missing in it.
+//!
+//! What is missing does not depend on the rates: when these change, it fills at the new ones from the last look on.
 
 use crate::fault::{self, Fault};
 use crate::{Limits, Time};
@@ -9,8 +11,12 @@ const MIN_REFUSALS: u32 = 10;
 /// Starts full.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace {
-    messages: Bucket,
-    bytes: Bucket,
+    /// When it was filled for the last time.
+    filled: Time,
+    bytes: u64,
+    /// Messages and bytes are counted in thousandths: a rate of one per second is one of these per millisecond. This one stops at
+    /// 4,294,967 messages.
+    messages: u32,
     /// Messages refused since both buckets were full for the last time.
     refused: u32,
 }
@@ -29,17 +35,21 @@ pub(crate) enum Verdict {
 impl Pace {
     /// One message of so many bytes; a control frame counts as one of none.
     pub(crate) fn admit(&mut self, bytes: usize, now: Time, limits: &Limits) -> Verdict {
-        let (messages, volume) = (Flow::of_messages(limits), Flow::of_bytes(limits));
-        if self.messages.is_full(now) && self.bytes.is_full(now) {
+        self.fill(now, limits);
+        if self.messages == 0 && self.bytes == 0 {
             self.refused = 0;
         }
-        let over = if !self.messages.has(1, now, messages) && !fault::is(Fault::RateWithoutLimit) {
+        let has = |missing: u64, amount: usize, bucket: Bucket| {
+            missing.saturating_add(thousandths(amount)) <= bucket.capacity
+        };
+        let over = if Bucket::of_messages(limits).is_some_and(|bucket| !has(self.messages.into(), 1, bucket))
+            && !fault::is(Fault::RateWithoutLimit)
+        {
             Verdict::TooMany
-        } else if !self.bytes.has(bytes, now, volume) {
+        } else if Bucket::of_bytes(limits).is_some_and(|bucket| !has(self.bytes, bytes, bucket)) {
             Verdict::TooMuch
         } else {
-            self.messages.take(1, now, messages);
-            self.bytes.take(bytes, now, volume);
+            self.take(1, bytes, limits);
             return Verdict::Within;
         };
         self.refused += 1;
@@ -52,65 +62,65 @@ impl Pace {
         if fault::is(Fault::ChargeForgotten) {
             return;
         }
-        self.messages.take(messages, now, Flow::of_messages(limits));
-        self.bytes.take(bytes, now, Flow::of_bytes(limits));
+        self.fill(now, limits);
+        self.take(messages, bytes, limits);
+    }
+
+    fn fill(&mut self, now: Time, limits: &Limits) {
+        let elapsed = if fault::is(Fault::RateNotRefilled) { 0 } else { now.since(self.filled) };
+        let fill =
+            |missing: u64, bucket: Bucket| missing.saturating_sub(elapsed.saturating_mul(bucket.per_second));
+        self.change(limits, fill, fill);
+        self.filled = now;
+    }
+
+    fn take(&mut self, messages: usize, bytes: usize, limits: &Limits) {
+        self.change(
+            limits,
+            |missing, _| missing.saturating_add(thousandths(messages)),
+            |missing, _| missing.saturating_add(thousandths(bytes)),
+        );
+    }
+
+    /// Changes what is missing; never more than the bucket holds now, and nothing where there is no limit.
+    fn change(
+        &mut self,
+        limits: &Limits,
+        messages: impl FnOnce(u64, Bucket) -> u64,
+        bytes: impl FnOnce(u64, Bucket) -> u64,
+    ) {
+        let missing = Bucket::of_messages(limits)
+            .map_or(0, |bucket| messages(self.messages.into(), bucket).min(bucket.capacity));
+        self.messages = u32::try_from(missing).unwrap_or(u32::MAX);
+        self.bytes =
+            Bucket::of_bytes(limits).map_or(0, |bucket| bytes(self.bytes, bucket).min(bucket.capacity));
     }
 }
 
-/// How fast a bucket is filled, and how much it holds; `None` is no limit.
+/// How fast a bucket is filled, and how many thousandths it holds; `None` is no limit.
 #[derive(Clone, Copy)]
-struct Flow {
+struct Bucket {
     per_second: u64,
-    burst: u64,
+    capacity: u64,
 }
-
-impl Flow {
-    fn of_messages(limits: &Limits) -> Option<Flow> {
-        Flow::new(limits.message_rate_per_second, limits.message_burst)
-    }
-
-    fn of_bytes(limits: &Limits) -> Option<Flow> {
-        Flow::new(limits.byte_rate_per_second, limits.byte_burst)
-    }
-
-    fn new(per_second: u32, burst: u32) -> Option<Flow> {
-        (per_second > 0).then(|| Flow { per_second: per_second.into(), burst: burst.max(1).into() })
-    }
-
-    /// How long it takes to fill in so much.
-    fn nanos(self, amount: u64) -> u64 {
-        amount.saturating_mul(1_000_000_000) / self.per_second
-    }
-}
-
-/// Nanoseconds since boot at which the bucket is full again (the "theoretical arrival time" of the generic cell rate
-/// algorithm, ITU-T I.371).
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket(u64);
 
 impl Bucket {
-    fn is_full(self, now: Time) -> bool {
-        self.0 <= nanos_of(now)
+    fn of_messages(limits: &Limits) -> Option<Bucket> {
+        Bucket::new(limits.message_rate_per_second, limits.message_burst)
     }
 
-    fn has(self, amount: usize, now: Time, flow: Option<Flow>) -> bool {
-        flow.is_none_or(|flow| {
-            let missing = self.0.saturating_sub(nanos_of(now));
-            missing.saturating_add(flow.nanos(amount as u64)) <= flow.nanos(flow.burst)
-        })
+    fn of_bytes(limits: &Limits) -> Option<Bucket> {
+        Bucket::new(limits.byte_rate_per_second, limits.byte_burst)
     }
 
-    /// Takes so much, or all that is in it.
-    fn take(&mut self, amount: usize, now: Time, flow: Option<Flow>) {
-        let Some(flow) = flow else { return };
-        let now = nanos_of(now);
-        let empty = now.saturating_add(flow.nanos(flow.burst)).max(self.0);
-        self.0 = self.0.max(now).saturating_add(flow.nanos(amount as u64)).min(empty);
+    fn new(per_second: u32, burst: u32) -> Option<Bucket> {
+        let capacity = 1_000 * u64::from(burst.max(1));
+        (per_second > 0).then(|| Bucket { per_second: per_second.into(), capacity })
     }
 }
 
-fn nanos_of(time: Time) -> u64 {
-    if fault::is(Fault::RateNotRefilled) { 0 } else { time.0.saturating_mul(1_000_000) }
+fn thousandths(amount: usize) -> u64 {
+    (amount as u64).saturating_mul(1_000)
 }
 
 #[cfg(test)]
@@ -189,6 +199,39 @@ mod tests {
         assert_eq!(pace.admit(1, Time(100), &limits), Verdict::Within);
         assert_eq!(pace.admit(1, Time(199), &limits), Verdict::TooMany);
         assert_eq!(pace.admit(2, Time(200), &limits), Verdict::TooMuch);
+    }
+
+    #[test]
+    fn what_is_missing_fills_at_the_new_rate_when_it_has_changed() {
+        let slow = Limits { byte_rate_per_second: 1, byte_burst: 1_000, ..limits(1, 1_000) };
+        for (new, wait) in [
+            (Limits { byte_rate_per_second: 100, ..slow.clone() }, 1_000),
+            (Limits { message_rate_per_second: 100, byte_rate_per_second: 100, ..slow.clone() }, 10),
+            (Limits { byte_burst: 1, ..limits(1, 1) }, 1_000),
+        ] {
+            let mut pace = Pace::default();
+            pace.charge(1_000, 1_000, Time(0), &slow);
+            assert_ne!(pace.admit(1, Time(0), &new), Verdict::Within, "it is empty");
+            assert_ne!(pace.admit(1, Time(wait - 1), &new), Verdict::Within);
+            assert_eq!(pace.admit(1, Time(wait), &new), Verdict::Within, "{wait}");
+        }
+        let mut pace = Pace::default();
+        pace.charge(900, 0, Time(0), &slow);
+        let new = Limits { message_rate_per_second: 2, ..slow };
+        assert!((0..100).all(|_| pace.admit(0, Time(0), &new) == Verdict::Within), "what was left is left");
+        assert_eq!(pace.admit(0, Time(0), &new), Verdict::TooMany);
+    }
+
+    #[test]
+    fn a_limit_that_is_gone_does_not_keep_refusals_from_being_forgiven() {
+        let mut pace = Pace::default();
+        pace.charge(0, 1_000, Time(0), &of_bytes(1, 1_000));
+        let free = limits(10, 1);
+        let free = Limits { byte_rate_per_second: 0, ..free };
+        for second in 0..20 {
+            assert_eq!(pace.admit(0, Time(1_000 * second), &free), Verdict::Within);
+            assert_eq!(pace.admit(0, Time(1_000 * second), &free), Verdict::TooMany);
+        }
     }
 
     #[test]

@@ -193,9 +193,13 @@ impl Peers {
         self.slots.iter().map(|(slot, peer)| (u32::try_from(slot).unwrap_or(u32::MAX), peer))
     }
 
-    /// The first of all slots, in an order that peers cannot influence.
-    pub(crate) fn any(&self) -> Option<u32> {
-        self.iter().next().map(|(slot, _)| slot)
+    /// The next slot that is taken, from `next` on, in an order that peers cannot influence. `next` moves past all places that
+    /// were looked at.
+    pub(crate) fn next(&self, next: &mut u32) -> Option<u32> {
+        let end = u32::try_from(self.slots.capacity()).unwrap_or(u32::MAX);
+        let found = (*next..end).find(|slot| self.slots.contains(*slot as usize));
+        *next = found.map_or(end, |slot| slot + 1);
+        found
     }
 
     pub(crate) fn insert(&mut self, peer: Peer) -> u32 {

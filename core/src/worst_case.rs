@@ -72,7 +72,11 @@ impl Limits {
     /// A name is kept twice, and once as JSON, where each byte can be six.
     fn of_networks(&self) -> u64 {
         let name = u64::from(self.network_name_bytes);
-        let each = grown(size_of::<Network>() + 8) + tree(16 + 4) + 2 * boxed(name) + boxed(6 * name + 2);
+        let each = grown(size_of::<Network>() + 8)
+            + tree(16 + 4)
+            + tree(8 + 4)
+            + 2 * boxed(name)
+            + boxed(6 * name + 2);
         u64::from(self.networks) * each
     }
 
@@ -84,7 +88,7 @@ impl Limits {
             .div_ceil(Mail::OVERHEAD_BYTES as u64)
             .min(boxes * u64::from(self.mailbox_messages));
         let alone = 4 * size_of::<Mail>() as u64 + 2 * ALLOCATION_BYTES + tree(44);
-        boxes * (tree(20 + size_of::<Mailbox>()) + tree(28))
+        boxes * (tree(20 + size_of::<Mailbox>()) + tree(28) + tree(24))
             + self.mailbox_total_bytes
             + mails * alone.saturating_sub(Mail::OVERHEAD_BYTES as u64)
     }
@@ -173,10 +177,10 @@ mod tests {
         for (limits, shares) in [
             (
                 Limits::default(),
-                [9_192_000, 8_793_792, 18_023_424, 5_592_000, 33_666_560, 21_993_216, 14_585_664],
+                [9_192_000, 8_793_792, 18_023_424, 5_832_000, 34_466_560, 21_993_216, 14_585_664],
             ),
-            (small, [9_285, 45_584, 7_862, 6_006, 6_152, 4_888, 9_476_655]),
-            (known, [87_144_000, 8_793_792, 18_023_424, 5_592_000, 16_871_072, 21_993_216, 96_630_144]),
+            (small, [9_285, 45_584, 7_862, 6_786, 6_312, 4_888, 9_476_655]),
+            (known, [87_144_000, 8_793_792, 18_023_424, 5_832_000, 16_871_632, 21_993_216, 96_630_144]),
         ] {
             assert_eq!(limits.worst_case().map(|share| share.bytes), shares);
         }

@@ -84,3 +84,20 @@ fn other_limits_hold_from_then_on() {
     board.open_from(4, &id('4'), Some(7));
     assert_eq!((board.types(3), board.types(4)), (vec!["connected".to_owned()], vec![]));
 }
+
+#[test]
+fn whoever_was_busy_when_a_rate_was_raised_goes_on_at_the_new_one() {
+    let mut board =
+        Board::new(Limits { message_rate_per_second: 1, message_burst: 100, ..Limits::default() });
+    board.open(1, &id('1'));
+    for _ in 0..101 {
+        board.text(1, r#"{"type":"ping"}"#);
+    }
+    assert_eq!(board.types(1).last().map(String::as_str), Some("error"), "it has nothing left");
+    adjust(&mut board, |limits| (limits.message_rate_per_second, limits.message_burst) = (100, 100));
+    for _ in 0..36 {
+        board.pass(10);
+        board.text(1, r#"{"type":"ping"}"#);
+    }
+    assert_eq!(board.types(1), ["pong"; 36]);
+}

@@ -1,4 +1,4 @@
-//! A shutdown: nobody is let in, and everybody is told, in parts as far as the deadline allows.
+//! A shutdown: nobody is let in, and everybody is told, in parts as far as the deadline allows, none of them too large.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -83,16 +83,54 @@ fn a_second_one_can_only_bring_the_deadline_nearer() {
 }
 
 #[test]
-fn when_so_much_is_to_be_said_that_it_should_wait_it_waits_but_not_past_the_deadline() {
-    let mut board = crowd();
-    drain(&mut board, 100);
-    let bytes: usize = board.raw.iter().map(|(_, text)| text.len()).sum();
-    let longest = 100 * board.raw.iter().map(|(_, text)| text.len()).max().unwrap();
-    assert!((2_097_152..2_097_152 + longest).contains(&bytes), "{bytes}");
-    assert!((1..100).contains(&board.closed.len()), "{}", board.closed.len());
-    board.pass(50);
-    assert_eq!(board.closed.len(), 100);
-    let mut board = crowd();
-    drain(&mut board, 99);
-    assert_eq!(board.closed.len(), 100, "there is no time for a second part");
+fn when_so_much_is_to_be_said_that_it_should_wait_it_waits_for_a_moment_past_the_deadline_too() {
+    for until in [0, 100] {
+        let mut board = crowd();
+        drain(&mut board, until);
+        let longest = 100 * board.raw.iter().map(|(_, text)| text.len()).max().unwrap();
+        let mut parts = 0;
+        while !board.raw.is_empty() {
+            let bytes: usize = board.raw.drain(..).map(|(_, text)| text.len()).sum();
+            assert!(bytes < 2_097_152 + longest, "{bytes}");
+            if board.closed.len() == 100 {
+                break;
+            }
+            assert!(bytes > 2_097_152, "{bytes}");
+            board.pass(1);
+            parts += 1;
+        }
+        assert_eq!(board.closed.len(), 100);
+        assert!(parts >= 1);
+    }
+}
+
+#[test]
+fn no_input_closes_more_than_5000_and_what_is_missing_follows_at_once() {
+    let mut board = Board::unwatched(Limits { connections: 12_000, ..Limits::default() });
+    for conn in 0..12_000 {
+        board.open(conn, &format!("{conn:040x}"));
+    }
+    let now = board.now;
+    drain(&mut board, now.0);
+    assert_eq!(board.closed.len(), 5_000);
+    assert_eq!(board.board.poll_timeout(), Some((now + 1, TimerKind::Drain)));
+    board.pass(1);
+    assert_eq!(board.closed.len(), 10_000);
+    board.pass(1);
+    assert_eq!(board.closed.len(), 12_000);
+    assert_eq!(board.board.poll_timeout(), None);
+}
+
+#[test]
+fn a_driver_that_comes_late_makes_no_part_larger() {
+    let mut board = Board::unwatched(Limits { connections: 12_000, ..Limits::default() });
+    for conn in 0..12_000 {
+        board.open(conn, &format!("{conn:040x}"));
+    }
+    let until = board.now + 10_000;
+    drain(&mut board, until.0);
+    assert_eq!(board.closed.len(), 250);
+    board.now = until + 1_000;
+    board.input(Input::Tick);
+    assert_eq!(board.closed.len(), 5_250);
 }

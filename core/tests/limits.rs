@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{CloseReason, Event, Limit, Limits};
+use peerpigeon_core::{CloseReason, Event, Limit, Limits, MailEnd, Spelling};
 use serde_json::Value;
 
 /// No deadlines of its own, and no rates.
@@ -186,6 +186,62 @@ fn one_network_too_many_is_refused_and_the_peer_stays_where_it_was() {
     board.announce(2, "m");
     board.announce(3, "o");
     assert_eq!(board.board.census().networks, 2, "a place that is free is given again");
+}
+
+#[test]
+fn networks_that_nobody_is_in_make_room_for_new_ones_however_many_there_were() {
+    let mut board = Board::unwatched(Limits { networks: 100, ..quiet() });
+    for conn in 0..1_000 {
+        board.join(conn, &format!("{conn:040x}"), &format!("n{conn}"));
+        assert_eq!(board.types(conn), ["connected"], "{conn}");
+        board.lose(conn);
+    }
+    assert_eq!((met(&board, Limit::Networks), board.board.census().mailboxes), (0, 100));
+    for conn in 1_000..1_100 {
+        board.join(conn, &format!("{conn:040x}"), &format!("n{conn}"));
+    }
+    assert_eq!((board.board.census().networks, board.board.census().mailboxes), (100, 0));
+    board.join(1_100, &id('f'), "one more");
+    assert_eq!(last_error(&mut board, 1_100).0, "invalid-message", "all of these have somebody");
+}
+
+#[test]
+fn the_network_that_was_left_first_makes_room_with_all_its_mail_and_the_others_keep_theirs() {
+    let mut board = two(Limits { networks: 3, ..quiet() });
+    board.join(3, &id('c'), "m");
+    board.join(4, &id('d'), "m");
+    board.lose(3);
+    board.signal(4, "ice-candidate", &id('c'), "1", "m");
+    board.lose(1);
+    board.signal(2, "ice-candidate", &id('a'), "2", "n");
+    board.lose(4);
+    board.lose(2);
+    board.join(5, &id('e'), "l");
+    board.lose(5);
+    board.join(1, &id('a'), "n");
+    assert!(board.types(1).contains(&"ice-candidate".to_owned()));
+    board.lose(1);
+    board.events.clear();
+    // Of `m`, `l` and `n`, left in this order, the first two.
+    board.join(6, &id('6'), "k");
+    board.join(7, &id('7'), "j");
+    let end = |event: &Event| if let Event::MailEnded { to, end } = event { Some((*to, *end)) } else { None };
+    let ends: Vec<_> = board.events.iter().filter_map(end).collect();
+    assert_eq!(ends, [(*Spelling::parse(&id('c')).unwrap().id(), MailEnd::Dropped)]);
+    assert_eq!(board.board.census().mailboxes, 2, "`a` and `b`");
+    board.join(2, &id('b'), "n");
+    board.signal(2, "ice-candidate", &id('a'), "3", "n");
+    assert_eq!(board.board.census().mails, 1, "`a` is still known");
+}
+
+#[test]
+fn an_announce_that_is_refused_makes_no_room() {
+    let mut board = two(Limits { networks: 2, ..quiet() });
+    board.join(3, &id('c'), "m");
+    board.lose(3);
+    board.text(1, r#"{"type":"announce","networkName":"o","data":[]}"#);
+    assert_eq!(board.only_error(1), "invalid-message");
+    assert_eq!(board.board.census().mailboxes, 1);
 }
 
 #[test]

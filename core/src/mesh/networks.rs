@@ -17,7 +17,7 @@ pub(crate) const GLOBAL: &str = "global";
 pub(crate) const GLOBAL_JSON: &str = "\"global\"";
 
 /// Slot of a network; valid while somebody holds a share of it (see [`Networks::acquire`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NetKey(u32);
 
 /// The place of a connection in an order that has nothing to do with ids, nor with who came when.
@@ -50,20 +50,28 @@ pub(crate) struct Network {
     free: BTreeSet<Place>,
     /// Announced peers and mailboxes that hold this key.
     shares: u32,
+    /// While nobody is in it: its place among those that nobody is in.
+    deserted: u64,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Networks {
     slots: Slab<Network>,
     keys_by_name: BTreeMap<Box<str>, NetKey>,
-    /// Networks with at least one member.
-    populated: usize,
+    /// Those that nobody is in, in the order in which their last members left.
+    deserted: BTreeMap<u64, NetKey>,
+    last_deserted: u64,
     last_id: u64,
 }
 
 impl Networks {
     pub(crate) fn populated(&self) -> usize {
-        self.populated
+        self.slots.len() - self.deserted.len()
+    }
+
+    /// Of those that nobody is in, the one that was left first.
+    pub(crate) fn longest_deserted(&self) -> Option<NetKey> {
+        self.deserted.first_key_value().map(|(_, key)| *key)
     }
 
     /// Those included that only mailboxes remember.
@@ -109,12 +117,20 @@ impl Networks {
         free.range(after).chain(free.range(..own)).map(|place| place.conn())
     }
 
-    /// Changes the members. Whether the network is populated is kept right here.
+    /// Changes the members. Whether the network is deserted is kept right here.
     pub(crate) fn change_members<T>(&mut self, key: NetKey, change: impl FnOnce(&mut Members) -> T) -> T {
-        let members = &mut self.slots[key.0 as usize].members;
-        let before = usize::from(!members.is_empty());
-        let result = change(members);
-        self.populated = self.populated - before + usize::from(!members.is_empty());
+        let network = &mut self.slots[key.0 as usize];
+        let was_deserted = network.members.is_empty();
+        let result = change(&mut network.members);
+        match (was_deserted, network.members.is_empty()) {
+            (true, false) => drop(self.deserted.remove(&network.deserted)),
+            (false, true) => {
+                self.last_deserted += 1;
+                network.deserted = self.last_deserted;
+                self.deserted.insert(network.deserted, key);
+            }
+            (true, true) | (false, false) => {}
+        }
         result
     }
 
@@ -138,11 +154,13 @@ impl Networks {
             debug_assert!(network.members.is_empty());
             let network = self.slots.remove(key.0 as usize);
             self.keys_by_name.remove(&network.name);
+            self.deserted.remove(&network.deserted);
         }
     }
 
     fn insert(&mut self, name: &str) -> NetKey {
         self.last_id += 1;
+        self.last_deserted += 1;
         let key = self.slots.insert(Network {
             id: NetworkId(self.last_id),
             name: name.into(),
@@ -150,10 +168,12 @@ impl Networks {
             members: Members::default(),
             free: BTreeSet::new(),
             shares: 0,
+            deserted: self.last_deserted,
         });
         // Networks are fewer than connections and mailboxes together, and both are counted in 32 bits.
         let key = NetKey(u32::try_from(key).unwrap_or(u32::MAX));
         self.keys_by_name.insert(name.into(), key);
+        self.deserted.insert(self.last_deserted, key);
         key
     }
 
@@ -162,14 +182,17 @@ impl Networks {
     /// When an invariant does not hold, or the shares are not as many as given by `count`.
     pub(crate) fn check(&self, mut count: impl FnMut(NetKey) -> u32) {
         assert_eq!(self.slots.len(), self.keys_by_name.len());
-        let mut populated = 0;
+        let mut deserted = 0;
         for (name, key) in &self.keys_by_name {
             let network = &self.slots[key.0 as usize];
             assert_eq!(network.name, *name);
             assert_eq!(network.shares, count(*key), "shares of network {name}");
             assert!(network.shares > 0);
-            populated += usize::from(!network.members.is_empty());
+            if network.members.is_empty() {
+                assert_eq!(self.deserted.get(&network.deserted), Some(key), "network {name} is deserted");
+                deserted += 1;
+            }
         }
-        assert_eq!(populated, self.populated);
+        assert_eq!(deserted, self.deserted.len());
     }
 }

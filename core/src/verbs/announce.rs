@@ -20,11 +20,10 @@ impl Switchboard {
         if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
-        let networks = self.limits.networks;
-        if self.networks.find(&request.network).is_none() && self.networks.len() >= networks as usize {
-            return Err(Refusal::TooManyNetworks { networks });
-        }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;
+        if self.networks.find(&request.network).is_none() && !self.make_room_for_network() {
+            return Err(Refusal::TooManyNetworks { networks: self.limits.networks });
+        }
         let network = self.join(slot, &request.network);
         if let Some(announcement) = self.peers[slot].announcement_mut() {
             announcement.data = data;
