@@ -162,12 +162,27 @@ impl Stage {
             }
         }
         for client in &mut self.clients {
-            for received in std::mem::take(&mut client.received) {
+            let mut received = std::mem::take(&mut client.received);
+            sort_introductions(&mut received);
+            for received in received {
                 if !matches!(received, Received::Text(_)) {
                     client.peer = None;
                 }
                 transcript.push_str(&format!("{}< {}\n", client.name, show(&received, self.start)));
             }
+        }
+    }
+}
+
+/// In which order a peer is told of several others depends on the numbers of their connections, and those on who else came.
+fn sort_introductions(received: &mut [Received]) {
+    let text = |received: &Received| match received {
+        Received::Text(text) if text.starts_with(r#"{"type":"peer-discovered""#) => Some(text.clone()),
+        Received::Text(_) | Received::Closed(_) | Received::Lost => None,
+    };
+    for several in received.chunk_by_mut(|one, two| text(one).is_some() == text(two).is_some()) {
+        if text(&several[0]).is_some() {
+            several.sort_by_key(text);
         }
     }
 }

@@ -123,9 +123,23 @@ impl Crowd {
 
     /// Queues the `announce` of a member that asks for the library's default of three links.
     pub fn announce(&mut self, member: usize, network: &str) {
+        self.announce_with(member, network, 3);
+    }
+
+    /// Queues the `announce` of a member that takes so many links.
+    pub fn announce_with(&mut self, member: usize, network: &str, links: u8) {
         let text = format!(
-            r#"{{"type":"announce","data":{{"peerId":"{}"}},"maxPeers":3,"networkName":"{network}"}}"#,
+            r#"{{"type":"announce","data":{{"peerId":"{}"}},"maxPeers":{links},"networkName":"{network}"}}"#,
             self.members[member].id
+        );
+        self.send(member, &text);
+    }
+
+    /// Queues a signal from one member to another.
+    pub fn signal(&mut self, member: usize, kind: &str, to: usize, network: &str, data: &str) {
+        let target = &self.members[to].id;
+        let text = format!(
+            r#"{{"type":"{kind}","data":{data},"networkName":"{network}","targetPeerId":"{target}"}}"#
         );
         self.send(member, &text);
     }

@@ -56,6 +56,9 @@ struct Relayed<'a> {
     from_peer_id: &'a str,
 }
 
+/// What each member takes: one to either side.
+const LINKS: u8 = 2;
+
 impl Ring {
     /// `count` peers that have announced themselves, and signal.
     ///
@@ -66,9 +69,20 @@ impl Ring {
     pub fn start(server: &Server, count: usize) -> Ring {
         let mut crowd = Crowd::new();
         crowd.connect(server, count);
-        (0..count).for_each(|member| crowd.announce(member, NETWORK));
+        (0..count).for_each(|member| crowd.announce_with(member, NETWORK, LINKS));
         for _ in 0..2 {
             crowd.settle_all(|member, news| assert!(is_introduction(&news), "{member} got {news:?}"));
+        }
+        // Each is linked to the next one, so that nobody lacks a link.
+        for kind in ["offer", "answer"] {
+            for member in 0..count {
+                let next = (member + 1) % count;
+                let (from, to) = if kind == "offer" { (member, next) } else { (next, member) };
+                crowd.signal(from, kind, to, NETWORK, "{}");
+            }
+            for _ in 0..2 {
+                crowd.settle_all(|_, _| {});
+            }
         }
         server.wait_for_peers(count as u64);
         let state = Arc::new(State::default());
@@ -151,13 +165,7 @@ fn signal_until_over(crowd: &mut Crowd, state: &State) {
         }
         let mut sent = Vec::with_capacity(count);
         for member in 0..count {
-            let target = &ids[(member + 1) % count];
-            crowd.send(
-                member,
-                &format!(
-                    r#"{{"type":"ice-candidate","data":{round},"networkName":"{NETWORK}","targetPeerId":"{target}"}}"#
-                ),
-            );
+            crowd.signal(member, "ice-candidate", (member + 1) % count, NETWORK, &round.to_string());
             sent.push(Instant::now());
         }
         let mut latencies = Vec::with_capacity(count);
@@ -165,6 +173,9 @@ fn signal_until_over(crowd: &mut Crowd, state: &State) {
         while latencies.len() < count {
             assert!(Instant::now() < deadline, "{} signals of {count} are lost", count - latencies.len());
             crowd.turn(Duration::from_millis(100), |member, news| {
+                if is_introduction(&news) {
+                    return;
+                }
                 let sender = (member + count - 1) % count;
                 check(&news, round, &ids[sender]);
                 latencies.push(sent[sender].elapsed());
@@ -176,14 +187,16 @@ fn signal_until_over(crowd: &mut Crowd, state: &State) {
     }
 }
 
-/// Answers pings until then; nothing else may come.
+/// Answers pings until then; nothing else may come but introductions: healthy peers lack links.
 fn crowd_until(crowd: &mut Crowd, then: Instant) {
     loop {
         let left = then.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
         }
-        crowd.turn(left, |member, news| panic!("{member} got {news:?} between two rounds"));
+        crowd.turn(left, |member, news| {
+            assert!(is_introduction(&news), "{member} got {news:?} between two rounds");
+        });
     }
 }
 

@@ -3,11 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use peerpigeon_tests::{Crowd, News, Server, id};
+use peerpigeon_tests::{Crowd, News, Server};
 use serde_json::Value;
 
-/// `INTRODUCTIONS` by default: what a peer that asks for less is introduced to.
-const K: usize = 16;
+/// What members of a crowd ask for.
+const LINKS: usize = 3;
+
+/// Of one join: to both sides of four introductions.
+const FRAMES: usize = 8;
 
 /// What a crowd was told: per member the frames it got, and whom it knows.
 #[derive(Default)]
@@ -43,30 +46,10 @@ impl Told {
             }
         }
     }
-
-    /// How many pieces the graph of acquaintances of these members has.
-    fn pieces(&self, crowd: &Crowd, members: impl Iterator<Item = usize>) -> usize {
-        let mut left: BTreeSet<&str> = members.map(|member| crowd.id(member)).collect();
-        let numbers: BTreeMap<&str, usize> =
-            (0..crowd.count()).map(|member| (crowd.id(member), member)).collect();
-        let mut pieces = 0;
-        while let Some(first) = left.pop_first() {
-            pieces += 1;
-            let mut reached = vec![first];
-            while let Some(next) = reached.pop() {
-                for other in self.knows.get(&numbers[next]).into_iter().flatten() {
-                    if let Some(other) = left.take(other.as_str()) {
-                        reached.push(other);
-                    }
-                }
-            }
-        }
-        pieces
-    }
 }
 
 #[test]
-fn five_hundred_peers_join_with_at_most_2k_frames_each_and_are_one_piece() {
+fn five_hundred_peers_join_with_a_few_frames_each_and_nobody_is_alone() {
     const PEERS: usize = 500;
     let server = Server::start();
     let mut crowd = Crowd::new();
@@ -79,21 +62,20 @@ fn five_hundred_peers_join_with_at_most_2k_frames_each_and_are_one_piece() {
         // First the newcomer, so that its announcement is done, then everybody.
         crowd.settle([newcomer], |member, news| told.borrow_mut().hear(member, &news));
         crowd.settle_all(|member, news| told.borrow_mut().hear(member, &news));
-        let frames = told.borrow().frames - before;
-        assert!(frames <= 2 * K, "{frames} frames when {newcomer} joined");
-        // While the network has at most k others, that is everybody.
+        most = most.max(told.borrow().frames - before);
+        // In a network of a few it meets everybody, and later on those who have room, or four of those who have not.
         let known = told.borrow().knows.get(&newcomer).map_or(0, BTreeSet::len);
-        assert_eq!(known, newcomer.min(K), "newcomer {newcomer} was introduced to {known}");
-        most = most.max(frames);
+        let expected = if newcomer <= LINKS { newcomer } else { 1 };
+        assert!(known >= expected, "newcomer {newcomer} was introduced to {known}");
     }
     let told = told.into_inner();
     told.assert_mutual(&crowd);
-    assert_eq!(told.pieces(&crowd, 0..PEERS), 1);
     println!("at most {most} frames for one join, {} in total", told.frames);
+    assert!(most <= 4 * FRAMES, "{most} frames for one join, and what was due meanwhile");
 }
 
 #[test]
-fn the_graph_stays_one_piece_when_half_of_the_peers_vanish() {
+fn those_who_are_left_when_half_of_the_peers_vanish_know_who_is_there_and_only_them() {
     const PEERS: usize = 200;
     let server = Server::start();
     let mut crowd = Crowd::new();
@@ -110,16 +92,15 @@ fn the_graph_stays_one_piece_when_half_of_the_peers_vanish() {
         told.borrow_mut().knows.remove(&member);
     }
     server.wait_for_peers(PEERS as u64 / 2);
-    crowd.settle_all(|member, news| told.borrow_mut().hear(member, &news));
-
+    // Who knows nobody any more is introduced to others a moment later.
+    for _ in 0..3 {
+        crowd.settle_all(|member, news| told.borrow_mut().hear(member, &news));
+    }
     let told = told.into_inner();
     // Nobody knows anybody who is gone: each of their acquaintances was told, once.
     told.assert_mutual(&crowd);
-    assert_eq!(told.pieces(&crowd, (0..PEERS).filter(stays)), 1);
-    // Whoever had fewer than half was introduced again.
     for member in (0..PEERS).filter(stays) {
-        let known = told.knows[&member].len();
-        assert!(known >= K / 2, "{member} knows only {known} others");
+        assert!(told.knows.get(&member).is_some_and(|known| !known.is_empty()), "{member} knows nobody");
     }
 }
 
@@ -141,17 +122,6 @@ fn the_same_peers_are_introduced_in_the_same_way_by_every_server() {
 }
 
 #[test]
-fn announced_peers_are_introduced_again_from_time_to_time() {
-    let server = Server::with(&[("REINTRODUCE_INTERVAL", "200")]);
-    let mut a = peerpigeon_tests::Peer::announced(&server, &id::of('a'), "net");
-    let mut b = peerpigeon_tests::Peer::announced(&server, &id::of('b'), "net");
-    for _ in 0..3 {
-        assert_eq!(a.expect("peer-discovered")["data"]["peerId"], id::of('b'));
-        assert_eq!(b.expect("peer-discovered")["data"]["peerId"], id::of('a'));
-    }
-}
-
-#[test]
 fn networks_do_not_meet() {
     let server = Server::start();
     let mut crowd = Crowd::new();
@@ -169,6 +139,8 @@ fn networks_do_not_meet() {
         }
     }
     for network in 0..3 {
-        assert_eq!(told.pieces(&crowd, (0..60).filter(|member| member % 3 == network)), 1);
+        let in_it = |member: &usize| member % 3 == network;
+        let known = |member: usize| told.knows.get(&member).is_some_and(|known| !known.is_empty());
+        assert!((0..60).filter(in_it).all(known), "somebody in network {network} knows nobody");
     }
 }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::fault::{self, Fault};
 use crate::mesh::following::dials;
 use crate::mesh::links::{Links, Stage};
-use crate::peers::{Overdue, Peer};
+use crate::peers::{Announcement, Overdue, Peer};
 use crate::timers::{Due, spread};
 use crate::wire::Message;
 use crate::{Event, Limit, Limits, Occasion, Switchboard};
@@ -140,8 +140,17 @@ impl Switchboard {
         let Some(own) = self.peers[dialler].announcement() else { return false };
         (own.links.to(other).is_none() || fault::is(Fault::LinkedAgain))
             && own.acquaintances.would_hear_of(other, self.now)
-            && self.can_be_acquainted(one, two)
+            && (self.are_acquainted(one, two) || self.have_few_acquaintances(one, two))
             && !self.would_be_an_island(one, two)
+    }
+
+    /// Whether both may get to know somebody more for the sake of a link. Pages that never dial would else get to know one after
+    /// the other.
+    fn have_few_acquaintances(&self, one: u32, two: u32) -> bool {
+        let beyond_links = usize::from(self.limits.introductions);
+        let few = |own: &Announcement| own.acquaintances.len() < own.links.max() + beyond_links;
+        self.can_be_acquainted(one, two)
+            && [one, two].iter().all(|slot| self.peers[*slot].announcement().is_some_and(few))
     }
 
     /// Whether a link between the two would make an island of them and of those to whom both are linked: where each has all the

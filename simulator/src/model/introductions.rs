@@ -233,8 +233,9 @@ impl Introductions {
         for (place, (one, network)) in waiting.iter().enumerate() {
             for (two, _) in waiting[place + 1..].iter().filter(|(_, other)| other == network) {
                 let has_place = |peer| {
+                    let most = self.links.most(peer) + usize::from(self.limits.introductions);
                     self.knows(*one, *two)
-                        || self.acquaintances(peer).len() < self.limits.acquaintances as usize
+                        || self.acquaintances(peer).len() < most.min(self.limits.acquaintances as usize)
                 };
                 let possible =
                     self.could_link(*one, *two, then).is_ok() && has_place(*one) && has_place(*two);

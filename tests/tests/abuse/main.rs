@@ -21,13 +21,14 @@ const MORE_AT_MOST: Duration = Duration::from_secs(1);
 /// Rounds of the healthy that an attack lasts at least, and those after it.
 const ROUNDS: u32 = 5;
 
-fn settings() -> [(&'static str, &'static str); 8] {
+fn settings() -> [(&'static str, &'static str); 9] {
     [
         ("MAX_CONNECTIONS", "560"),
         ("HANDSHAKE_TIMEOUT", "1000"),
         ("REINTRODUCE_INTERVAL", "0"),
         // What is kept for those who went away is gone soon.
         ("MESSAGE_TTL", "1000"),
+        ("CLEANUP_INTERVAL", "1000"),
         ("MAX_MESSAGE_SIZE", "65536"),
         ("MAX_QUEUE_SIZE", "262144"),
         // Who sends to peers that do not read has the kernel's buffers to fill first, some MB for each.
@@ -78,6 +79,8 @@ fn nobody_notices_the_attacks_and_nothing_of_them_is_left() {
     let disturbed = ring.lap(ROUNDS);
     eprintln!("{disturbed}  stopped for {:.1?}", attacks::STOPPED);
     assert!(disturbed.slowest < bound(&undisturbed) + attacks::STOPPED, "{disturbed}");
+    let after = process::anonymous_bytes(server.pid());
+    eprintln!("memory: {} bytes resident, {after} of them its own, after", server.resident_bytes());
     // Buffers and freed blocks are given back in steps of a second.
     wait_until("the memory of before", || server.resident_bytes() <= before + before / 10);
     // Of the heap alone: the tables had to make room for an eighth more peers.
