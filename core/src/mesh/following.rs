@@ -112,7 +112,7 @@ impl Switchboard {
             self.untie(from, to);
             let have_room =
                 [from, to].iter().all(|page| self.links_of(*page).is_some_and(|own| own.room() > 0));
-            if have_room && self.can_be_acquainted(to, from) {
+            if have_room && self.can_be_acquainted(to, from) && !self.would_be_an_island(to, from) {
                 struck += self.tell_to_strike(from, to);
                 self.mate(to, from, Occasion::Free);
                 introduced = 1;

@@ -154,11 +154,12 @@ impl Switchboard {
     }
 
     /// Whether a link between the two would make an island of them and of those to whom both are linked: where each has all the
-    /// others.
-    fn would_be_an_island(&self, one: u32, two: u32) -> bool {
+    /// others, and they are not all there are.
+    pub(crate) fn would_be_an_island(&self, one: u32, two: u32) -> bool {
         let (Some(own), Some(other)) = (self.links_of(one), self.links_of(two)) else { return false };
         let most = own.max().max(other.max());
-        most > 1 && own.shared_with(other) + 1 >= most
+        let network = self.peers[one].network().map(|network| self.networks.members(network).len());
+        most > 1 && own.shared_with(other) + 1 >= most && network > Some(most + 1)
     }
 
     /// A full page that the peer can dial and that will give up its farthest link for it.

@@ -93,7 +93,7 @@ impl Introductions {
             Occasion::Healing => true,
             Occasion::Again | Occasion::Free => false,
         };
-        let linkable = self.could_link(newcomer, other, now);
+        let linkable = self.could_link(scene, newcomer, other, now);
         if !told_all {
             linkable
                 .as_ref()
@@ -116,7 +116,7 @@ impl Introductions {
     }
 
     /// Whether a link between the two can come of an introduction.
-    fn could_link(&self, newcomer: PeerId, other: PeerId, now: Time) -> Verdict {
+    fn could_link(&self, scene: Scene<'_>, newcomer: PeerId, other: PeerId, now: Time) -> Verdict {
         let tie = self.links.between(newcomer, other);
         demand!(tie.is_none_or(|tie| tie.stage == Stage::Introduced), "they are linked, or will be: {tie:?}");
         let dialler = if self.links.dials(newcomer, other) { newcomer } else { other };
@@ -128,7 +128,10 @@ impl Introductions {
         }
         let vague = self.links.is_vague(newcomer) || self.links.is_vague(other);
         let most = self.links.most(newcomer).max(self.links.most(other));
-        let island = most > 1 && self.links.shared(newcomer, other) + 1 >= most;
+        let crowd = self.peers.get(&newcomer).and_then(|member| scene.ledger.networks.get(&member.network));
+        // A newcomer is counted in later.
+        let others = crowd.map_or(0, |crowd| crowd.members.iter().filter(|peer| **peer != newcomer).count());
+        let island = most > 1 && self.links.shared(newcomer, other) + 1 >= most && others > most;
         demand!(vague || !island, "{newcomer} and {other} would be an island with those whom they know");
         let room = |peer| self.links.room(peer) > 0;
         let splits = self.links.would_evict(other, newcomer);
@@ -225,7 +228,10 @@ impl Introductions {
             .peers
             .iter()
             .filter(|(peer, member)| {
-                member.waiting.is_some_and(|time| since(time) > patience) && !self.links.is_vague(**peer)
+                // Where somebody has just left, what was not possible has just become so.
+                let changed = self.changed.get(&member.network).copied().unwrap_or_default();
+                let waits = member.waiting.is_some_and(|time| since(time.max(changed)) > patience);
+                waits && !self.links.is_vague(**peer)
             })
             .map(|(peer, member)| (*peer, member.network))
             .collect();
@@ -238,7 +244,7 @@ impl Introductions {
                         || self.acquaintances(peer).len() < most.min(self.limits.acquaintances as usize)
                 };
                 let possible =
-                    self.could_link(*one, *two, then).is_ok() && has_place(*one) && has_place(*two);
+                    self.could_link(scene, *one, *two, then).is_ok() && has_place(*one) && has_place(*two);
                 demand!(
                     !possible,
                     "{one} and {two} have had room for {known_for} ms and were not introduced to anybody"

@@ -168,9 +168,7 @@ mod tests {
     #[test]
     fn the_peer_with_the_larger_id_dials_and_a_handshake_links_both() {
         let (mut a, mut b) = (Mesh::new(peer('a'), 3), Mesh::new(peer('b'), 3));
-        a.discovered(Time(0), peer('b'));
         b.discovered(Time(0), peer('a'));
-        assert_eq!(a.take_words(), []);
         assert_eq!(b.take_words(), [(peer('a'), Signal::Offer)]);
         a.signal(Time(1), peer('b'), Signal::Offer);
         assert_eq!(a.take_words(), [(peer('b'), Signal::Answer)]);
@@ -178,6 +176,19 @@ mod tests {
         a.signal(Time(3), peer('b'), Signal::IceCandidate);
         assert_eq!(a.links().collect::<Vec<_>>(), [*peer('b').id()]);
         assert_eq!(b.links().collect::<Vec<_>>(), [*peer('a').id()]);
+        a.take_words();
+        a.discovered(Time(4), peer('c'));
+        assert_eq!(a.take_words(), [], "it has a link, and waits for the offer of the larger id");
+    }
+
+    #[test]
+    fn a_page_without_a_link_dials_a_larger_id_too_and_that_one_refuses() {
+        let (mut a, mut b) = (Mesh::new(peer('a'), 3), Mesh::new(peer('b'), 3));
+        a.discovered(Time(0), peer('b'));
+        assert_eq!(a.take_words(), [(peer('b'), Signal::Offer)]);
+        b.signal(Time(1), peer('a'), Signal::Offer);
+        assert_eq!(b.take_words(), [(peer('a'), Signal::ConnectionRejected)]);
+        assert!(b.dials(peer('a')));
     }
 
     #[test]
@@ -198,6 +209,8 @@ mod tests {
     #[test]
     fn undialled_peers_are_forgotten_after_five_minutes_and_unanswered_offers_after_thirty_seconds() {
         let mut mesh = Mesh::new(peer('a'), 1);
+        mesh.signal(Time(0), peer('c'), Signal::Offer);
+        mesh.signal(Time(0), peer('c'), Signal::IceCandidate);
         mesh.discovered(Time(0), peer('b'));
         assert_eq!(mesh.timeout(), Some(Time(300_000)));
         mesh.tick(Time(300_000));
