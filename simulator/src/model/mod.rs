@@ -133,6 +133,8 @@ impl Model {
             turn || (from == of && !current.struck),
             "{peer} was told to forget {of} by a refusal of {from}"
         );
+        let crosses = !by_full && !turn && self.introductions.crosses(from, peer, scene.now);
+        demand!(!crosses, "a refusal of {from} to {peer}, which it is dialling itself, was not withheld");
         current.struck = true;
         current.caused += 1;
         self.introductions.struck(peer, of, by_full, scene.now);
@@ -335,11 +337,6 @@ impl Model {
         }
         let refusal = self.refusal();
         let here = refusal.is_some() && from != to && self.introductions.are_here(from, to);
-        let crosses = refusal == Some(false) && here && self.introductions.crosses(from, to, scene.now);
-        demand!(
-            !crosses || self.current.as_ref().is_some_and(|current| current.struck),
-            "a refusal of {from} to {to} was relayed, which is dialling it"
-        );
         let told = !here || self.current.as_ref().is_some_and(|current| current.struck);
         demand!(told, "{to} was refused by {from} and not told to forget it");
         self.introductions.relayed(from, to, signal, scene.now);

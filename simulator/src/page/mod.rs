@@ -94,10 +94,8 @@ impl Page {
             return;
         }
         for (to, signal) in self.mesh.take_words() {
-            let data = match signal {
-                Signal::ConnectionRejected if self.mesh.dials(to) => OUT_OF_TURN,
-                signal => words(signal),
-            };
+            let out_of_turn = signal == Signal::ConnectionRejected && self.mesh.dials(to);
+            let data = if out_of_turn { OUT_OF_TURN } else { words(signal) };
             self.client.handle(now, client::Input::Signal { to: &to, signal, data });
         }
         self.client.handle(now, client::Input::Links { count: self.mesh.links().count() });
