@@ -235,7 +235,7 @@ fn max_acquaintances(server: &Server) {
     let mut crowd = Crowd::new();
     crowd.connect(server, 60);
     for member in 0..60 {
-        crowd.announce(member, "n");
+        crowd.announce_with(member, "n", 50);
     }
     crowd.settle_all(|_, _| {});
     let known = server_gauge(server, "peerpigeon_acquaintances");
