@@ -80,7 +80,7 @@ impl Switchboard {
     fn follow_full(&mut self, from: u32, to: u32) {
         self.untie(from, to);
         if !fault::is(Fault::FullCountsAsFree) {
-            self.is_full(from);
+            self.mark_full(from);
         }
         let struck = self.tell_to_strike(to, from);
         self.set_full(to, false);
@@ -125,7 +125,7 @@ impl Switchboard {
     }
 
     /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time.
-    pub(crate) fn is_full(&mut self, slot: u32) {
+    pub(crate) fn mark_full(&mut self, slot: u32) {
         self.set_full(slot, true);
         self.arm_look(slot, 0);
     }

@@ -206,7 +206,7 @@ impl Switchboard {
             let dialler = if dials(&self.peers[slot], &self.peers[tie.peer]) { slot } else { tie.peer };
             if tie.stage == Stage::Introduced {
                 // Who could dial and did not has no room.
-                self.is_full(dialler);
+                self.mark_full(dialler);
             }
             if tie.stage != Stage::Introduced || dialler == slot {
                 self.look_if_there_is_time(tie.peer);
