@@ -8,7 +8,7 @@ use peerpigeon_simulator::scenario::{Level, Scenario};
 use peerpigeon_simulator::{check, run};
 
 /// The sweeps of every test run. More of them: `simulate --seeds`.
-const MESSAGE_SEEDS: u64 = 500;
+const MESSAGE_SEEDS: u64 = 1_000;
 const BYTE_SEEDS: u64 = 200;
 
 fn hold_every_law(seeds: u64, level: Level) {
@@ -21,7 +21,7 @@ fn hold_every_law(seeds: u64, level: Level) {
 }
 
 #[test]
-fn five_hundred_seeds_hold_every_law_with_messages() {
+fn a_thousand_seeds_hold_every_law_with_messages() {
     hold_every_law(MESSAGE_SEEDS, Level::Messages);
 }
 
