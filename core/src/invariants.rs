@@ -6,20 +6,6 @@ use crate::peers::Peer;
 use crate::timers::NO_CONN;
 use crate::{AddressKey, Census, Switchboard, TimerKind};
 
-#[cfg(debug_assertions)]
-impl Switchboard {
-    /// The sweep after every input in debug builds; with many peers after some of them, since it looks at
-    /// everybody.
-    pub(crate) fn check_now_and_then(&self) {
-        const CHECKED_EVERY_TIME: usize = 32;
-        let size = self.peers.len() + self.mailboxes.len() + self.mailboxes.mails();
-        let every = (size / CHECKED_EVERY_TIME).pow(2).max(1) as u64;
-        if self.now.0.is_multiple_of(every) && size < 16 * CHECKED_EVERY_TIME {
-            self.check_invariants();
-        }
-    }
-}
-
 impl Switchboard {
     pub(crate) fn count(&self) -> Census {
         Census {

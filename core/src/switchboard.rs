@@ -124,8 +124,6 @@ impl Switchboard {
             Input::Tick => {}
         }
         self.answer_ready();
-        #[cfg(debug_assertions)]
-        self.check_now_and_then();
     }
 
     /// The next thing to do, first in, first out; does no work. Drain to `None` before the next

@@ -219,6 +219,25 @@ fn signals_that_say_nothing_of_links_and_those_to_peers_without_a_network_introd
 }
 
 #[test]
+fn a_refusal_between_two_of_whom_one_has_not_announced_itself_says_nothing_of_room() {
+    const STRANGER: u64 = 9;
+    for reason in [FULL, OUT_OF_TURN] {
+        let mut board = board(3, 1);
+        // 1 was to dial 0 and did not: it is full.
+        board.pass(7_000);
+        link(&mut board, 2, 0);
+        board.open(STRANGER, &peer_id(STRANGER).to_string());
+        board.raw.clear();
+        refuse(&mut board, STRANGER, 1, reason);
+        assert_eq!(board.types(1), ["connection-rejected"], "{reason}");
+        assert_eq!(met_by_newcomer(&mut board, 10), [], "{reason}");
+        // The newcomer has room, whatever it tells the stranger.
+        refuse(&mut board, 10, STRANGER, reason);
+        assert_eq!(met_by_newcomer(&mut board, 11), [peer_id(10)], "{reason}");
+    }
+}
+
+#[test]
 fn more_links_than_a_page_can_have_are_not_followed() {
     let mut board = board(60, 1);
     for peer in 1..60 {

@@ -7,8 +7,8 @@ use crate::run::{Violation, diagram};
 use crate::scenario::Scenario;
 use crate::shrink::shrink;
 
-/// Runs that making a scenario small may take.
-const RUNS: u32 = 2_000;
+/// Inputs that making a scenario small may take: minutes, where there are many peers.
+const INPUTS: u64 = 2_000_000;
 
 /// Says what is wrong, what happened before, and the command `again` that shows it again; then the same of the
 /// smallest scenario found that breaks the same law, which is saved to `file`, or printed where there is none. Each
@@ -23,7 +23,7 @@ pub fn blame(
 ) -> String {
     let last = diagram(scenario, lines);
     let mut text = format!("{violation}\nseed: {}\nagain: {again}\n\n{last}", scenario.seed);
-    let Some(small) = shrink(scenario, RUNS) else { return text };
+    let Some(small) = shrink(scenario, INPUTS) else { return text };
     let picture = diagram(&small.scenario, lines);
     let mut kept = small.scenario;
     if kept.note.is_empty() {

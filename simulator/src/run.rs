@@ -37,6 +37,8 @@ pub struct Violation {
     pub place: Place,
     /// Virtual time.
     pub at: Time,
+    /// Inputs that the server had been given until then.
+    pub inputs: u64,
 }
 
 /// A part of a run.
@@ -73,7 +75,9 @@ pub(crate) fn run_recorded(scenario: &Scenario, record: Record) -> (Result<Repor
         most: gauges::most(&scenario.knobs.limits),
         left: world.census(),
     };
-    (result.map(|()| report).map_err(|breach| Violation { breach, place, at }), world.record.lines())
+    let inputs = report.inputs;
+    let result = result.map(|()| report).map_err(|breach| Violation { breach, place, at, inputs });
+    (result, world.record.lines())
 }
 
 fn phases(world: &mut World<'_>, steps: usize, place: &mut Place) -> Result<(), Breach> {

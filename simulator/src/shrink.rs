@@ -22,21 +22,21 @@ pub struct Small {
     pub runs: u32,
 }
 
-/// The smallest scenario found that breaks the same law as `scenario` does; tries at most `most_runs` runs. `None` when
-/// `scenario` breaks none.
+/// The smallest scenario found that breaks the same law as `scenario` does; begins no run once all runs together have
+/// given `most_inputs` inputs. `None` when `scenario` breaks none.
 #[must_use]
-pub fn shrink(scenario: &Scenario, most_runs: u32) -> Option<Small> {
+pub fn shrink(scenario: &Scenario, most_inputs: u64) -> Option<Small> {
     let violation = run(scenario).err()?;
-    let mut shrinker = Shrinker { best: scenario.clone(), violation, runs_left: most_runs };
+    let mut shrinker = Shrinker { best: scenario.clone(), violation, runs: 0, inputs_left: most_inputs };
     loop {
         let before = shrinker.best.clone();
         shrinker.cut_tail();
         shrinker.drop_steps();
         shrinker.plain_knobs();
         shrinker.small_steps();
-        if shrinker.best == before || shrinker.runs_left == 0 {
-            let Shrinker { best: scenario, violation, runs_left } = shrinker;
-            return Some(Small { scenario, violation, runs: most_runs - runs_left });
+        if shrinker.best == before || shrinker.inputs_left == 0 {
+            let Shrinker { best: scenario, violation, runs, .. } = shrinker;
+            return Some(Small { scenario, violation, runs });
         }
     }
 }
@@ -44,17 +44,21 @@ pub fn shrink(scenario: &Scenario, most_runs: u32) -> Option<Small> {
 struct Shrinker {
     best: Scenario,
     violation: Violation,
-    runs_left: u32,
+    runs: u32,
+    inputs_left: u64,
 }
 
 impl Shrinker {
     /// Takes `candidate` if it breaks the same law.
     fn try_it(&mut self, candidate: Scenario) -> bool {
-        if candidate == self.best || self.runs_left == 0 {
+        if candidate == self.best || self.inputs_left == 0 {
             return false;
         }
-        self.runs_left -= 1;
-        let Err(violation) = run(&candidate) else { return false };
+        let result = run(&candidate);
+        let inputs = result.as_ref().map_or_else(|violation| violation.inputs, |report| report.inputs);
+        self.runs += 1;
+        self.inputs_left = self.inputs_left.saturating_sub(inputs);
+        let Err(violation) = result else { return false };
         if violation.breach.law != self.violation.breach.law {
             return false;
         }

@@ -34,6 +34,7 @@ impl Switchboard {
         match signal {
             Signal::Offer => self.follow_offer(from, to),
             Signal::Answer => self.follow_answer(from, to),
+            Signal::ConnectionRejected if !self.have_announced(from, to) => {}
             Signal::ConnectionRejected => match Refused::read(data) {
                 Refused::ByFullPage => self.follow_full(from, to),
                 Refused::OutOfTurn => return self.follow_out_of_turn(from, to),
@@ -46,6 +47,11 @@ impl Switchboard {
             | Signal::RecoveryOffer => {}
         }
         Passage::Relay
+    }
+
+    /// Whether both have: who has not is linked to nobody, so that its refusals say nothing, nor do those that it gets.
+    fn have_announced(&self, one: u32, two: u32) -> bool {
+        self.links_of(one).is_some() && self.links_of(two).is_some()
     }
 
     /// Nobody dials without a place for it, nor whom it is linked to.
@@ -79,12 +85,10 @@ impl Switchboard {
     /// The dialler is told to take the full one off its list, or it would dial it for ever; and is introduced to others.
     fn follow_full(&mut self, from: u32, to: u32) {
         self.untie(from, to);
-        if !fault::is(Fault::FullCountsAsFree) {
-            self.mark_full(from);
-        }
+        let met = if fault::is(Fault::FullCountsAsFree) { 0 } else { self.mark_full(from) };
         let struck = self.tell_to_strike(to, from);
         self.set_full(to, false);
-        let introduced = self.look_for_mates(to, Occasion::Free);
+        let introduced = met + self.look_for_mates(to, Occasion::Free);
         self.charge_for_refusal(from, struck, introduced);
     }
 
@@ -124,10 +128,12 @@ impl Switchboard {
         Passage::Relay
     }
 
-    /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time.
-    pub(crate) fn mark_full(&mut self, slot: u32) {
+    /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time since it did so
+    /// last. Whom it should know anyway it meets now, since it may do so again and again. Returns how many there were.
+    pub(crate) fn mark_full(&mut self, slot: u32) -> usize {
         self.set_full(slot, true);
         self.arm_look(slot, 0);
+        self.meet_some(slot)
     }
 
     pub(crate) fn set_full(&mut self, slot: u32, is_full: bool) {
@@ -198,7 +204,7 @@ impl Switchboard {
     /// A peer is told to take another off its list, as if that had left: the evidence is a refusal, which only comes where there
     /// is no link. Returns how many messages that took.
     fn tell_to_strike(&mut self, slot: u32, other: u32) -> usize {
-        if self.peers[other].announcement().is_none() || fault::is(Fault::FullOneDialledForEver) {
+        if fault::is(Fault::FullOneDialledForEver) {
             return 0;
         }
         let Some(own) = self.peers[slot].announcement_mut() else { return 0 };

@@ -52,7 +52,7 @@ impl Switchboard {
 
     /// Introduces a peer to those whom it should know whether a link is possible or not: to everybody in a network of a few, and
     /// in a larger one to some if it knows nobody. Returns how many there were.
-    fn meet_some(&mut self, slot: u32) -> usize {
+    pub(crate) fn meet_some(&mut self, slot: u32) -> usize {
         let Some(network) = self.peers[slot].network().filter(|_| self.draining.is_none()) else { return 0 };
         let members = self.networks.members(network);
         let few = self.links_of(slot).map_or(0, Links::max).min(self.limits.introductions.into());

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_broken_law_is_told_with_what_broke_it_whatever_that_contains() {
         let breach = Breach { law: "some law".to_owned(), what: "<b>&".to_owned() };
-        let violation = Violation { breach, place: crate::run::Place::Calm, at: Time(1_500) };
+        let violation = Violation { breach, place: crate::run::Place::Calm, at: Time(1_500), inputs: 0 };
         let page = page(7, &Err(violation), "again", &[], 10);
         assert!(page.contains("some law") && page.contains("&lt;b&gt;&amp;") && page.contains("1.500 s"));
         assert!(!page.contains("<b>&"));

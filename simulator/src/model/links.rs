@@ -8,6 +8,7 @@ use peerpigeon_core::{PeerId, Signal, Spelling, Time};
 #[derive(Debug, Default)]
 pub(super) struct Links {
     pages: BTreeMap<PeerId, Page>,
+    /// Each twice, once from either end.
     ties: BTreeMap<(PeerId, PeerId), Tie>,
 }
 
@@ -58,7 +59,7 @@ impl Links {
     /// A peer leaves; its links are noticed to have ended by `until`, those that have not come yet at `soon`.
     pub(super) fn left(&mut self, peer: PeerId, until: Time, soon: Time) {
         for other in self.tied_to(peer) {
-            let tie = self.ties.remove(&pair(peer, other));
+            let tie = self.untie(peer, other);
             let until = if tie.is_some_and(|tie| tie.stage == Stage::Introduced) { soon } else { until };
             if let Some(page) = self.pages.get_mut(&other) {
                 page.full = None;
@@ -70,11 +71,10 @@ impl Links {
 
     /// What was waited for until now is over. Who was to dial and did not is full.
     pub(super) fn pass(&mut self, now: Time) {
-        let over: Vec<_> =
-            self.ties.iter().filter(|(_, tie)| tie.stage != Stage::Linked && tie.at <= now).collect();
-        let over: Vec<_> = over.into_iter().map(|(pair, tie)| (*pair, tie.stage)).collect();
-        for ((one, two), stage) in over {
-            self.ties.remove(&(one, two));
+        let over = |(_, tie): &(&(PeerId, PeerId), &Tie)| tie.stage != Stage::Linked && tie.at <= now;
+        let over: Vec<_> = self.ties.iter().filter(over).map(|(pair, tie)| (*pair, tie.stage)).collect();
+        for ((one, two), stage) in over.into_iter().filter(|((one, two), _)| one < two) {
+            self.untie(one, two);
             let silent = if self.dials(one, two) { one } else { two };
             if let Some(page) = self.pages.get_mut(&silent).filter(|_| stage == Stage::Introduced) {
                 page.full.get_or_insert((now, Why::Silent));
@@ -113,7 +113,7 @@ impl Links {
                     }
                 }
                 let out_of_turn = self.dials(to, from);
-                match self.ties.get(&pair(from, to)).map(|tie| tie.stage) {
+                match self.between(from, to).map(|tie| tie.stage) {
                     Some(Stage::Offered(by)) if by == from => {}
                     Some(Stage::Introduced | Stage::Offered(_)) if out_of_turn => {}
                     _ => self.tie(from, to, Tie { stage: Stage::Offered(from), at: until }),
@@ -139,7 +139,7 @@ impl Links {
 
     /// One turned the other away for being full.
     pub(super) fn turned_away(&mut self, by: PeerId, who: PeerId, now: Time) {
-        self.ties.remove(&pair(by, who));
+        self.untie(by, who);
         self.set_full(by, Some((now, Why::Said)));
         self.set_full(who, None);
     }
@@ -148,12 +148,14 @@ impl Links {
         self.set_full(peer, None);
     }
 
-    pub(super) fn untie(&mut self, one: PeerId, two: PeerId) {
-        self.ties.remove(&pair(one, two));
+    /// There is nothing between the two any more; returns what there was.
+    pub(super) fn untie(&mut self, one: PeerId, two: PeerId) -> Option<Tie> {
+        self.ties.remove(&(one, two));
+        self.ties.remove(&(two, one))
     }
 
     pub(super) fn between(&self, one: PeerId, two: PeerId) -> Option<Tie> {
-        self.ties.get(&pair(one, two)).copied()
+        self.ties.get(&(one, two)).copied()
     }
 
     /// Whether a refusal by `from`, out of turn, crosses with its own offer, or has just crossed; `None` where both are right.
@@ -208,12 +210,8 @@ impl Links {
     }
 
     fn tied_to(&self, peer: PeerId) -> BTreeSet<PeerId> {
-        let other = |(one, two): &(PeerId, PeerId)| match (*one == peer, *two == peer) {
-            (true, _) => Some(*two),
-            (_, true) => Some(*one),
-            _ => None,
-        };
-        self.ties.keys().filter_map(other).collect()
+        let ties = self.ties.range((peer, PeerId([0; 20]))..=(peer, PeerId([u8::MAX; 20])));
+        ties.map(|((_, other), _)| *other).collect()
     }
 
     /// Places that a page has given away itself, to others than `but`.
@@ -229,7 +227,7 @@ impl Links {
             |other: &PeerId| self.between(page, *other).is_some_and(|tie| tie.stage != Stage::Introduced);
         let others = self.tied_to(page).into_iter().filter(|other| *other != but && takes(other));
         let Some(farthest) = others.max_by_key(|other| page.distance(other)) else { return };
-        self.ties.remove(&pair(page, farthest));
+        self.untie(page, farthest);
         if let Some(evicted) = self.pages.get_mut(&farthest) {
             evicted.ended.push(noticed);
         }
@@ -243,13 +241,14 @@ impl Links {
         if !self.is_here(one) || !self.is_here(two) {
             return;
         }
-        let known = self.ties.contains_key(&pair(one, two));
+        let known = self.between(one, two).is_some();
         if !known && (crowded(self, one) || crowded(self, two)) {
             self.be_vague(one);
             self.be_vague(two);
             return;
         }
-        self.ties.insert(pair(one, two), tie);
+        self.ties.insert((one, two), tie);
+        self.ties.insert((two, one), tie);
     }
 
     fn set_full(&mut self, peer: PeerId, full: Option<(Time, Why)>) {
@@ -263,10 +262,6 @@ impl Links {
             page.is_vague = true;
         }
     }
-}
-
-fn pair(one: PeerId, two: PeerId) -> (PeerId, PeerId) {
-    (one.min(two), one.max(two))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn compare(fault: Fault) {
     let draw = |seed| Scenario::draw(seed, Level::Messages);
     let drawn = (0..SEEDS).map(draw).find(|drawn| law_of(drawn).is_some()).unwrap();
     let law = law_of(&drawn).unwrap();
-    let ours = shrink(&drawn, 2_000).unwrap();
+    let ours = shrink(&drawn, 20_000_000).unwrap();
     let (its, runs) = by_proptest(&drawn, &law);
     for small in [&ours.scenario, &its] {
         assert_eq!(law_of(small).as_ref(), Some(&law), "{fault:?}");
