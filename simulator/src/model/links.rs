@@ -10,6 +10,8 @@ pub(super) struct Links {
     pages: BTreeMap<PeerId, Page>,
     /// Each twice, once from either end.
     ties: BTreeMap<(PeerId, PeerId), Tie>,
+    /// Those for which nobody waits any more since this very moment: deadlines of one moment come in any order.
+    just_over: (Time, Vec<(PeerId, PeerId)>),
 }
 
 #[derive(Debug)]
@@ -66,6 +68,11 @@ impl Links {
                 page.ended.push(until);
             }
         }
+        let just_over = self.just_over.1.iter().filter(|(one, two)| [*one, *two].contains(&peer));
+        for other in just_over.map(|(one, two)| if *one == peer { *two } else { *one }).collect::<Vec<_>>() {
+            self.set_full(other, None);
+            self.be_vague(other);
+        }
         self.pages.remove(&peer);
     }
 
@@ -73,8 +80,12 @@ impl Links {
     pub(super) fn pass(&mut self, now: Time) {
         let over = |(_, tie): &(&(PeerId, PeerId), &Tie)| tie.stage != Stage::Linked && tie.at <= now;
         let over: Vec<_> = self.ties.iter().filter(over).map(|(pair, tie)| (*pair, tie.stage)).collect();
+        if self.just_over.0 != now {
+            self.just_over = (now, Vec::new());
+        }
         for ((one, two), stage) in over.into_iter().filter(|((one, two), _)| one < two) {
             self.untie(one, two);
+            self.just_over.1.push((one, two));
             let silent = if self.dials(one, two) { one } else { two };
             if let Some(page) = self.pages.get_mut(&silent).filter(|_| stage == Stage::Introduced) {
                 page.full.get_or_insert((now, Why::Silent));

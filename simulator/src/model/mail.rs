@@ -103,7 +103,8 @@ impl Mailboxes {
         let Some(mailbox) = self.boxes.get(&(network.to_owned(), peer)) else { return Keeping::No };
         // Nobody is remembered for longer than its mails are kept.
         let age = now.since(mailbox.left);
-        let all: usize = self.boxes.values().flat_map(|mailbox| &mailbox.mails).map(Mail::bytes).sum();
+        let mails = self.boxes.values().flat_map(|mailbox| &mailbox.mails);
+        let all: usize = mails.map(|mail| mail.bytes() + Mail::OVERHEAD).sum();
         let total = usize::try_from(limits.mailbox_total_bytes).unwrap_or(usize::MAX);
         let each = limits.mailbox_bytes as usize;
         if age > limits.message_ttl_ms || bytes > each || bytes > total || limits.mailbox_messages == 0 {
