@@ -72,8 +72,8 @@ pub enum Event {
         /// What for.
         occasion: Occasion,
     },
-    /// A peer was told to forget another, who had refused its offer: it was told that the other said goodbye, so that it
-    /// dials others, and would listen if it were told of that one again.
+    /// A peer was told to forget another, who had refused its offer, or to whom it found no way: it was told that the other
+    /// said goodbye, so that it dials others, and would listen if it were told of that one again.
     Struck {
         /// Who was told.
         peer: PeerId,
@@ -100,7 +100,8 @@ pub enum Event {
         /// Size of the delivered message in bytes.
         bytes: u32,
     },
-    /// A refusal did not go to its target, whom the sender itself is dialling: it would end just that.
+    /// A signal did not go to its target: a refusal, where the sender itself is dialling the target and the refusal would end
+    /// just that; or an offer, where no link came of the one before.
     Withheld {
         /// From whom.
         from: PeerId,

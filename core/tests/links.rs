@@ -273,3 +273,69 @@ fn in_a_shutdown_nobody_is_introduced_to_anybody() {
     assert!(!board.events.iter().any(|event| matches!(event, Event::Introduced { .. })));
     assert!(!board.raw.iter().any(|(_, text)| text.contains("peer-discovered")));
 }
+
+#[test]
+fn two_who_dial_again_after_an_answer_that_no_link_came_of_give_up_and_each_meets_another() {
+    let mut board = board_with(4, 1, Limits { peer_timeout_ms: 0, ..Limits::default() });
+    link(&mut board, 3, 2);
+    link(&mut board, 1, 0);
+    // So long after it ICE has given up.
+    board.pass(15_000);
+    board.raw.clear();
+    board.events.clear();
+    offer(&mut board, 3, 2);
+    assert_eq!(board.types(3).first().map(String::as_str), Some("goodbye"));
+    assert!(!board.types(2).contains(&"offer".to_owned()), "it would be in vain");
+    assert!(board.events.contains(&Event::Struck { peer: peer_id(3), of: peer_id(2) }));
+    let withheld = Event::Withheld { from: peer_id(3), to: peer_id(2), signal: Signal::Offer };
+    assert!(board.events.contains(&withheld));
+    // They are the only ones with room, and are not introduced to each other again.
+    board.pass(2_000_000);
+    assert_eq!(board.introductions().0, []);
+    assert_eq!(met_by_newcomer(&mut board, 10).len(), 1);
+}
+
+#[test]
+fn where_there_is_nobody_else_two_may_dial_each_other_as_often_as_they_like() {
+    let mut board = board(2, 1);
+    link(&mut board, 1, 0);
+    board.pass(15_000);
+    board.raw.clear();
+    offer(&mut board, 1, 0);
+    assert_eq!((board.types(0), board.types(1)), (vec!["offer".to_owned()], vec![]));
+}
+
+#[test]
+fn an_offer_sooner_or_later_after_an_answer_is_an_offer_like_any_other() {
+    for millis in [9_999, 32_001] {
+        let mut board = board(4, 1);
+        link(&mut board, 3, 0);
+        board.pass(millis);
+        board.raw.clear();
+        offer(&mut board, 3, 0);
+        assert!(board.types(0).contains(&"offer".to_owned()), "after {millis} ms");
+    }
+}
+
+#[test]
+fn a_page_that_said_that_it_is_full_has_room_when_a_link_of_it_was_given_up() {
+    let mut board = board(0, 1);
+    for peer in [0x40, 0x70, 0x41] {
+        announce(&mut board, peer << 56, 1);
+    }
+    link(&mut board, 0x70 << 56, 0x40 << 56);
+    refuse(&mut board, 0x70 << 56, 0x41 << 56, FULL);
+    link(&mut board, 0x41 << 56, 0x40 << 56);
+    board.pass(500);
+    assert_eq!(met_by_newcomer(&mut board, 0x91 << 56), [peer_id(0x70 << 56)]);
+}
+
+#[test]
+fn who_dials_a_lost_peer_is_told_to_dial_another_and_its_offer_is_kept() {
+    let mut board = board(2, 1);
+    board.lose(0);
+    board.raw.clear();
+    offer(&mut board, 1, 0);
+    assert_eq!(board.types(1), ["goodbye"]);
+    assert!(board.events.contains(&Event::Mailed { from: peer_id(1), to: peer_id(0) }));
+}

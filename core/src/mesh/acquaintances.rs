@@ -15,7 +15,7 @@ pub(crate) struct Acquaintances(Vec<Acquaintance>);
 #[derive(Clone, Copy, Debug)]
 struct Acquaintance {
     peer: u32,
-    /// The second after that in which its page heard of the peer; 0 = the page does not have it on its list.
+    /// The second after that in which its page heard of the peer; 0 = the page does not have it on its list; [`NEVER`].
     heard: u32,
 }
 
@@ -36,7 +36,7 @@ impl Acquaintances {
     /// Whether the page would act on being told of `peer`: it does not have it on its list.
     pub(crate) fn would_hear_of(&self, peer: u32, now: Time) -> bool {
         let listed = self.place(peer).map_or(0, |place| self.0[place].heard);
-        listed == 0 || now.0 >= u64::from(listed) * 1_000 + LISTED_MS
+        listed == 0 || (listed != NEVER && now.0 >= u64::from(listed) * 1_000 + LISTED_MS)
     }
 
     /// The page is told of `peer` now.
@@ -61,9 +61,23 @@ impl Acquaintances {
 
     /// The page was told to take `peer` off its list; the two stay acquainted.
     pub(crate) fn strike(&mut self, peer: u32) {
-        if let Ok(place) = self.place(peer) {
+        if let Ok(place) = self.place(peer)
+            && self.0[place].heard != NEVER
+        {
             self.0[place].heard = 0;
         }
+    }
+
+    /// The two have found no way to each other: they stay acquainted, and are not introduced again.
+    pub(crate) fn give_up(&mut self, peer: u32) {
+        if let Ok(place) = self.place(peer) {
+            self.0[place].heard = NEVER;
+        }
+    }
+
+    /// Whether the two have [given up](Acquaintances::give_up).
+    pub(crate) fn have_given_up(&self, peer: u32) -> bool {
+        self.place(peer).is_ok_and(|place| self.0[place].heard == NEVER)
     }
 
     /// The two are not acquainted any more.
@@ -79,6 +93,9 @@ impl Acquaintances {
         self.0.binary_search_by_key(&peer, |acquaintance| acquaintance.peer)
     }
 }
+
+/// Instead of when a page heard of a peer: the two have given up, and it would listen in vain.
+const NEVER: u32 = u32::MAX;
 
 /// Places that a list begins with, and by which it grows.
 const FIRST_PLACES: usize = 7;

@@ -1,5 +1,7 @@
 //! Following links: what the signals between two peers tell of the link between them, and of the places that their pages have.
 
+use core::ops::RangeInclusive;
+
 use crate::fault::{self, Fault};
 use crate::mesh::links::{Links, Stage};
 use crate::mesh::networks::NetKey;
@@ -12,6 +14,10 @@ const ANSWER_MS: u64 = 10_000;
 
 /// A refusal that comes so long after an answer between the same two crossed with it.
 const CROSSING_MS: u64 = 5_000;
+
+/// A page that dials again so long after an answer has got no link by it: ICE gives up after fifteen seconds, and the page
+/// looks for another link at once or up to fifteen seconds later (observed, 1.1.3 and 1.0.6).
+const FAILED_MS: RangeInclusive<u64> = 10_000..=32_000;
 
 /// After so long a page has noticed that a link was closed at its other end.
 const CLOSED_MS: u64 = 500;
@@ -32,7 +38,7 @@ impl Switchboard {
     /// A signal is about to be relayed from one peer to another.
     pub(crate) fn follow(&mut self, from: u32, to: u32, signal: Signal, data: Option<&str>) -> Passage {
         match signal {
-            Signal::Offer => self.follow_offer(from, to),
+            Signal::Offer => return self.follow_offer(from, to),
             Signal::Answer => self.follow_answer(from, to),
             Signal::ConnectionRejected if !self.have_announced(from, to) => {}
             Signal::ConnectionRejected => match Refused::read(data) {
@@ -55,20 +61,41 @@ impl Switchboard {
     }
 
     /// Nobody dials without a place for it, nor whom it is linked to.
-    fn follow_offer(&mut self, from: u32, to: u32) {
-        let Some(own) = self.links_of(from) else { return };
-        let stage = own.to(to).map(|tie| tie.stage);
+    fn follow_offer(&mut self, from: u32, to: u32) -> Passage {
+        let Some(own) = self.links_of(from) else { return Passage::Relay };
+        let tie = own.to(to);
+        let has_failed =
+            tie.is_some_and(|tie| tie.stage == Stage::Linked && FAILED_MS.contains(&self.now.since(tie.at)));
+        if has_failed && self.have_a_choice(from, to) {
+            self.give_up(from, to);
+            return Passage::Withhold;
+        }
         let is_surprise = own.taken_but(to) >= own.max();
         self.set_full(from, false);
         if is_surprise && !fault::is(Fault::LostLinkIgnored) {
             self.lose_one(from, to);
         }
-        match stage {
+        match tie.map(|tie| tie.stage) {
             Some(Stage::Offered { by }) if by == from => {}
             // The other is to dial, or has dialled: it is its offer that is waited for, and this one that is refused.
             Some(Stage::Introduced | Stage::Offered { .. }) if dials(&self.peers[to], &self.peers[from]) => {}
             _ => self.tie(from, to, Stage::Offered { by: from }, self.now + ANSWER_MS),
         }
+        Passage::Relay
+    }
+
+    /// The two have found no way to each other. They would try again and again; each is introduced to others instead.
+    fn give_up(&mut self, from: u32, to: u32) {
+        self.untie(from, to);
+        let struck = self.tell_to_strike(from, to);
+        for (one, two) in [(from, to), (to, from)] {
+            if let Some(own) = self.peers[one].announcement_mut() {
+                own.acquaintances.give_up(two);
+            }
+            self.set_full(one, false);
+        }
+        let introduced = self.look_for_mates(from, Occasion::Free) + self.look_for_mates(to, Occasion::Free);
+        self.charge_for_others(from, struck, introduced);
     }
 
     /// Who answers has a place for it, or has made one: full pages give up their farthest link for a nearer dialler (observed).
@@ -89,11 +116,11 @@ impl Switchboard {
         let struck = self.tell_to_strike(to, from);
         self.set_full(to, false);
         let introduced = met + self.look_for_mates(to, Occasion::Free);
-        self.charge_for_refusal(from, struck, introduced);
+        self.charge_for_others(from, struck, introduced);
     }
 
-    /// What a refusal makes others receive is charged to who refuses.
-    fn charge_for_refusal(&mut self, slot: u32, struck: usize, introduced: usize) {
+    /// What a signal makes others receive beside itself is charged to its sender.
+    fn charge_for_others(&mut self, slot: u32, struck: usize, introduced: usize) {
         self.peers[slot].pace.charge(struck + 2 * introduced, 0, self.now, &self.limits);
     }
 
@@ -116,7 +143,10 @@ impl Switchboard {
             self.untie(from, to);
             let have_room =
                 [from, to].iter().all(|page| self.links_of(*page).is_some_and(|own| own.room() > 0));
-            if have_room && self.can_be_acquainted(to, from) && !self.would_be_an_island(to, from) {
+            let have_given_up =
+                self.peers[to].announcement().is_some_and(|own| own.acquaintances.have_given_up(from));
+            let is_of_use = !have_given_up && !self.would_be_an_island(to, from);
+            if have_room && is_of_use && self.can_be_acquainted(to, from) {
                 struck += self.tell_to_strike(from, to);
                 self.mate(to, from, Occasion::Free);
                 introduced = 1;
@@ -124,7 +154,7 @@ impl Switchboard {
                 introduced = self.look_for_mates(to, Occasion::Free);
             }
         }
-        self.charge_for_refusal(from, struck, introduced);
+        self.charge_for_others(from, struck, introduced);
         Passage::Relay
     }
 
@@ -233,10 +263,7 @@ impl Switchboard {
                 continue;
             }
             let until = if tie.stage.takes_place() { until } else { self.now + CLOSED_MS };
-            self.change_links(tie.peer, |own| {
-                own.set_full(false);
-                own.end(slot, until);
-            });
+            self.change_links(tie.peer, |own| own.end(slot, until));
         }
     }
 }

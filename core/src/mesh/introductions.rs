@@ -158,8 +158,14 @@ impl Switchboard {
     pub(crate) fn would_be_an_island(&self, one: u32, two: u32) -> bool {
         let (Some(own), Some(other)) = (self.links_of(one), self.links_of(two)) else { return false };
         let most = own.max().max(other.max());
+        most > 1 && own.shared_with(other) + 1 >= most && self.have_a_choice(one, two)
+    }
+
+    /// Whether the network of the two has more peers than either can be linked to.
+    pub(crate) fn have_a_choice(&self, one: u32, two: u32) -> bool {
+        let most = [one, two].into_iter().filter_map(|slot| self.links_of(slot)).map(Links::max).max();
         let network = self.peers[one].network().map(|network| self.networks.members(network).len());
-        most > 1 && own.shared_with(other) + 1 >= most && network > Some(most + 1)
+        network > most.map(|most| most + 1)
     }
 
     /// A full page that the peer can dial and that will give up its farthest link for it.

@@ -115,9 +115,11 @@ impl Links {
         }
     }
 
-    /// There is no link to `peer` any more. Its page, where it had one, has noticed by `until`.
+    /// There is no link to `peer` any more. Its page, where it had one, has noticed by `until`, and has a place then, whatever
+    /// it said before.
     pub(crate) fn end(&mut self, peer: u32, until: Time) {
         self.remove(peer);
+        self.is_full = false;
         self.set(NOBODY, Stage::Ended, until);
     }
 

@@ -90,27 +90,26 @@ impl Switchboard {
         message: &Outgoing<'_>,
     ) -> Result<Outcome, Refusal> {
         self.observe_accepted(message);
-        match self.find(target, reach)? {
-            Whereabouts::Here(to) => {
-                match self.follow(slot, to, message.signal, message.data) {
-                    Passage::Relay => self.relay(to, message),
-                    Passage::Withhold => {
-                        let (from, to) = (*message.from.id(), *target.id());
-                        self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
-                    }
+        let whereabouts = self.find(target, reach)?;
+        if let Whereabouts::Here(to) = whereabouts {
+            match self.follow(slot, to, message.signal, message.data) {
+                Passage::Relay => self.relay(to, message),
+                Passage::Withhold => {
+                    let (from, to) = (*message.from.id(), *target.id());
+                    self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
                 }
-                Ok(Outcome::Done)
             }
-            Whereabouts::Away => self.mail(target, message),
-            Whereabouts::Unknown => Err(Refusal::TargetNotConnected),
+            return Ok(Outcome::Done);
         }
-        .inspect_err(|_| {
-            // No link to it can exist yet: told that it is gone, the client dials the next one at once
-            // instead of waiting for half a minute (observed).
-            if message.signal == Signal::Offer {
-                self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
-            }
-        })
+        // Who dials it has no link to it. Told that it is gone, its page dials the next one at once instead of waiting for an
+        // answer (observed).
+        if message.signal == Signal::Offer {
+            self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
+        }
+        match whereabouts {
+            Whereabouts::Away => self.mail(target, message),
+            Whereabouts::Here(_) | Whereabouts::Unknown => Err(Refusal::TargetNotConnected),
+        }
     }
 
     fn relay(&mut self, to: u32, message: &Outgoing<'_>) {

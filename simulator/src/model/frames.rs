@@ -82,25 +82,16 @@ impl Frames {
         self.expected.push((conn, Told::Pong));
     }
 
-    /// `absent`: the target of an offer that is not here; `remembered`: it may come back, so that the protocol leaves
-    /// open whether its goodbye is told.
-    pub(super) fn refused(
-        &mut self,
-        scene: Scene<'_>,
-        conn: ConnId,
-        code: ErrorCode,
-        absent: Option<Spelling>,
-        remembered: bool,
-    ) {
+    pub(super) fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) {
         self.owe(scene, conn, Ack::Refused);
         if scene.ledger.way_of(conn) == Way::A {
             self.expected.push((conn, Told::Error(code.name().to_owned())));
         }
-        if let Some(absent) = absent {
-            let goodbye = (conn, Told::Goodbye(*absent.id()));
-            let list = if remembered { &mut self.allowed } else { &mut self.expected };
-            list.push(goodbye);
-        }
+    }
+
+    /// The target of an offer is not here.
+    pub(super) fn absent(&mut self, conn: ConnId, target: Spelling) {
+        self.expected.push((conn, Told::Goodbye(*target.id())));
     }
 
     pub(super) fn introduced(&mut self, scene: Scene<'_>, a: PeerId, b: PeerId) {

@@ -1,6 +1,7 @@
 //! Who may be introduced to whom, and who must be in the end, by the protocol: slow and obvious.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use peerpigeon_core::{CloseReason, Departure, Limits, NetworkId, Occasion, PeerId, Signal, Spelling, Time};
 
@@ -22,6 +23,8 @@ struct Member {
     network: NetworkId,
     /// Until when its page has each acquaintance on its list; `None` where it was told to forget it.
     acquaintances: BTreeMap<PeerId, Option<Time>>,
+    /// Those with whom it has given up.
+    hopeless: BTreeSet<PeerId>,
     /// Since when it has had room and was introduced to nobody; `None` where it has no room.
     waiting: Option<Time>,
 }
@@ -35,6 +38,9 @@ const ANSWER_MS: u64 = 10_000;
 const CLOSED_MS: u64 = 500;
 const VANISHED_MS: u64 = 12_000;
 const CROSSING_MS: u64 = 5_000;
+
+/// Who dials again so long after an answer cannot be linked.
+const FAILED_MS: RangeInclusive<u64> = 10_000..=32_000;
 
 const FEW_ACQUAINTANCES: usize = 4;
 
@@ -60,7 +66,8 @@ impl Introductions {
     pub(super) fn announced(&mut self, now: Time, peer: Spelling, network: NetworkId, most: usize) {
         self.changed.insert(network, now);
         self.links.announced(peer, most);
-        let fresh = || Member { network, acquaintances: BTreeMap::new(), waiting: None };
+        let fresh =
+            || Member { network, acquaintances: BTreeMap::new(), hopeless: BTreeSet::new(), waiting: None };
         self.peers.entry(*peer.id()).or_insert_with(fresh).network = network;
     }
 
@@ -126,18 +133,51 @@ impl Introductions {
         for peer in [newcomer, other] {
             demand!(!self.links.is_full(peer, now, patience), "{peer} is full");
         }
+        let hopeless = self.peers.get(&newcomer).is_some_and(|member| member.hopeless.contains(&other));
+        demand!(!hopeless, "they have given up");
         let vague = self.links.is_vague(newcomer) || self.links.is_vague(other);
         let most = self.links.most(newcomer).max(self.links.most(other));
-        let crowd = self.peers.get(&newcomer).and_then(|member| scene.ledger.networks.get(&member.network));
-        // A newcomer is counted in later.
-        let others = crowd.map_or(0, |crowd| crowd.members.iter().filter(|peer| **peer != newcomer).count());
-        let island = most > 1 && self.links.shared(newcomer, other) + 1 >= most && others > most;
+        let closed = most > 1 && self.links.shared(newcomer, other) + 1 >= most;
+        let island = closed && self.have_a_choice(scene, newcomer, other);
         demand!(vague || !island, "{newcomer} and {other} would be an island with those whom they know");
         let room = |peer| self.links.room(peer) > 0;
         let splits = self.links.would_evict(other, newcomer);
         demand!(vague || room(newcomer), "{newcomer} has no room");
         demand!(vague || room(other) || splits, "{other} has no room");
         Ok(())
+    }
+
+    /// Whether there are more peers than either of the two can be linked to.
+    fn have_a_choice(&self, scene: Scene<'_>, newcomer: PeerId, other: PeerId) -> bool {
+        let most = self.links.most(newcomer).max(self.links.most(other));
+        let crowd = self.peers.get(&newcomer).and_then(|member| scene.ledger.networks.get(&member.network));
+        // A newcomer is counted in later.
+        let others = crowd.map_or(0, |crowd| crowd.members.iter().filter(|peer| **peer != newcomer).count());
+        others > most
+    }
+
+    /// Whether no link came of the last answer between the two, if one of them dials now; `None` where nobody can say.
+    pub(super) fn has_failed(&self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Option<bool> {
+        if self.links.is_vague(from) || self.links.is_vague(to) {
+            return None;
+        }
+        let since = self.links.between(from, to).and_then(|tie| tie.linked_since());
+        let again = since.is_some_and(|since| FAILED_MS.contains(&scene.now.since(since)));
+        Some(again && self.have_a_choice(scene, from, to))
+    }
+
+    /// The two are not linked, will not be, and look for others.
+    pub(super) fn give_up(&mut self, one: PeerId, two: PeerId) {
+        self.links.untie(one, two);
+        for (me, of) in [(one, two), (two, one)] {
+            self.links.may_have_room(me);
+            if let Some(member) = self.peers.get_mut(&me) {
+                member.hopeless.insert(of);
+            }
+        }
+        if let Some(heard) = self.peers.get_mut(&one).and_then(|member| member.acquaintances.get_mut(&two)) {
+            *heard = None;
+        }
     }
 
     fn knows(&self, one: PeerId, two: PeerId) -> bool {
@@ -206,6 +246,7 @@ impl Introductions {
         for other in &known {
             if let Some(member) = self.peers.get_mut(other) {
                 member.acquaintances.remove(&peer);
+                member.hopeless.remove(&peer);
                 // Whoever has lost most of those whom it knew looks for others, whatever it showed before.
                 if 2 * member.acquaintances.len() < self.links.most(*other).min(FEW_ACQUAINTANCES) {
                     self.links.may_have_room(*other);

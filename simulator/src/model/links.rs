@@ -40,6 +40,12 @@ pub(super) struct Tie {
     at: Time,
 }
 
+impl Tie {
+    pub(super) fn linked_since(self) -> Option<Time> {
+        (self.stage == Stage::Linked).then_some(self.at)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Introduced,
@@ -241,6 +247,7 @@ impl Links {
         self.untie(page, farthest);
         if let Some(evicted) = self.pages.get_mut(&farthest) {
             evicted.ended.push(noticed);
+            evicted.full = None;
         }
     }
 

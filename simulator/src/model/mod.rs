@@ -10,6 +10,7 @@ mod mail;
 mod outcome;
 mod pace;
 mod shelf;
+mod signals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,6 @@ use peerpigeon_core::{
 
 use crate::client::Frame;
 use crate::laws::{Law, Rest, Scene, Verdict, demand};
-use crate::scenario::Way;
 use crate::watch::{Answer, Said, is_virtual, peer_id};
 use frames::{Ack, Frames, Told};
 use introductions::Introductions;
@@ -107,51 +107,6 @@ impl Model {
                 struck: false,
             });
         }
-    }
-
-    /// What the signal that is being handled is, if it is a refusal: whether its sender says that it is full.
-    fn refusal(&self) -> Option<bool> {
-        let current = self.current.as_ref()?;
-        let said = Said::read(&current.text);
-        let (signal, message) = said.signal()?;
-        let out_of_turn = message.value("data")["reason"] == "initiator_role_conflict";
-        (signal == Signal::ConnectionRejected).then_some(!out_of_turn)
-    }
-
-    /// A peer was told to forget another: that one refused its offer, or the other way round, so that it listens.
-    fn struck(&mut self, scene: Scene<'_>, peer: PeerId, of: PeerId) -> Verdict {
-        let by_full = self.refusal();
-        let Some(current) = self.current.as_mut() else {
-            return Err(format!("{peer} was told to forget {of}"));
-        };
-        let from = current.accepted.map(|(from, _)| from);
-        let (Some(from), Some(by_full)) = (from, by_full) else {
-            return Err(format!("{peer} was told to forget {of} for no refusal"));
-        };
-        let turn = !by_full && from == peer && current.struck;
-        demand!(
-            turn || (from == of && !current.struck),
-            "{peer} was told to forget {of} by a refusal of {from}"
-        );
-        let crosses = !by_full && !turn && self.introductions.crosses(from, peer, scene.now);
-        demand!(!crosses, "a refusal of {from} to {peer}, which it is dialling itself, was not withheld");
-        current.struck = true;
-        current.caused += 1;
-        self.introductions.struck(peer, of, by_full, scene.now);
-        self.frames.struck(scene, peer, of);
-        Ok(())
-    }
-
-    /// A refusal did not go to its target.
-    fn withheld(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
-        demand!(self.refusal() == Some(false), "a signal of {from} to {to} was withheld");
-        demand!(
-            self.introductions.crosses(from, to, scene.now),
-            "a refusal of {from} crosses with no offer of it"
-        );
-        let current = self.end(Outcome::Relay(to))?;
-        self.frames.owe(scene, current.conn, Ack::Done);
-        Ok(())
     }
 
     /// The message that is being handled ends so.
@@ -299,81 +254,6 @@ impl Model {
                 demand!(left == 0, "{me} cleaned up and {left} of its mails are kept");
             }
         }
-        Ok(())
-    }
-
-    fn mailed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
-        let current = self.end(Outcome::Mail(to))?;
-        self.frames.owe(scene, current.conn, Ack::Queued);
-        demand!(
-            current.accepted.is_some_and(|(who, _)| who == from),
-            "a signal of {from} was mailed unheard"
-        );
-        let said = Said::read(&current.text);
-        let Some((signal, message)) = said.signal() else { return Ok(()) };
-        let data = message.raw("data").map(str::to_owned);
-        let network = scene.ledger.network_name(current.conn).to_owned();
-        self.mailboxes.put(&network, to, Mail { from, signal, data, at: scene.now });
-        Ok(())
-    }
-
-    fn relayed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId, signal: Signal) -> Verdict {
-        if let Some(current) = self.current.as_mut()
-            && let Some(audience) = &mut current.audience
-        {
-            demand!(
-                audience.remove(&to),
-                "a signal of {from} to its acquaintances went to {to}, too, or twice"
-            );
-            demand!(
-                current.accepted.take() == Some((from, signal)),
-                "{signal:?} of {from} was relayed unheard"
-            );
-            current.caused += 1;
-            let said = Said::read(&current.text);
-            let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
-            self.frames.signal(scene, to, from, signal, data);
-            return Ok(());
-        }
-        let refusal = self.refusal();
-        let here = refusal.is_some() && from != to && self.introductions.are_here(from, to);
-        let told = !here || self.current.as_ref().is_some_and(|current| current.struck);
-        demand!(told, "{to} was refused by {from} and not told to forget it");
-        self.introductions.relayed(from, to, signal, scene.now);
-        let current = self.end(Outcome::Relay(to))?;
-        self.frames.owe(scene, current.conn, Ack::Done);
-        demand!(current.accepted == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
-        let said = Said::read(&current.text);
-        let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
-        self.frames.signal(scene, to, from, signal, data);
-        Ok(())
-    }
-
-    fn refused(&mut self, scene: Scene<'_>, conn: ConnId, code: ErrorCode) -> Verdict {
-        if let Some((_, (may_refuse, _))) = self.control.take_if(|(who, _)| *who == conn) {
-            demand!(
-                may_refuse && code == ErrorCode::RateLimited,
-                "a frame of {conn:?} was refused: {code:?}"
-            );
-            self.frames.refused(scene, conn, code, None, false);
-            return Ok(());
-        }
-        let posted = scene.ledger.way_of(conn) == Way::Http && !is_virtual(conn);
-        if let Some(current) = self.current.as_mut().filter(|_| posted) {
-            // Not understood, so that nobody is charged for it.
-            (current.conn, current.limited) = (conn, (false, true));
-        }
-        let current = self.end(Outcome::Refuse(code))?;
-        let unmoved = !current.announced && !current.left;
-        demand!(unmoved, "a refused message moved its sender: {}", current.text);
-        let said = Said::read(&current.text);
-        let dialled = said
-            .signal()
-            .filter(|(signal, _)| *signal == Signal::Offer && code == ErrorCode::TargetNotConnected);
-        let absent = dialled.and_then(|(_, message)| outcome::target(message).ok());
-        let network = scene.ledger.network_name(conn);
-        let remembered = absent.is_some_and(|absent| self.mailboxes.has(network, *absent.id()));
-        self.frames.refused(scene, conn, code, absent, remembered);
         Ok(())
     }
 }
