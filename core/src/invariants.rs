@@ -71,6 +71,7 @@ impl Switchboard {
         assert!(self.networks.len() <= self.limits.networks as usize);
         self.check_networks();
         self.check_grants();
+        self.check_backlogs();
     }
 
     /// Returns how many deadlines belong to the peer.

@@ -33,6 +33,7 @@
 extern crate alloc;
 
 mod admission;
+mod backlogs;
 mod census;
 mod departure;
 mod doors;

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::admission::Held;
+use crate::backlogs::Backlog;
 use crate::drain::Draining;
 use crate::fault::{self, Fault};
 use crate::mailboxes::Mailboxes;
@@ -58,6 +59,8 @@ pub struct Switchboard {
     pub(crate) virtual_conns: u64,
     /// What connections may do whose tokens do not allow everything.
     pub(crate) grants: BTreeMap<ConnId, Grant>,
+    /// What waits for peers who do not take it at once.
+    pub(crate) backlogs: BTreeMap<ConnId, Backlog>,
     pub(crate) outbox: Outbox,
     pub(crate) last_message: MessageId,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
@@ -94,6 +97,7 @@ impl Switchboard {
             shelved_bytes: 0,
             virtual_conns: 0,
             grants: BTreeMap::new(),
+            backlogs: BTreeMap::new(),
             outbox: Outbox::default(),
             last_message: MessageId(0),
             chosen: Vec::new(),
@@ -117,6 +121,7 @@ impl Switchboard {
             Input::Heard { conn } => self.heard(conn),
             Input::Closed { conn, cause } => self.lost(conn, Departure::Lost(cause)),
             Input::QueueFull { conn } => self.close_if_known(conn, CloseReason::TooSlow),
+            Input::Backlog { conn, waiting, capacity } => self.backlog(conn, waiting, capacity),
             Input::Drain { until } => self.start_drain(until),
             Input::Posted { conn, body, address, grant } => self.posted(conn, body, address, grant),
             Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
@@ -305,7 +310,11 @@ impl Switchboard {
         let dialect = if fault::is(Fault::WrongDialect) { Dialect::A } else { peer.dialect };
         let to = Recipient { dialect, spelling: peer.spelling, network };
         if peer.inbox.is_none() {
-            return self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
+            let bytes = self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
+            if let Some(backlog) = self.backlogs.get_mut(&peer.conn) {
+                backlog.grow(bytes);
+            }
+            return bytes;
         }
         let mut text = String::new();
         wire::write(&mut text, &to, message, stamp);

@@ -41,6 +41,7 @@ impl Switchboard {
             return 0;
         }
         let known = self.peers[slot].announcement().into_iter().flat_map(|own| own.acquaintances.iter());
+        let known = known.filter(|other| !self.is_crowded(*other));
         let known: Vec<u32> = known.take(Limits::MAX_PEERS.into()).collect();
         // Its data may be new.
         for &other in &known {
@@ -84,12 +85,14 @@ impl Switchboard {
         self.peers[one].announcement().is_some_and(|own| own.acquaintances.contain(two))
     }
 
-    /// Whether the two are acquainted, or both can have one acquaintance more.
+    /// Whether the two are acquainted, or both can have one acquaintance more; and neither is far behind with reading.
     pub(crate) fn can_be_acquainted(&self, one: u32, two: u32) -> bool {
         let most = self.limits.acquaintances as usize;
         let has_place =
             |slot: u32| self.peers[slot].announcement().is_some_and(|own| own.acquaintances.len() < most);
-        self.are_acquainted(one, two) || (has_place(one) && has_place(two))
+        !self.is_crowded(one)
+            && !self.is_crowded(two)
+            && (self.are_acquainted(one, two) || (has_place(one) && has_place(two)))
     }
 
     /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway. Returns how many
@@ -140,6 +143,7 @@ impl Switchboard {
         let Some(own) = self.peers[dialler].announcement() else { return false };
         (own.links.to(other).is_none() || fault::is(Fault::LinkedAgain))
             && own.acquaintances.would_hear_of(other, self.now)
+            && self.can_be_acquainted(one, two)
             && (self.are_acquainted(one, two) || self.have_few_acquaintances(one, two))
             && !self.would_be_an_island(one, two)
     }
@@ -149,8 +153,7 @@ impl Switchboard {
     fn have_few_acquaintances(&self, one: u32, two: u32) -> bool {
         let beyond_links = usize::from(self.limits.introductions);
         let few = |own: &Announcement| own.acquaintances.len() < own.links.max() + beyond_links;
-        self.can_be_acquainted(one, two)
-            && [one, two].iter().all(|slot| self.peers[*slot].announcement().is_some_and(few))
+        [one, two].iter().all(|slot| self.peers[*slot].announcement().is_some_and(few))
     }
 
     /// Whether a link between the two would make an island of them and of those to whom both are linked: where each has all the

@@ -73,8 +73,11 @@ impl Switchboard {
                     return Err(Refusal::FanOutTooLarge { bytes: self.limits.fan_out_bytes });
                 }
                 for to in acquaintances {
-                    self.observe_accepted(&message);
-                    self.relay(to, &message);
+                    // One who reads slowly keeps it from nobody else.
+                    if self.has_room(slot, to, request.data) {
+                        self.observe_accepted(&message);
+                        self.relay(slot, to, &message);
+                    }
                 }
                 self.peers[slot].pace.charge(count, bytes, self.now, &self.limits);
                 Ok(Outcome::Done)
@@ -91,9 +94,12 @@ impl Switchboard {
     ) -> Result<Outcome, Refusal> {
         self.observe_accepted(message);
         match self.find(target, reach)? {
+            Whereabouts::Here(to) if !self.has_room(slot, to, message.data) => {
+                return Err(self.refuse_for_want_of_room(to));
+            }
             Whereabouts::Here(to) => {
                 match self.follow(slot, to, message.signal, message.data) {
-                    Passage::Relay => self.relay(to, message),
+                    Passage::Relay => self.relay(slot, to, message),
                     Passage::Withhold => {
                         let (from, to) = (*message.from.id(), *target.id());
                         self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
@@ -113,12 +119,15 @@ impl Switchboard {
         })
     }
 
-    fn relay(&mut self, to: u32, message: &Outgoing<'_>) {
+    fn relay(&mut self, sender: u32, to: u32, message: &Outgoing<'_>) {
         let Outgoing { mut from, signal, data, id } = *message;
         if fault::is(Fault::SenderForged) {
             from = self.peers[to].spelling;
         }
         let bytes = self.send(to, Message::Signal { signal, from, data, id });
+        if let Some(backlog) = self.backlogs.get_mut(&self.peers[to].conn) {
+            backlog.charge(self.peers[sender].conn, bytes);
+        }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let to = *self.peers[to].spelling.id();
         self.outbox.observe(Event::Relayed { from: *from.id(), to, signal, bytes });

@@ -30,6 +30,7 @@ pub(crate) enum Refusal {
     MissingTarget,
     TargetNotConnected,
     MailboxFull,
+    TargetTooSlow,
     MessageForOtherNetwork,
     TargetInOtherNetwork,
     NotAnnounced,
@@ -68,7 +69,9 @@ impl Refusal {
             Refusal::MessageForOtherNetwork | Refusal::TargetInOtherNetwork => ErrorCode::OtherNetwork,
             Refusal::NotAnnounced => ErrorCode::NotAnnounced,
             Refusal::PeerNotGranted | Refusal::NetworkNotGranted => ErrorCode::Forbidden,
-            Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => ErrorCode::RateLimited,
+            Refusal::TargetTooSlow | Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => {
+                ErrorCode::RateLimited
+            }
         }
     }
 
@@ -83,6 +86,7 @@ impl Refusal {
             Refusal::RateLimited { .. } => Limit::MessageRate,
             Refusal::BytesLimited { .. } => Limit::ByteRate,
             Refusal::MailboxFull => Limit::Mailbox,
+            Refusal::TargetTooSlow => Limit::Queue,
             Refusal::NotJson
             | Refusal::NotAnObject
             | Refusal::BatchWrong
@@ -148,6 +152,9 @@ impl fmt::Display for Refusal {
             Refusal::MissingTarget => write!(f, "targetPeerId is required"),
             Refusal::TargetNotConnected => write!(f, "Target peer is not connected"),
             Refusal::MailboxFull => write!(f, "Target peer is not connected and its mailbox is full"),
+            Refusal::TargetTooSlow => {
+                write!(f, "Target peer reads too slowly for so much from you; slow down")
+            }
             Refusal::MessageForOtherNetwork => write!(f, "networkName is not the network of the sender"),
             Refusal::TargetInOtherNetwork => write!(f, "Target peer is in another network"),
             Refusal::NotAnnounced => write!(f, "Announce yourself before signaling"),
@@ -194,6 +201,7 @@ mod tests {
             Refusal::MissingTarget,
             Refusal::TargetNotConnected,
             Refusal::MailboxFull,
+            Refusal::TargetTooSlow,
             Refusal::MessageForOtherNetwork,
             Refusal::TargetInOtherNetwork,
             Refusal::NotAnnounced,

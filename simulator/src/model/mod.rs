@@ -66,6 +66,22 @@ struct Current {
     audience: Option<BTreeSet<PeerId>>,
 }
 
+impl Current {
+    /// Who reads so slowly that this signal to it may be refused with this code.
+    fn too_slow(&self, scene: Scene<'_>, code: ErrorCode) -> Option<PeerId> {
+        let Said::Message(message) = Said::read(&self.text) else { return None };
+        let to = *outcome::target(&message).ok()?.id();
+        let behind = scene.ledger.behind_of(to)?;
+        // Half of what signals leave free, which is a quarter.
+        let much = behind.waiting + self.text.len() + BESIDE_DATA > behind.capacity * 3 / 8;
+        let fits = code == ErrorCode::RateLimited && self.accepted.is_some() && much;
+        (fits && self.outcomes.contains(&Outcome::Relay(to))).then_some(to)
+    }
+}
+
+/// A signal has no more than this beside its data.
+const BESIDE_DATA: usize = 2_048;
+
 impl Model {
     pub(crate) fn new(limits: Limits) -> Model {
         Model {
@@ -318,6 +334,10 @@ impl Model {
     }
 
     fn relayed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId, signal: Signal) -> Verdict {
+        if let Some(behind) = scene.ledger.behind_of(to) {
+            let most = behind.capacity - behind.capacity / 4 + BESIDE_DATA;
+            demand!(behind.waiting <= most, "{to} is behind and got a signal of {from}: {behind:?}");
+        }
         if let Some(current) = self.current.as_mut()
             && let Some(audience) = &mut current.audience
         {
@@ -363,7 +383,12 @@ impl Model {
             // Not understood, so that nobody is charged for it.
             (current.conn, current.limited) = (conn, (false, true));
         }
-        let current = self.end(Outcome::Refuse(code))?;
+        let slow = self.current.as_ref().and_then(|current| current.too_slow(scene, code));
+        let current = match slow {
+            // Within its rate, so that it is charged.
+            Some(to) => self.end(Outcome::Relay(to))?,
+            None => self.end(Outcome::Refuse(code))?,
+        };
         let unmoved = !current.announced && !current.left;
         demand!(unmoved, "a refused message moved its sender: {}", current.text);
         let said = Said::read(&current.text);
@@ -403,6 +428,13 @@ impl Law for Model {
             Some((conn, pace.look(0, scene.now, &self.limits)))
         });
         self.introductions.pass(scene.now);
+        for conn in scene.ledger.behind.keys() {
+            scene
+                .ledger
+                .peer_at(*conn)
+                .into_iter()
+                .for_each(|peer| self.introductions.behind(scene.now, peer));
+        }
         self.begin(scene);
         Ok(())
     }
@@ -420,7 +452,8 @@ impl Law for Model {
         self.begin(scene);
         let broadcast = self.current.as_ref().is_some_and(|current| current.audience.is_some());
         let current = self.end(if broadcast { Outcome::Broadcast } else { Outcome::Register })?;
-        let left = current.audience.filter(|audience| !audience.is_empty());
+        let in_time = |peer: &PeerId| scene.ledger.behind_of(*peer).is_none();
+        let left = current.audience.filter(|audience| audience.iter().any(in_time));
         demand!(left.is_none(), "a signal to all acquaintances did not go to {left:?}");
         self.frames.owe(scene, current.conn, Ack::Done);
         Ok(())

@@ -36,8 +36,19 @@ pub(crate) struct Ledger {
     pub(crate) poster: Option<AddressKey>,
     /// Who has just sent a control frame that nobody had asked for: it counts as a message.
     pub(crate) control: Option<ConnId>,
+    /// Who does not read all it is sent at once.
+    pub(crate) behind: BTreeMap<ConnId, Behind>,
     /// When a deadline was missed last: what a peer said in the meantime may not have been heard yet.
     pub(crate) late: Time,
+}
+
+/// What waits for a connection, as the driver told and as was sent since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    pub(crate) waiting: usize,
+    pub(crate) capacity: usize,
+    /// When less waited than before for the last time.
+    pub(crate) taken: Time,
 }
 
 /// One HTTP request.
@@ -106,6 +117,11 @@ impl Ledger {
         Some((conn, self.parties.get(&conn)?))
     }
 
+    /// What waits for a peer that does not read all it is sent at once.
+    pub(crate) fn behind_of(&self, peer: PeerId) -> Option<Behind> {
+        self.behind.get(self.by_peer.get(&peer)?).copied()
+    }
+
     pub(crate) fn peer_at(&self, conn: ConnId) -> Option<PeerId> {
         let party = self.parties.get(&conn)?;
         (party.stage == Stage::Admitted).then_some(*party.me.as_ref()?.id())
@@ -151,6 +167,15 @@ impl Ledger {
             Input::Posted { conn, body, address, .. } => self.posted(conn, body, address),
             Input::Polled { conn, target, .. } => self.polled(now, conn, target),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
+            Input::Backlog { conn, waiting: 0, .. } => {
+                self.behind.remove(&conn);
+            }
+            Input::Backlog { conn, waiting, capacity } => {
+                let before = self.behind.get(&conn);
+                let taken =
+                    before.filter(|before| waiting >= before.waiting).map_or(now, |before| before.taken);
+                self.behind.insert(conn, Behind { waiting, capacity, taken });
+            }
             Input::QueueFull { .. } | Input::Adjust { .. } | Input::Tick => {}
         }
     }
@@ -230,7 +255,11 @@ impl Ledger {
                     self.heard(now, party);
                 }
             }
-            Output::Send { .. } => {}
+            Output::Send { conn, text } => {
+                if let Some(behind) = self.behind.get_mut(&conn) {
+                    behind.waiting += text.len();
+                }
+            }
         }
     }
 
