@@ -190,7 +190,7 @@ impl Switchboard {
         if request.kind == Kind::Register {
             return Ok(Outcome::Done);
         }
-        self.perform(slot, &request, id)
+        self.perform(slot, &request, id, text.len())
     }
 
     /// Whether the sender of a request may be the peer that it says it is.

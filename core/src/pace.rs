@@ -56,10 +56,11 @@ impl Pace {
         if self.refused > limits.message_rate_per_second.max(MIN_REFUSALS) { Verdict::Hopeless } else { over }
     }
 
-    /// Takes more from the buckets, at most all of it: what a message makes the server send to others is charged
-    /// to its sender.
-    pub(crate) fn charge(&mut self, messages: usize, bytes: usize, now: Time, limits: &Limits) {
-        if fault::is(Fault::ChargeForgotten) {
+    /// A message of so many bytes, which was admitted, made the server send all this: that is what it costs, unless it is more
+    /// itself. What the buckets do not hold is a debt that must be filled before anything else passes.
+    pub(crate) fn charge(&mut self, bytes: usize, caused: Caused, now: Time, limits: &Limits) {
+        let (messages, bytes) = (caused.messages.saturating_sub(1), caused.bytes.saturating_sub(bytes));
+        if (messages, bytes) == (0, 0) || fault::is(Fault::ChargeForgotten) {
             return;
         }
         self.fill(now, limits);
@@ -82,7 +83,8 @@ impl Pace {
         );
     }
 
-    /// Changes what is missing; never more than the bucket holds now, and nothing where there is no limit.
+    /// Changes what is missing; never more than the bucket holds now and one message can cause, and nothing where there is no
+    /// limit.
     fn change(
         &mut self,
         limits: &Limits,
@@ -90,32 +92,56 @@ impl Pace {
         bytes: impl FnOnce(u64, Bucket) -> u64,
     ) {
         let missing = Bucket::of_messages(limits)
-            .map_or(0, |bucket| messages(self.messages.into(), bucket).min(bucket.capacity));
+            .map_or(0, |bucket| messages(self.messages.into(), bucket).min(bucket.deepest));
         self.messages = u32::try_from(missing).unwrap_or(u32::MAX);
         self.bytes =
-            Bucket::of_bytes(limits).map_or(0, |bucket| bytes(self.bytes, bucket).min(bucket.capacity));
+            Bucket::of_bytes(limits).map_or(0, |bucket| bytes(self.bytes, bucket).min(bucket.deepest));
     }
 }
 
-/// How fast a bucket is filled, and how many thousandths it holds; `None` is no limit.
+/// What the server sends because of one message, to whomever, but for the answer to its sender.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Caused {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Caused {
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+
+    /// More than one message can cause: who moves leaves all acquaintances, and is introduced to as many as possible, both
+    /// sides of whom are told; or says something to all of them.
+    fn most(limits: &Limits) -> Caused {
+        let messages = 2 * limits.acquaintances as usize + 8 * usize::from(Limits::MAX_PEERS);
+        let each = limits.announced_data_bytes as usize + 6 * limits.network_name_bytes as usize + 512;
+        Caused { messages, bytes: messages * each + limits.fan_out_bytes as usize }
+    }
+}
+
+/// How fast a bucket is filled, how many thousandths it holds, and how many can be missing; `None` is no limit.
 #[derive(Clone, Copy)]
 struct Bucket {
     per_second: u64,
     capacity: u64,
+    deepest: u64,
 }
 
 impl Bucket {
     fn of_messages(limits: &Limits) -> Option<Bucket> {
-        Bucket::new(limits.message_rate_per_second, limits.message_burst)
+        Bucket::new(limits.message_rate_per_second, limits.message_burst, Caused::most(limits).messages)
     }
 
     fn of_bytes(limits: &Limits) -> Option<Bucket> {
-        Bucket::new(limits.byte_rate_per_second, limits.byte_burst)
+        Bucket::new(limits.byte_rate_per_second, limits.byte_burst, Caused::most(limits).bytes)
     }
 
-    fn new(per_second: u32, burst: u32) -> Option<Bucket> {
+    fn new(per_second: u32, burst: u32, most_debt: usize) -> Option<Bucket> {
         let capacity = 1_000 * u64::from(burst.max(1));
-        (per_second > 0).then(|| Bucket { per_second: per_second.into(), capacity })
+        let deepest = capacity + thousandths(most_debt);
+        (per_second > 0).then(|| Bucket { per_second: per_second.into(), capacity, deepest })
     }
 }
 
@@ -189,16 +215,48 @@ mod tests {
         assert_eq!(pace.admit(1_000, Time(11_000), &limits), Verdict::Hopeless);
     }
 
+    fn caused(messages: usize, bytes: usize) -> Caused {
+        Caused { messages, bytes }
+    }
+
     #[test]
-    fn a_charge_empties_the_buckets_but_makes_no_debt() {
+    fn a_message_costs_what_it_is_or_what_it_causes_whichever_is_more() {
+        let limits = Limits { byte_rate_per_second: 1, byte_burst: 1_000, ..limits(1, 10) };
+        for (caused, left) in [
+            (caused(0, 0), (9, 900)),
+            (caused(1, 100), (9, 900)),
+            (caused(1, 101), (9, 899)),
+            (caused(2, 0), (8, 900)),
+            (caused(10, 1_000), (0, 0)),
+        ] {
+            let mut pace = Pace::default();
+            assert_eq!(pace.admit(100, Time(0), &limits), Verdict::Within);
+            pace.charge(100, caused, Time(0), &limits);
+            assert_eq!((10 - pace.messages / 1_000, 1_000 - pace.bytes / 1_000), left, "{caused:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_message_causes_beyond_the_burst_is_a_debt_that_the_rate_pays() {
         let limits = Limits { byte_rate_per_second: 10, byte_burst: 20, ..limits(10, 20) };
         let mut pace = Pace::default();
-        pace.charge(1_000_000, 0, Time(0), &limits);
-        assert_eq!(pace.admit(0, Time(0), &limits), Verdict::TooMany);
-        pace.charge(0, usize::MAX, Time(0), &limits);
-        assert_eq!(pace.admit(1, Time(100), &limits), Verdict::Within);
-        assert_eq!(pace.admit(1, Time(199), &limits), Verdict::TooMany);
-        assert_eq!(pace.admit(2, Time(200), &limits), Verdict::TooMuch);
+        pace.charge(0, caused(20 + 1 + 30, 0), Time(0), &limits);
+        assert_eq!(pace.admit(0, Time(3_099), &limits), Verdict::TooMany);
+        assert_eq!(pace.admit(0, Time(3_100), &limits), Verdict::Within);
+        pace.charge(0, caused(0, 20 + 50), Time(3_100), &limits);
+        assert_eq!(pace.admit(1, Time(8_199), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(1, Time(8_200), &limits), Verdict::Within);
+    }
+
+    #[test]
+    fn a_debt_is_no_larger_than_what_one_message_can_cause() {
+        let small =
+            Limits { acquaintances: 10, announced_data_bytes: 0, network_name_bytes: 0, ..limits(10, 20) };
+        let small = Limits { fan_out_bytes: 0, byte_rate_per_second: 1_000, byte_burst: 20, ..small };
+        let mut pace = Pace::default();
+        pace.charge(0, caused(usize::MAX, usize::MAX), Time(0), &small);
+        // 420 messages of 512 bytes.
+        assert_eq!((pace.messages, pace.bytes), (440_000, 420 * 512_000 + 20_000));
     }
 
     #[test]
@@ -207,16 +265,15 @@ mod tests {
         for (new, wait) in [
             (Limits { byte_rate_per_second: 100, ..slow.clone() }, 1_000),
             (Limits { message_rate_per_second: 100, byte_rate_per_second: 100, ..slow.clone() }, 10),
-            (Limits { byte_burst: 1, ..limits(1, 1) }, 1_000),
         ] {
             let mut pace = Pace::default();
-            pace.charge(1_000, 1_000, Time(0), &slow);
+            pace.charge(0, caused(1_001, 1_000), Time(0), &slow);
             assert_ne!(pace.admit(1, Time(0), &new), Verdict::Within, "it is empty");
             assert_ne!(pace.admit(1, Time(wait - 1), &new), Verdict::Within);
             assert_eq!(pace.admit(1, Time(wait), &new), Verdict::Within, "{wait}");
         }
         let mut pace = Pace::default();
-        pace.charge(900, 0, Time(0), &slow);
+        pace.charge(0, caused(901, 0), Time(0), &slow);
         let new = Limits { message_rate_per_second: 2, ..slow };
         assert!((0..100).all(|_| pace.admit(0, Time(0), &new) == Verdict::Within), "what was left is left");
         assert_eq!(pace.admit(0, Time(0), &new), Verdict::TooMany);
@@ -225,7 +282,7 @@ mod tests {
     #[test]
     fn a_limit_that_is_gone_does_not_keep_refusals_from_being_forgiven() {
         let mut pace = Pace::default();
-        pace.charge(0, 1_000, Time(0), &of_bytes(1, 1_000));
+        pace.charge(0, caused(0, 1_000), Time(0), &of_bytes(1, 1_000));
         let free = limits(10, 1);
         let free = Limits { byte_rate_per_second: 0, ..free };
         for second in 0..20 {

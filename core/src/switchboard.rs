@@ -10,7 +10,7 @@ use crate::fault::{self, Fault};
 use crate::mailboxes::Mailboxes;
 use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
-use crate::pace::Verdict;
+use crate::pace::{Caused, Verdict};
 use crate::peers::{Overdue, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
@@ -62,6 +62,8 @@ pub struct Switchboard {
     /// What waits for peers who do not take it at once.
     pub(crate) backlogs: BTreeMap<ConnId, Backlog>,
     pub(crate) outbox: Outbox,
+    /// What was sent because of the message that is being handled.
+    pub(crate) caused: Caused,
     pub(crate) last_message: MessageId,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
     pub(crate) chosen: Vec<u32>,
@@ -99,6 +101,7 @@ impl Switchboard {
             grants: BTreeMap::new(),
             backlogs: BTreeMap::new(),
             outbox: Outbox::default(),
+            caused: Caused::default(),
             last_message: MessageId(0),
             chosen: Vec::new(),
         }
@@ -236,7 +239,7 @@ impl Switchboard {
             Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
         };
         let result = match &decoded.request {
-            Ok(request) => self.perform(slot, request, id),
+            Ok(request) => self.perform(slot, request, id, text.len()),
             Err(refusal) => Err(*refusal),
         };
         match result {
@@ -273,12 +276,21 @@ impl Switchboard {
         }
     }
 
+    /// Does what an admitted message of so many bytes asks for, and charges its sender with what that makes the server send.
     pub(crate) fn perform(
         &mut self,
         slot: u32,
         request: &Request<'_>,
         id: MessageId,
+        bytes: usize,
     ) -> Result<Outcome, Refusal> {
+        self.caused = Caused::default();
+        let result = self.do_as_asked(slot, request, id);
+        self.peers[slot].pace.charge(bytes, self.caused, self.now, &self.limits);
+        result
+    }
+
+    fn do_as_asked(&mut self, slot: u32, request: &Request<'_>, id: MessageId) -> Result<Outcome, Refusal> {
         let own = *self.peers[slot].spelling.id();
         if request.claimed.is_some_and(|claimed| *claimed.id() != own) {
             return Err(Refusal::PeerNotTheSender);
@@ -314,11 +326,13 @@ impl Switchboard {
             if let Some(backlog) = self.backlogs.get_mut(&peer.conn) {
                 backlog.grow(bytes);
             }
+            self.caused.add(bytes);
             return bytes;
         }
         let mut text = String::new();
         wire::write(&mut text, &to, message, stamp);
         let bytes = text.len();
+        self.caused.add(bytes);
         self.shelve(slot, text.into_boxed_str());
         bytes
     }

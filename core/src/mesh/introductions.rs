@@ -34,11 +34,11 @@ const MOST_DOUBLINGS: u8 = 4;
 const PATIENT_LOOKS: u8 = 5;
 
 impl Switchboard {
-    /// Introduces a peer that has announced itself. Returns how many it was introduced to.
-    pub(crate) fn introduce(&mut self, slot: u32, max_links: u8) -> usize {
+    /// Introduces a peer that has announced itself.
+    pub(crate) fn introduce(&mut self, slot: u32, max_links: u8) {
         self.change_links(slot, |own| own.announce(max_links));
         if self.draining.is_some() {
-            return 0;
+            return;
         }
         let known = self.peers[slot].announcement().into_iter().flat_map(|own| own.acquaintances.iter());
         let known = known.filter(|other| !self.is_crowded(*other));
@@ -47,21 +47,20 @@ impl Switchboard {
         for &other in &known {
             self.introduce_pair(slot, other, Occasion::Announce);
         }
-        let mates = self.look_for_mates(slot, Occasion::Announce);
-        known.len() + mates
+        self.look_for_mates(slot, Occasion::Announce);
     }
 
     /// Introduces a peer to those whom it should know whether a link is possible or not: to everybody in a network of a few, and
-    /// in a larger one to some if it knows nobody. Returns how many there were.
-    pub(crate) fn meet_some(&mut self, slot: u32) -> usize {
-        let Some(network) = self.peers[slot].network().filter(|_| self.draining.is_none()) else { return 0 };
+    /// in a larger one to some if it knows nobody.
+    pub(crate) fn meet_some(&mut self, slot: u32) {
+        let Some(network) = self.peers[slot].network().filter(|_| self.draining.is_none()) else { return };
         let members = self.networks.members(network);
         let few = self.links_of(slot).map_or(0, Links::max).min(self.limits.introductions.into());
         let is_alone = self.peers[slot].announcement().is_some_and(|own| own.acquaintances.len() == 0);
         let most = match members.len() {
             count if count <= few + 1 => few,
             _ if is_alone => FEW_ACQUAINTANCES,
-            _ => return 0,
+            _ => return,
         };
         let mut strangers = core::mem::take(&mut self.chosen);
         let (me, hash) = (self.peers[slot].spelling, self.peers[slot].conn.0.wrapping_mul(GOLDEN));
@@ -70,10 +69,8 @@ impl Switchboard {
         for &other in &strangers {
             self.introduce_pair(slot, other, Occasion::Healing);
         }
-        let met = strangers.len();
         strangers.clear();
         self.chosen = strangers;
-        met
     }
 
     /// Whether the two are strangers who both can have one acquaintance more.
@@ -95,9 +92,8 @@ impl Switchboard {
             && (self.are_acquainted(one, two) || (has_place(one) && has_place(two)))
     }
 
-    /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway. Returns how many
-    /// there were.
-    pub(crate) fn look_for_mates(&mut self, slot: u32, occasion: Occasion) -> usize {
+    /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway.
+    pub(crate) fn look_for_mates(&mut self, slot: u32, occasion: Occasion) {
         let (mut found, most) = (0, self.limits.introductions.into());
         while found < most
             && let Some(mate) = self.next_free(slot)
@@ -112,7 +108,7 @@ impl Switchboard {
             found += 1;
         }
         self.arm_look(slot, found);
-        found + self.meet_some(slot)
+        self.meet_some(slot);
     }
 
     /// Introduces two so that they link to each other.

@@ -5,10 +5,13 @@ use alloc::vec::Vec;
 use crate::fault::{self, Fault};
 use crate::mailboxes::Mail;
 use crate::mesh::following::Passage;
-use crate::mesh::networks::{GLOBAL, NetKey};
+use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
 use crate::peers::Standing;
 use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
 use crate::{Event, MailEnd, Signal, Spelling, Switchboard};
+
+/// What a signal has beside its data and the name of its network, at most.
+const ENVELOPE_BYTES: usize = 320;
 
 /// Where a signal goes.
 enum Whereabouts {
@@ -67,7 +70,6 @@ impl Switchboard {
                 let acquaintances =
                     self.peers[slot].announcement().map(|own| own.acquaintances.iter().collect());
                 let acquaintances: Vec<u32> = acquaintances.unwrap_or_default();
-                let count = acquaintances.len();
                 let bytes = request.data.map_or(0, str::len).saturating_mul(acquaintances.len());
                 if bytes > self.limits.fan_out_bytes as usize {
                     return Err(Refusal::FanOutTooLarge { bytes: self.limits.fan_out_bytes });
@@ -79,7 +81,6 @@ impl Switchboard {
                         self.relay(slot, to, &message);
                     }
                 }
-                self.peers[slot].pace.charge(count, bytes, self.now, &self.limits);
                 Ok(Outcome::Done)
             }
         }
@@ -160,9 +161,16 @@ impl Switchboard {
         let Outgoing { from, signal, data, id } = *message;
         let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, id };
         let dropped = self.mailboxes.put(to.id(), mail, &self.limits).map_err(|_| Refusal::MailboxFull)?;
+        self.caused.add(data.map_or(0, str::len) + self.network_json(to).len() + ENVELOPE_BYTES);
         self.outbox.observe(Event::Mailed { from: *from.id(), to: *to.id() });
         self.observe_mails(to.id(), dropped, MailEnd::Dropped);
         Ok(Outcome::Queued)
+    }
+
+    /// The network that a mailbox is of.
+    fn network_json(&self, addressee: &Spelling) -> &str {
+        let network = self.mailboxes.network_of(addressee.id(), self.now);
+        network.map_or(GLOBAL_JSON, |network| self.networks.json(network))
     }
 
     fn reach(&self, slot: u32) -> Reach {

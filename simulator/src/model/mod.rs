@@ -21,7 +21,7 @@ use peerpigeon_core::{
 use crate::client::Frame;
 use crate::laws::{Law, Rest, Scene, Verdict, demand};
 use crate::scenario::Way;
-use crate::watch::{Answer, Said, is_virtual, peer_id};
+use crate::watch::{Answer, Said, Sent, is_virtual, peer_id};
 use frames::{Ack, Frames, Told};
 use introductions::Introductions;
 use mail::{Mail, Mailboxes};
@@ -58,8 +58,10 @@ struct Current {
     /// Its speaker has announced itself, and left its network.
     announced: bool,
     left: bool,
-    /// How many messages to others it caused that count.
-    caused: u64,
+    /// What had been sent when the first thing came of it that makes the server send something.
+    before: Option<Sent>,
+    /// What was sent since that others have paid for.
+    mail: Sent,
     /// Of a refusal, that its target was told to forget its sender.
     struck: bool,
     /// Of a signal to all acquaintances, those who have not got it yet.
@@ -67,6 +69,18 @@ struct Current {
 }
 
 impl Current {
+    /// How many messages and bytes it costs, and how many bytes more it may cost: it counts as much as what the server has sent
+    /// for it, if that is more than itself.
+    fn cost(&self, sent: Sent, is_refused: bool, limits: &Limits) -> (usize, usize, usize) {
+        let before = self.before.filter(|_| !is_refused).unwrap_or(sent);
+        let since = |all: usize, before: usize, mail: usize| all - before - mail;
+        let messages = since(sent.messages, before.messages, self.mail.messages);
+        let bytes = since(sent.bytes, before.bytes, self.mail.bytes);
+        let shelved = since(sent.shelved, before.shelved, self.mail.shelved);
+        let longest = self.text.len() + limits.announced_data_bytes as usize + BESIDE_DATA;
+        (messages.max(1), bytes.max(self.text.len()), BESIDE_DATA + shelved * longest)
+    }
+
     /// Who reads so slowly that this signal to it may be refused with this code.
     fn too_slow(&self, scene: Scene<'_>, code: ErrorCode) -> Option<PeerId> {
         let Said::Message(message) = Said::read(&self.text) else { return None };
@@ -119,7 +133,8 @@ impl Model {
                 accepted: None,
                 announced: false,
                 left: false,
-                caused: 0,
+                before: None,
+                mail: Sent::default(),
                 struck: false,
             });
         }
@@ -152,7 +167,6 @@ impl Model {
         let crosses = !by_full && !turn && self.introductions.crosses(from, peer, scene.now);
         demand!(!crosses, "a refusal of {from} to {peer}, which it is dialling itself, was not withheld");
         current.struck = true;
-        current.caused += 1;
         self.introductions.struck(peer, of, by_full, scene.now);
         self.frames.struck(scene, peer, of);
         Ok(())
@@ -165,13 +179,13 @@ impl Model {
             self.introductions.crosses(from, to, scene.now),
             "a refusal of {from} crosses with no offer of it"
         );
-        let current = self.end(Outcome::Relay(to))?;
+        let current = self.end(scene, Outcome::Relay(to))?;
         self.frames.owe(scene, current.conn, Ack::Done);
         Ok(())
     }
 
     /// The message that is being handled ends so.
-    fn end(&mut self, outcome: Outcome) -> Result<Current, String> {
+    fn end(&mut self, scene: Scene<'_>, outcome: Outcome) -> Result<Current, String> {
         let Some(current) = self.current.take() else { return Err(format!("{outcome:?} of no message")) };
         let (may_refuse, may_pass) = current.limited;
         let limited = outcome == Outcome::Refuse(ErrorCode::RateLimited);
@@ -184,9 +198,9 @@ impl Model {
             current.limited
         );
         if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
-            let times =
-                1 + current.audience.as_ref().map_or(0, |_| usize::try_from(current.caused).unwrap_or(0));
-            pace.spend(current.text.len() * times, current.caused);
+            let is_refused = matches!(outcome, Outcome::Refuse(_));
+            let (messages, bytes, doubt) = current.cost(scene.ledger.sent, is_refused, &self.limits);
+            pace.spend(messages, bytes, doubt);
         }
         Ok(current)
     }
@@ -204,6 +218,7 @@ impl Model {
             demand!(!open, "{peer} announced itself in `{name}`, of which there is another one");
         }
         current.announced = true;
+        current.before.get_or_insert(scene.ledger.sent);
         self.unannounced.remove(&peer);
         self.mailboxes.came_back(&name, peer);
         let (links, data) = (outcome::max_peers(&message), message.value("data"));
@@ -228,6 +243,7 @@ impl Model {
             && scene.ledger.peer_at(current.conn) == Some(peer)
         {
             current.left = true;
+            current.before.get_or_insert(scene.ledger.sent);
         }
         match cause {
             Departure::Goodbye | Departure::Moved => {}
@@ -270,6 +286,12 @@ impl Model {
         let wanted = wanted_by(speaker, other);
         let mail = self.mailboxes.end(scene.now, to, end, &self.limits, &wanted)?;
         if end == MailEnd::Delivered {
+            if let Some(current) = &mut self.current {
+                let bytes = scene.ledger.sent.last;
+                current.mail.messages += 1;
+                current.mail.bytes += bytes;
+                current.mail.shelved += usize::from(bytes == 0);
+            }
             if scene.ledger.by_peer.contains_key(&to) {
                 self.frames.signal(scene, to, mail.from, mail.signal, mail.data);
             } else {
@@ -294,7 +316,7 @@ impl Model {
 
     fn handled(&mut self, scene: Scene<'_>, conn: ConnId, verb: Verb) -> Verdict {
         let (speaker, other) = self.cleaning(scene);
-        let current = self.end(Outcome::Handle(verb))?;
+        let current = self.end(scene, Outcome::Handle(verb))?;
         self.frames.owe(scene, conn, Ack::Done);
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
         let Some(me) = party.me.map(|me| *me.id()) else { return Ok(()) };
@@ -319,7 +341,7 @@ impl Model {
     }
 
     fn mailed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
-        let current = self.end(Outcome::Mail(to))?;
+        let current = self.end(scene, Outcome::Mail(to))?;
         self.frames.owe(scene, current.conn, Ack::Queued);
         demand!(
             current.accepted.is_some_and(|(who, _)| who == from),
@@ -349,7 +371,6 @@ impl Model {
                 current.accepted.take() == Some((from, signal)),
                 "{signal:?} of {from} was relayed unheard"
             );
-            current.caused += 1;
             let said = Said::read(&current.text);
             let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
             self.frames.signal(scene, to, from, signal, data);
@@ -360,7 +381,7 @@ impl Model {
         let told = !here || self.current.as_ref().is_some_and(|current| current.struck);
         demand!(told, "{to} was refused by {from} and not told to forget it");
         self.introductions.relayed(from, to, signal, scene.now);
-        let current = self.end(Outcome::Relay(to))?;
+        let current = self.end(scene, Outcome::Relay(to))?;
         self.frames.owe(scene, current.conn, Ack::Done);
         demand!(current.accepted == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
         let said = Said::read(&current.text);
@@ -386,8 +407,8 @@ impl Model {
         let slow = self.current.as_ref().and_then(|current| current.too_slow(scene, code));
         let current = match slow {
             // Within its rate, so that it is charged.
-            Some(to) => self.end(Outcome::Relay(to))?,
-            None => self.end(Outcome::Refuse(code))?,
+            Some(to) => self.end(scene, Outcome::Relay(to))?,
+            None => self.end(scene, Outcome::Refuse(code))?,
         };
         let unmoved = !current.announced && !current.left;
         demand!(unmoved, "a refused message moved its sender: {}", current.text);
@@ -451,7 +472,7 @@ impl Law for Model {
         // No event tells the end of this message.
         self.begin(scene);
         let broadcast = self.current.as_ref().is_some_and(|current| current.audience.is_some());
-        let current = self.end(if broadcast { Outcome::Broadcast } else { Outcome::Register })?;
+        let current = self.end(scene, if broadcast { Outcome::Broadcast } else { Outcome::Register })?;
         let in_time = |peer: &PeerId| scene.ledger.behind_of(*peer).is_none();
         let left = current.audience.filter(|audience| audience.iter().any(in_time));
         demand!(left.is_none(), "a signal to all acquaintances did not go to {left:?}");
@@ -475,12 +496,7 @@ impl Law for Model {
             Event::Announced { conn, peer, network } => self.announced(scene, conn, peer, network)?,
             Event::Introduced { newcomer, other, occasion } => {
                 // What a message causes, and not a deadline that came before it.
-                let handled =
-                    self.current.as_mut().filter(|current| current.announced || current.accepted.is_some());
-                let announcing = handled.as_ref().is_some_and(|current| current.announced);
-                if let Some(current) = handled {
-                    current.caused += 2;
-                }
+                let announcing = self.current.as_ref().is_some_and(|current| current.announced);
                 self.introductions.introduced(scene, (newcomer, other), occasion, announcing)?;
                 self.frames.introduced(scene, newcomer, other);
             }
@@ -491,6 +507,7 @@ impl Law for Model {
             Event::Accepted { from, signal, .. } => {
                 if let Some(current) = &mut self.current {
                     current.accepted = Some((from, signal));
+                    current.before.get_or_insert(scene.ledger.sent);
                 }
             }
             Event::Relayed { from, to, signal, .. } => self.relayed(scene, from, to, signal)?,
@@ -533,7 +550,7 @@ impl Law for Model {
         if let Some((conn, (_, may_pass))) = self.control.take() {
             demand!(may_pass, "{conn:?} sent one frame more than its rate allows");
             if let Some(pace) = self.paces.get_mut(&conn) {
-                pace.spend(0, 0);
+                pace.spend(1, 0, 0);
             }
         }
         self.frames.settled(scene)?;

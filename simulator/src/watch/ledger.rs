@@ -38,8 +38,29 @@ pub(crate) struct Ledger {
     pub(crate) control: Option<ConnId>,
     /// Who does not read all it is sent at once.
     pub(crate) behind: BTreeMap<ConnId, Behind>,
+    /// What the server has sent, and put into inboxes, up to now.
+    pub(crate) sent: Sent,
     /// When a deadline was missed last: what a peer said in the meantime may not have been heard yet.
     pub(crate) late: Time,
+}
+
+/// Messages from the server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    /// Of the messages, those of which nobody was told how long they are.
+    pub(crate) shelved: usize,
+    /// Bytes of the last one.
+    pub(crate) last: usize,
+}
+
+impl Sent {
+    fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+        self.last = bytes;
+    }
 }
 
 /// What waits for a connection, as the driver told and as was sent since.
@@ -256,6 +277,7 @@ impl Ledger {
                 }
             }
             Output::Send { conn, text } => {
+                self.sent.add(text.len());
                 if let Some(behind) = self.behind.get_mut(&conn) {
                     behind.waiting += text.len();
                 }
@@ -293,6 +315,10 @@ impl Ledger {
     fn event(&mut self, now: Time, event: Event) {
         match event {
             Event::Held { conn, why } => self.set_stage(conn, Stage::Held(why)),
+            Event::Shelved { .. } => {
+                self.sent.add(0);
+                self.sent.shelved += 1;
+            }
             Event::Admitted { conn, peer } => {
                 self.set_stage(conn, Stage::Admitted);
                 self.by_peer.insert(peer, conn);
@@ -340,7 +366,6 @@ impl Ledger {
             | Event::Struck { .. }
             | Event::Accepted { .. }
             | Event::MailEnded { .. }
-            | Event::Shelved { .. }
             | Event::ShelfEnded { .. }
             | Event::Limited { .. }
             | Event::Swept { .. } => {}

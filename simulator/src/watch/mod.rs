@@ -15,7 +15,7 @@ use peerpigeon_core::{
     AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };
 
-pub(crate) use ledger::{Asked, Behind, Ledger, Party, Stage, is_virtual, posted_texts};
+pub(crate) use ledger::{Asked, Behind, Ledger, Party, Sent, Stage, is_virtual, posted_texts};
 pub(crate) use parcel::{Answer, Delivery, Fetched, Parcel};
 pub(crate) use said::{Kind, Message, Said};
 pub(crate) use target::peer_id;
