@@ -51,7 +51,7 @@ impl Switchboard {
                 reply.push_str("{\"results\":[");
                 for (i, text) in texts.into_iter().enumerate() {
                     reply.push_str(if i == 0 { "" } else { "," });
-                    self.post_one(&mut reply, conn, text.get(), address, grant);
+                    self.post_one(&mut reply, conn, text, address, grant);
                 }
                 reply.push_str("]}");
                 200

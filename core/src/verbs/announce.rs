@@ -97,7 +97,7 @@ fn announced_data(raw: Option<&str>, max_bytes: u32) -> Result<Box<str>, Refusal
     }
     let mut members = String::new();
     wire::each_member(raw, u32::MAX, |member| {
-        if wire::read_string(member.key()).as_deref() != Some("peerId") {
+        if !wire::says(member.key(), "peerId") {
             members.extend([",", member.key(), ":", member.value()]);
         }
     })
