@@ -181,8 +181,7 @@ impl Switchboard {
         *speaker = self.peers[slot].conn;
         self.keep_grant(*speaker, grant);
         self.sign_of_life(slot);
-        let peer = &mut self.peers[slot];
-        let verdict = peer.pace.admit(text.len(), self.now, &self.limits);
+        let verdict = self.admit(slot, text.len());
         // What the messages of one batch cause is not worked on all at once, whatever the rate.
         if verdict != Verdict::Within || self.outbox.is_crowded() {
             return Err(self.over_the_limit(verdict));

@@ -32,6 +32,7 @@
 
 extern crate alloc;
 
+mod addresses;
 mod admission;
 mod backlogs;
 mod census;

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::addresses::Addresses;
 use crate::admission::Held;
 use crate::backlogs::Backlog;
 use crate::drain::Draining;
@@ -10,14 +11,14 @@ use crate::fault::{self, Fault};
 use crate::mailboxes::Mailboxes;
 use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
-use crate::pace::{Caused, Verdict};
+use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Overdue, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
 use crate::wire::{self, Dialect, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
-    AddressKey, Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time,
-    TimerKind, UnixMillis, Verb,
+    Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time, TimerKind,
+    UnixMillis, Verb,
 };
 use alloc::collections::BTreeMap;
 
@@ -41,8 +42,8 @@ pub struct Switchboard {
     pub(crate) held: BTreeMap<ConnId, Held>,
     /// Of these, the ones that wait for an id that is in use.
     pub(crate) challengers: BTreeMap<PeerId, ConnId>,
-    /// Admitted connections per address that is counted.
-    pub(crate) admitted_by_address: BTreeMap<AddressKey, u32>,
+    /// The addresses that are counted.
+    pub(crate) addresses: Addresses,
     /// Peers in a network.
     pub(crate) announced: usize,
     /// Pairs of acquaintances.
@@ -87,7 +88,7 @@ impl Switchboard {
             unregistered: BTreeMap::new(),
             held: BTreeMap::new(),
             challengers: BTreeMap::new(),
-            admitted_by_address: BTreeMap::new(),
+            addresses: Addresses::default(),
             announced: 0,
             acquainted: 0,
             timers: Timers::default(),
@@ -201,10 +202,11 @@ impl Switchboard {
         if core::mem::take(&mut peer.is_asked) {
             return;
         }
-        let (conn, verdict) = (peer.conn, peer.pace.admit(0, self.now, &self.limits));
+        let conn = peer.conn;
+        let verdict = self.admit(slot, 0);
         match verdict {
             Verdict::Within => {}
-            Verdict::TooMany | Verdict::TooMuch => {
+            Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether => {
                 let (refusal, id) = (self.over_the_limit(verdict), self.next_message_id());
                 self.send(slot, Message::Error { refusal, offending_type: None, id });
                 self.observe_refused(conn, refusal);
@@ -229,11 +231,11 @@ impl Switchboard {
     /// Handles one message of an admitted peer.
     pub(crate) fn text_from(&mut self, slot: u32, text: &str) {
         let id = self.next_message_id();
-        let peer = &mut self.peers[slot];
+        let peer = &self.peers[slot];
         let (conn, dialect) = (peer.conn, peer.dialect);
-        let decoded = match peer.pace.admit(text.len(), self.now, &self.limits) {
+        let decoded = match self.admit(slot, text.len()) {
             Verdict::Within => dialect.decode(text, &self.limits),
-            over @ (Verdict::TooMany | Verdict::TooMuch) => {
+            over @ (Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether) => {
                 wire::Decoded { request: Err(self.over_the_limit(over)), offending_type: None }
             }
             Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
@@ -262,10 +264,16 @@ impl Switchboard {
     /// What a sender is told that is over one of its rates.
     pub(crate) fn over_the_limit(&self, over: Verdict) -> Refusal {
         let limits = &self.limits;
-        if over == Verdict::TooMuch {
-            Refusal::BytesLimited { per_second: limits.byte_rate_per_second, burst: limits.byte_burst }
-        } else {
-            Refusal::RateLimited { per_second: limits.message_rate_per_second, burst: limits.message_burst }
+        let (messages, bytes) = (limits.message_rate_per_second, limits.byte_rate_per_second);
+        match over {
+            Verdict::TooMuch => Refusal::BytesLimited { per_second: bytes, burst: limits.byte_burst },
+            Verdict::TooManyTogether => Refusal::AddressLimited {
+                messages: u64::from(messages) * u64::from(ADDRESS_SHARES),
+                bytes: u64::from(bytes) * u64::from(ADDRESS_SHARES),
+            },
+            Verdict::TooMany | Verdict::Within | Verdict::Hopeless => {
+                Refusal::RateLimited { per_second: messages, burst: limits.message_burst }
+            }
         }
     }
 
@@ -286,7 +294,7 @@ impl Switchboard {
     ) -> Result<Outcome, Refusal> {
         self.caused = Caused::default();
         let result = self.do_as_asked(slot, request, id);
-        self.peers[slot].pace.charge(bytes, self.caused, self.now, &self.limits);
+        self.charge(slot, self.caused.beyond(bytes));
         result
     }
 

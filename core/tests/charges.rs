@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{ConnId, Grant, Input, Limits};
+use peerpigeon_core::{ConnId, DuplicatePeer, Grant, Input, Limits};
 use proptest::prelude::*;
 
 const BYTES_PER_SECOND: u32 = 20_000;
@@ -213,4 +213,71 @@ fn who_announces_much_to_many_has_soon_said_all_that_it_may() {
     assert!((60_000..200_000).contains(&bytes), "{bytes}");
     let told = board.take(1);
     assert_eq!(told.last().unwrap()["data"]["code"], "rate-limited");
+}
+
+/// Small rates, of which one address has sixteen times as much.
+fn of_one_address(peers: u64) -> Board {
+    let limits = Limits {
+        message_rate_per_second: 1,
+        message_burst: 10,
+        duplicate_peer: DuplicatePeer::Replace,
+        ..limits()
+    };
+    let mut board = Board::unwatched(limits);
+    (1..=peers).for_each(|conn| board.open_from(conn, &number(conn), Some(7)));
+    board.raw.clear();
+    board
+}
+
+/// How many pings in all are answered that each of these sends ten of.
+fn answered(board: &mut Board, peers: std::ops::RangeInclusive<u64>) -> usize {
+    peers
+        .map(|conn| {
+            (0..10).for_each(|_| board.text(conn, r#"{"type":"ping"}"#));
+            board.types(conn).iter().filter(|kind| *kind == "pong").count()
+        })
+        .sum()
+}
+
+#[test]
+fn all_peers_of_one_address_send_no_more_than_sixteen_of_them_may() {
+    let mut board = of_one_address(40);
+    board.open_from(100, &id('a'), Some(8));
+    board.open(101, &id('b'));
+    assert_eq!(answered(&mut board, 1..=40), 160);
+    board.text(40, r#"{"type":"ping"}"#);
+    let told = board.take(40).pop().unwrap();
+    assert_eq!(told["data"]["code"], "rate-limited");
+    assert!(told["error"].as_str().unwrap().contains("all peers of this address"), "{told}");
+    assert_eq!(answered(&mut board, 100..=101), 20, "of another address, and of one without limits");
+    board.pass(1_000);
+    assert_eq!(answered(&mut board, 20..=40), 16);
+}
+
+#[test]
+fn who_comes_back_finds_the_buckets_of_its_address_as_they_were() {
+    let mut board = of_one_address(16);
+    assert_eq!(answered(&mut board, 1..=16), 160);
+    (1..=16).for_each(|conn| board.lose(conn));
+    (17..=32).for_each(|conn| board.open_from(conn, &number(conn), Some(7)));
+    assert_eq!(answered(&mut board, 17..=32), 0);
+    (17..=32).for_each(|conn| board.lose(conn));
+    board.pass(1_000_000);
+    (33..=48).for_each(|conn| board.open_from(conn, &number(conn), Some(7)));
+    assert_eq!(answered(&mut board, 33..=48), 160);
+}
+
+#[test]
+fn who_comes_and_goes_pays_for_it_from_what_its_address_has() {
+    let limits = Limits { message_rate_per_second: 1, message_burst: 10, ..limits() };
+    let mut board = Board::unwatched(limits);
+    (1..=8).for_each(|conn| board.join(conn, &number(conn), "n"));
+    let mut announced = 0;
+    for conn in 100..200 {
+        board.open_from(conn, &number(conn), Some(7));
+        board.announce(conn, "n");
+        announced += usize::from(!board.types(conn).contains(&"error".to_owned()));
+        board.lose(conn);
+    }
+    assert!((6..=8).contains(&announced), "{announced}: 16 messages to come, 8 to go, and 160 in all");
 }

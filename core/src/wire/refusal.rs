@@ -8,13 +8,17 @@ use crate::{ErrorCode, Limit, Limits};
 pub(crate) enum Refusal {
     NotJson,
     NotAnObject,
-    TooDeep { levels: u32 },
+    TooDeep {
+        levels: u32,
+    },
     BatchWrong,
     ConnectedElsewhere,
     NoPlace,
     TypeNotAString,
     DataNotAnObject,
-    DataTooLarge { bytes: u32 },
+    DataTooLarge {
+        bytes: u32,
+    },
     DataRequired,
     PeerNotAnId,
     PeerNotTheSender,
@@ -23,9 +27,15 @@ pub(crate) enum Refusal {
     TargetNotAnId,
     TargetIsSender,
     NetworkNotAString,
-    NetworkTooLong { bytes: u32 },
-    TooManyNetworks { networks: u32 },
-    FanOutTooLarge { bytes: u32 },
+    NetworkTooLong {
+        bytes: u32,
+    },
+    TooManyNetworks {
+        networks: u32,
+    },
+    FanOutTooLarge {
+        bytes: u32,
+    },
     UnknownType,
     MissingTarget,
     TargetNotConnected,
@@ -36,8 +46,19 @@ pub(crate) enum Refusal {
     NotAnnounced,
     PeerNotGranted,
     NetworkNotGranted,
-    RateLimited { per_second: u32, burst: u32 },
-    BytesLimited { per_second: u32, burst: u32 },
+    RateLimited {
+        per_second: u32,
+        burst: u32,
+    },
+    BytesLimited {
+        per_second: u32,
+        burst: u32,
+    },
+    /// Both count for all peers of one address.
+    AddressLimited {
+        messages: u64,
+        bytes: u64,
+    },
 }
 
 impl Refusal {
@@ -69,9 +90,10 @@ impl Refusal {
             Refusal::MessageForOtherNetwork | Refusal::TargetInOtherNetwork => ErrorCode::OtherNetwork,
             Refusal::NotAnnounced => ErrorCode::NotAnnounced,
             Refusal::PeerNotGranted | Refusal::NetworkNotGranted => ErrorCode::Forbidden,
-            Refusal::TargetTooSlow | Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => {
-                ErrorCode::RateLimited
-            }
+            Refusal::TargetTooSlow
+            | Refusal::RateLimited { .. }
+            | Refusal::BytesLimited { .. }
+            | Refusal::AddressLimited { .. } => ErrorCode::RateLimited,
         }
     }
 
@@ -83,7 +105,7 @@ impl Refusal {
             Refusal::NetworkTooLong { .. } => Limit::NetworkName,
             Refusal::TooManyNetworks { .. } => Limit::Networks,
             Refusal::FanOutTooLarge { .. } => Limit::FanOut,
-            Refusal::RateLimited { .. } => Limit::MessageRate,
+            Refusal::RateLimited { .. } | Refusal::AddressLimited { .. } => Limit::MessageRate,
             Refusal::BytesLimited { .. } => Limit::ByteRate,
             Refusal::MailboxFull => Limit::Mailbox,
             Refusal::TargetTooSlow => Limit::Queue,
@@ -166,6 +188,12 @@ impl fmt::Display for Refusal {
             Refusal::BytesLimited { per_second, burst } => {
                 write!(f, "More than {per_second} bytes per second (bursts up to {burst}); slow down")
             }
+            Refusal::AddressLimited { messages, bytes } => {
+                write!(
+                    f,
+                    "More than {messages} messages or {bytes} bytes per second from all peers of this address; slow down"
+                )
+            }
         }
     }
 }
@@ -209,6 +237,7 @@ mod tests {
             Refusal::NetworkNotGranted,
             Refusal::RateLimited { per_second: 1, burst: 2 },
             Refusal::BytesLimited { per_second: 1, burst: 2 },
+            Refusal::AddressLimited { messages: 1, bytes: 2 },
             Refusal::TooDeep { levels: 1 },
             Refusal::TooManyNetworks { networks: 1 },
             Refusal::FanOutTooLarge { bytes: 1 },

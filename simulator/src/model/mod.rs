@@ -14,8 +14,8 @@ mod shelf;
 use std::collections::{BTreeMap, BTreeSet};
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
-    Spelling, Time, Verb,
+    AddressKey, CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId,
+    Signal, Spelling, Time, Verb,
 };
 
 use crate::client::Frame;
@@ -35,6 +35,9 @@ pub(crate) use outcome::max_peers;
 pub(crate) struct Model {
     limits: Limits,
     paces: BTreeMap<ConnId, Pace>,
+    /// What the peers of each address may send together.
+    addresses: BTreeMap<AddressKey, Pace>,
+    limits_of_address: Limits,
     mailboxes: Mailboxes,
     /// Peers that left without having announced: whether the server remembers them is left open.
     unannounced: BTreeMap<PeerId, Time>,
@@ -100,6 +103,8 @@ impl Model {
     pub(crate) fn new(limits: Limits) -> Model {
         Model {
             paces: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            limits_of_address: pace::of_address(&limits),
             mailboxes: Mailboxes::default(),
             unannounced: BTreeMap::new(),
             introductions: Introductions::new(limits.clone()),
@@ -120,7 +125,7 @@ impl Model {
     fn begin(&mut self, scene: Scene<'_>) {
         let Some((conn, text)) = scene.ledger.texts.front() else { return };
         if self.current.is_none() {
-            let limited = self.paces.get_mut(conn).map(|pace| pace.look(text.len(), scene.now, &self.limits));
+            let limited = self.look(scene, *conn, text.len());
             let outcomes = self.outcomes(scene, *conn, text);
             let broadcast = outcomes.contains(&Outcome::Broadcast);
             let audience = || scene.ledger.peer_at(*conn).map(|peer| self.introductions.acquaintances(peer));
@@ -129,7 +134,7 @@ impl Model {
                 text: text.clone(),
                 audience: broadcast.then(|| audience().unwrap_or_default()),
                 outcomes,
-                limited: limited.unwrap_or((false, true)),
+                limited,
                 accepted: None,
                 announced: false,
                 left: false,
@@ -197,12 +202,33 @@ impl Model {
             current.outcomes,
             current.limited
         );
-        if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
+        if !limited {
             let is_refused = matches!(outcome, Outcome::Refuse(_));
-            let (messages, bytes, doubt) = current.cost(scene.ledger.sent, is_refused, &self.limits);
-            pace.spend(messages, bytes, doubt);
+            let cost = current.cost(scene.ledger.sent, is_refused, &self.limits);
+            self.spend(scene, current.conn, cost);
         }
         Ok(current)
+    }
+
+    /// Whether a message of so many bytes may be refused now for the rates of its sender and of its address, and whether it may
+    /// pass.
+    fn look(&mut self, scene: Scene<'_>, conn: ConnId, bytes: usize) -> (bool, bool) {
+        let own = self.paces.get_mut(&conn).map(|pace| pace.look(bytes, scene.now, &self.limits));
+        let limits = &self.limits_of_address;
+        let address = scene.ledger.parties.get(&conn).and_then(|party| party.address).map(|address| {
+            let pace = self.addresses.entry(address).or_insert_with(|| Pace::new(scene.now, limits));
+            pace.look(bytes, scene.now, limits)
+        });
+        let looks = own.into_iter().chain(address);
+        looks.fold((false, true), |all, one| (all.0 || one.0, all.1 && one.1))
+    }
+
+    /// A sender and its address pay.
+    fn spend(&mut self, scene: Scene<'_>, conn: ConnId, (messages, bytes, doubt): (usize, usize, usize)) {
+        let address = scene.ledger.parties.get(&conn).and_then(|party| party.address);
+        let address = address.and_then(|address| self.addresses.get_mut(&address));
+        let paces = self.paces.get_mut(&conn).into_iter().chain(address);
+        paces.for_each(|pace| pace.spend(messages, bytes, doubt));
     }
 
     fn announced(&mut self, scene: Scene<'_>, conn: ConnId, peer: PeerId, network: NetworkId) -> Verdict {
@@ -257,6 +283,14 @@ impl Model {
             "{peer} left, {told} were told, {} knew it",
             acquaintances.len()
         );
+        if let (Some((conn, _)), Departure::Lost(_) | Departure::Closed(_)) =
+            (scene.ledger.party_of(peer), cause)
+        {
+            // Its address pays for what others are told.
+            self.look(scene, conn, 0);
+            let told = acquaintances.len();
+            self.spend(scene, conn, (told, told * 150, told * BESIDE_DATA));
+        }
         self.frames.left(scene, peer, cause, &acquaintances);
         Ok(())
     }
@@ -444,10 +478,8 @@ impl Law for Model {
         {
             self.mailboxes.asked_for(*peer.id());
         }
-        self.control = scene.ledger.control.and_then(|conn| {
-            let pace = self.paces.get_mut(&conn)?;
-            Some((conn, pace.look(0, scene.now, &self.limits)))
-        });
+        let control = scene.ledger.control.filter(|conn| self.paces.contains_key(conn));
+        self.control = control.map(|conn| (conn, self.look(scene, conn, 0)));
         self.introductions.pass(scene.now);
         for conn in scene.ledger.behind.keys() {
             scene
@@ -549,9 +581,7 @@ impl Law for Model {
         demand!(silent.is_none(), "nothing came of {silent:?}");
         if let Some((conn, (_, may_pass))) = self.control.take() {
             demand!(may_pass, "{conn:?} sent one frame more than its rate allows");
-            if let Some(pace) = self.paces.get_mut(&conn) {
-                pace.spend(1, 0, 0);
-            }
+            self.spend(scene, conn, (1, 0, 0));
         }
         self.frames.settled(scene)?;
         self.mailboxes.settled()?;

@@ -65,6 +65,17 @@ impl Pace {
     }
 }
 
+/// What all peers of one address may send together: as much as sixteen of them.
+pub(crate) fn of_address(limits: &Limits) -> Limits {
+    Limits {
+        message_rate_per_second: 16 * limits.message_rate_per_second,
+        message_burst: 16 * limits.message_burst,
+        byte_rate_per_second: limits.byte_rate_per_second.saturating_mul(16),
+        byte_burst: limits.byte_burst.saturating_mul(16),
+        ..limits.clone()
+    }
+}
+
 fn thousandths(amount: usize) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX).saturating_mul(1_000)
 }
