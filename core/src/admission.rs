@@ -276,7 +276,7 @@ impl Switchboard {
     pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> u32 {
         let Newcomer { conn, dialect, spelling, address } = newcomer;
         if let Some(address) = address {
-            *self.admitted_by_address.entry(address).or_default() += 1;
+            self.addresses.come(address, self.now, &self.limits);
         }
         let slot = self.peers.insert(Peer {
             conn,
@@ -301,10 +301,10 @@ impl Switchboard {
 
     pub(crate) fn no_place_for(&self, address: Option<AddressKey>) -> Option<CloseReason> {
         let per_address = self.limits.connections_per_address;
-        let of_address = address.and_then(|address| self.admitted_by_address.get(&address));
+        let of_address = address.map_or(0, |address| self.addresses.peers(address));
         if self.peers.len() >= self.limits.connections as usize {
             Some(CloseReason::MaximumConnections)
-        } else if per_address > 0 && of_address.is_some_and(|count| *count >= per_address) {
+        } else if per_address > 0 && of_address >= per_address {
             Some(CloseReason::TooManyFromAddress)
         } else {
             None

@@ -58,20 +58,20 @@ impl Switchboard {
 
     /// Forgets a connection and everything that belongs to it. Returns its id, which is free then.
     pub(crate) fn forget(&mut self, slot: u32, cause: Departure) -> PeerId {
+        let caused = core::mem::take(&mut self.caused);
         self.leave(slot, cause);
+        // The connection is over, but not its address, whose next one pays for it.
+        let of_leaving = core::mem::replace(&mut self.caused, caused);
+        self.charge(slot, of_leaving);
         self.close_inbox(slot);
         let peer = self.peers.remove(slot);
         if let Some((due, kind)) = peer.next_due() {
             self.timers.disarm(due, kind, peer.conn);
         }
         if let Some(address) = peer.address
-            && let Some(count) = self.admitted_by_address.get_mut(&address)
             && !fault::is(Fault::AddressCountLeaks)
         {
-            *count -= 1;
-            if *count == 0 {
-                self.admitted_by_address.remove(&address);
-            }
+            self.addresses.go(address, self.now);
         }
         let id = *peer.spelling.id();
         self.observe_gone(peer.conn, Some(id), cause);

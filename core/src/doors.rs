@@ -62,6 +62,16 @@ pub enum Input<'a> {
         /// Why.
         cause: Gone,
     },
+    /// A peer does not take all it is sent at once. Told as soon as that shows, and before the next input; whenever the peer
+    /// has taken something; and when nothing waits any more.
+    Backlog {
+        /// Whose.
+        conn: ConnId,
+        /// Bytes that wait for it.
+        waiting: usize,
+        /// Bytes that may wait for it: what goes beyond does not fit.
+        capacity: usize,
+    },
     /// The output queue of this connection is full, since the peer does not read; the last `Send` did not fit.
     QueueFull {
         /// Which.

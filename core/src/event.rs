@@ -204,11 +204,13 @@ pub enum Limit {
     Acquaintances,
     /// [`crate::Limits::mailbox_bytes`] or [`crate::Limits::mailbox_total_bytes`]
     Mailbox,
+    /// `capacity` of [`crate::Input::Backlog`]: the share of it that one sender has.
+    Queue,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 9] = [
+    pub const ALL: [Limit; 10] = [
         Limit::MessageRate,
         Limit::ByteRate,
         Limit::JsonDepth,
@@ -218,6 +220,7 @@ impl Limit {
         Limit::FanOut,
         Limit::Acquaintances,
         Limit::Mailbox,
+        Limit::Queue,
     ];
 }
 

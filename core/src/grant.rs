@@ -57,6 +57,7 @@ impl Switchboard {
     /// A connection is over for the core, whatever the cause.
     pub(crate) fn observe_gone(&mut self, conn: ConnId, peer: Option<PeerId>, cause: Departure) {
         self.grants.remove(&conn);
+        self.backlogs.remove(&conn);
         self.outbox.observe(Event::Gone { conn, peer, cause });
     }
 

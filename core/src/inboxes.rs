@@ -51,7 +51,7 @@ impl Switchboard {
                 reply.push_str("{\"results\":[");
                 for (i, text) in texts.into_iter().enumerate() {
                     reply.push_str(if i == 0 { "" } else { "," });
-                    self.post_one(&mut reply, conn, text.get(), address, grant);
+                    self.post_one(&mut reply, conn, text, address, grant);
                 }
                 reply.push_str("]}");
                 200
@@ -181,8 +181,7 @@ impl Switchboard {
         *speaker = self.peers[slot].conn;
         self.keep_grant(*speaker, grant);
         self.sign_of_life(slot);
-        let peer = &mut self.peers[slot];
-        let verdict = peer.pace.admit(text.len(), self.now, &self.limits);
+        let verdict = self.admit(slot, text.len());
         // What the messages of one batch cause is not worked on all at once, whatever the rate.
         if verdict != Verdict::Within || self.outbox.is_crowded() {
             return Err(self.over_the_limit(verdict));
@@ -190,7 +189,7 @@ impl Switchboard {
         if request.kind == Kind::Register {
             return Ok(Outcome::Done);
         }
-        self.perform(slot, &request, id)
+        self.perform(slot, &request, id, text.len())
     }
 
     /// Whether the sender of a request may be the peer that it says it is.

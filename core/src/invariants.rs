@@ -52,7 +52,7 @@ impl Switchboard {
             }
             timers += self.check_peer(slot, peer);
         }
-        assert_eq!(by_address, self.admitted_by_address);
+        self.addresses.check(&by_address);
         if let Some(due) = self.sweep_due {
             assert!(self.timers.is_armed(due, TimerKind::Sweep, NO_CONN));
             timers += 1;
@@ -71,6 +71,7 @@ impl Switchboard {
         assert!(self.networks.len() <= self.limits.networks as usize);
         self.check_networks();
         self.check_grants();
+        self.check_backlogs();
     }
 
     /// Returns how many deadlines belong to the peer.

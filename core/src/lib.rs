@@ -32,7 +32,9 @@
 
 extern crate alloc;
 
+mod addresses;
 mod admission;
+mod backlogs;
 mod census;
 mod departure;
 mod doors;

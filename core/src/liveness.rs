@@ -28,6 +28,9 @@ impl Switchboard {
             return self.look_again(slot, Some(self.now + 1));
         }
         let (heard, watch) = (peer.heard, peer.watch);
+        if self.has_stopped_reading(slot) {
+            return self.close(slot, CloseReason::TooSlow);
+        }
         let dead = self.dead_at(slot);
         if watch != Watch::Quiet || dead.is_some_and(|dead| dead <= self.now) {
             if self.now.since(due) <= LATE_MS || watch == Watch::Graced {
@@ -50,6 +53,15 @@ impl Switchboard {
             ping_due => ping_due,
         };
         self.look_again(slot, [next, dead].into_iter().flatten().min());
+    }
+
+    /// Looks at a peer before its time, and not before the driver has told what it has heard by now.
+    pub(crate) fn look_for_life_soon(&mut self, slot: u32) {
+        let soon = self.now + 1;
+        // One that was pinged has a deadline already, and must have all of its time.
+        if self.peers[slot].watch == Watch::Quiet {
+            self.change_due(slot, |peer| peer.liveness_due = Due::at(Some(soon)));
+        }
     }
 
     /// Pings a peer that has a connection.

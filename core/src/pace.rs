@@ -8,6 +8,10 @@ use crate::{Limits, Time};
 /// Refusals in a row, without the buckets filling up in between, that end a connection: a second's worth.
 const MIN_REFUSALS: u32 = 10;
 
+/// The rates of all peers of one address together are those of so many peers: as much as a class or an office needs whose
+/// pages begin at once, and little for a server.
+pub(crate) const ADDRESS_SHARES: u32 = 16;
+
 /// Starts full.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace {
@@ -28,94 +32,168 @@ pub(crate) enum Verdict {
     TooMany,
     /// The same, since its messages are too large for their number.
     TooMuch,
+    /// The same, since all peers of its address together send too much.
+    TooManyTogether,
     /// It was told and goes on.
     Hopeless,
 }
 
 impl Pace {
-    /// One message of so many bytes; a control frame counts as one of none.
-    pub(crate) fn admit(&mut self, bytes: usize, now: Time, limits: &Limits) -> Verdict {
-        self.fill(now, limits);
-        if self.messages == 0 && self.bytes == 0 {
+    /// One message of so many bytes; a control frame counts as one of none. Where there is an address, its buckets have to hold it,
+    /// too. A refused message takes nothing from either.
+    pub(crate) fn admit(
+        &mut self,
+        mut address: Option<&mut Pace>,
+        bytes: usize,
+        now: Time,
+        limits: &Limits,
+    ) -> Verdict {
+        if self.rests(now, limits, 1) {
             self.refused = 0;
         }
-        let has = |missing: u64, amount: usize, bucket: Bucket| {
-            missing.saturating_add(thousandths(amount)) <= bucket.capacity
-        };
-        let over = if Bucket::of_messages(limits).is_some_and(|bucket| !has(self.messages.into(), 1, bucket))
-            && !fault::is(Fault::RateWithoutLimit)
-        {
-            Verdict::TooMany
-        } else if Bucket::of_bytes(limits).is_some_and(|bucket| !has(self.bytes, bytes, bucket)) {
-            Verdict::TooMuch
-        } else {
-            self.take(1, bytes, limits);
-            return Verdict::Within;
+        let shared = address.as_mut().and_then(|address| address.over(bytes, now, limits, ADDRESS_SHARES));
+        let over = match (self.over(bytes, now, limits, 1), shared) {
+            (Some(over), _) => over,
+            (None, Some(_)) => Verdict::TooManyTogether,
+            (None, None) => {
+                let cost = Caused { messages: 1, bytes };
+                self.take(cost, limits, 1);
+                address.into_iter().for_each(|address| address.take(cost, limits, ADDRESS_SHARES));
+                return Verdict::Within;
+            }
         };
         self.refused += 1;
         if self.refused > limits.message_rate_per_second.max(MIN_REFUSALS) { Verdict::Hopeless } else { over }
     }
 
-    /// Takes more from the buckets, at most all of it: what a message makes the server send to others is charged
-    /// to its sender.
-    pub(crate) fn charge(&mut self, messages: usize, bytes: usize, now: Time, limits: &Limits) {
-        if fault::is(Fault::ChargeForgotten) {
-            return;
-        }
-        self.fill(now, limits);
-        self.take(messages, bytes, limits);
+    /// Whether nothing is missing, where the buckets are those of so many peers.
+    pub(crate) fn rests(&mut self, now: Time, limits: &Limits, shares: u32) -> bool {
+        self.fill(now, limits, shares);
+        self.messages == 0 && self.bytes == 0
     }
 
-    fn fill(&mut self, now: Time, limits: &Limits) {
+    fn over(&mut self, bytes: usize, now: Time, limits: &Limits, shares: u32) -> Option<Verdict> {
+        self.fill(now, limits, shares);
+        let has = |missing: u64, amount: usize, bucket: Bucket| {
+            missing.saturating_add(thousandths(amount)) <= bucket.capacity
+        };
+        let of_messages = Bucket::of_messages(limits, shares);
+        if of_messages.is_some_and(|bucket| !has(self.messages.into(), 1, bucket))
+            && !fault::is(Fault::RateWithoutLimit)
+        {
+            return Some(Verdict::TooMany);
+        }
+        let of_bytes = Bucket::of_bytes(limits, shares);
+        of_bytes.is_some_and(|bucket| !has(self.bytes, bytes, bucket)).then_some(Verdict::TooMuch)
+    }
+
+    /// What a message made the server send beyond what it is itself. What the buckets do not hold is a debt that must be filled
+    /// before anything else passes.
+    pub(crate) fn charge(&mut self, cost: Caused, now: Time, limits: &Limits, shares: u32) {
+        if (cost.messages, cost.bytes) == (0, 0) || fault::is(Fault::ChargeForgotten) {
+            return;
+        }
+        self.fill(now, limits, shares);
+        self.take(cost, limits, shares);
+    }
+
+    fn fill(&mut self, now: Time, limits: &Limits, shares: u32) {
         let elapsed = if fault::is(Fault::RateNotRefilled) { 0 } else { now.since(self.filled) };
         let fill =
             |missing: u64, bucket: Bucket| missing.saturating_sub(elapsed.saturating_mul(bucket.per_second));
-        self.change(limits, fill, fill);
+        self.change(limits, shares, fill, fill);
         self.filled = now;
     }
 
-    fn take(&mut self, messages: usize, bytes: usize, limits: &Limits) {
+    fn take(&mut self, cost: Caused, limits: &Limits, shares: u32) {
         self.change(
             limits,
-            |missing, _| missing.saturating_add(thousandths(messages)),
-            |missing, _| missing.saturating_add(thousandths(bytes)),
+            shares,
+            |missing, _| missing.saturating_add(thousandths(cost.messages)),
+            |missing, _| missing.saturating_add(thousandths(cost.bytes)),
         );
     }
 
-    /// Changes what is missing; never more than the bucket holds now, and nothing where there is no limit.
+    /// Changes what is missing; never more than the bucket holds now and one message can cause, and nothing where there is no
+    /// limit.
     fn change(
         &mut self,
         limits: &Limits,
+        shares: u32,
         messages: impl FnOnce(u64, Bucket) -> u64,
         bytes: impl FnOnce(u64, Bucket) -> u64,
     ) {
-        let missing = Bucket::of_messages(limits)
-            .map_or(0, |bucket| messages(self.messages.into(), bucket).min(bucket.capacity));
+        let missing = Bucket::of_messages(limits, shares)
+            .map_or(0, |bucket| messages(self.messages.into(), bucket).min(bucket.deepest));
         self.messages = u32::try_from(missing).unwrap_or(u32::MAX);
-        self.bytes =
-            Bucket::of_bytes(limits).map_or(0, |bucket| bytes(self.bytes, bucket).min(bucket.capacity));
+        self.bytes = Bucket::of_bytes(limits, shares)
+            .map_or(0, |bucket| bytes(self.bytes, bucket).min(bucket.deepest));
     }
 }
 
-/// How fast a bucket is filled, and how many thousandths it holds; `None` is no limit.
+/// What the server sends because of one message, to whomever, but for the answer to its sender.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Caused {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Caused {
+    /// What this is beyond one message of so many bytes.
+    pub(crate) fn beyond(self, bytes: usize) -> Caused {
+        Caused { messages: self.messages.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) }
+    }
+
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+
+    /// More than one message can cause: who moves leaves all acquaintances, and is introduced to as many as possible, both
+    /// sides of whom are told; or says something to all of them.
+    fn most(limits: &Limits) -> Caused {
+        let messages = 2 * limits.acquaintances as usize + 8 * usize::from(Limits::MAX_PEERS);
+        let each = limits.announced_data_bytes as usize + 6 * limits.network_name_bytes as usize + 512;
+        Caused { messages, bytes: messages * each + limits.fan_out_bytes as usize }
+    }
+}
+
+/// How fast a bucket is filled, how many thousandths it holds, and how many can be missing; `None` is no limit.
 #[derive(Clone, Copy)]
 struct Bucket {
     per_second: u64,
     capacity: u64,
+    deepest: u64,
 }
 
 impl Bucket {
-    fn of_messages(limits: &Limits) -> Option<Bucket> {
-        Bucket::new(limits.message_rate_per_second, limits.message_burst)
+    fn of_messages(limits: &Limits, shares: u32) -> Option<Bucket> {
+        let bucket =
+            Bucket::new(limits.message_rate_per_second, limits.message_burst, Caused::most(limits).messages);
+        // So that they can be counted.
+        bucket.map(|bucket| bucket.times(shares).with_at_most(u64::from(u32::MAX / 2)))
     }
 
-    fn of_bytes(limits: &Limits) -> Option<Bucket> {
-        Bucket::new(limits.byte_rate_per_second, limits.byte_burst)
+    fn of_bytes(limits: &Limits, shares: u32) -> Option<Bucket> {
+        let bucket = Bucket::new(limits.byte_rate_per_second, limits.byte_burst, Caused::most(limits).bytes);
+        bucket.map(|bucket| bucket.times(shares))
     }
 
-    fn new(per_second: u32, burst: u32) -> Option<Bucket> {
+    /// That of so many.
+    fn times(self, shares: u32) -> Bucket {
+        let (per_second, capacity) = (self.per_second * u64::from(shares), self.capacity * u64::from(shares));
+        Bucket { per_second, capacity, deepest: capacity + self.deepest - self.capacity }
+    }
+
+    fn with_at_most(self, most: u64) -> Bucket {
+        let capacity = self.capacity.min(most);
+        Bucket { capacity, deepest: capacity + self.deepest - self.capacity, ..self }
+    }
+
+    fn new(per_second: u32, burst: u32, most_debt: usize) -> Option<Bucket> {
         let capacity = 1_000 * u64::from(burst.max(1));
-        (per_second > 0).then(|| Bucket { per_second: per_second.into(), capacity })
+        let deepest = capacity + thousandths(most_debt);
+        (per_second > 0).then(|| Bucket { per_second: per_second.into(), capacity, deepest })
     }
 }
 
@@ -139,42 +217,42 @@ mod tests {
     fn a_burst_passes_and_then_the_rate_counts() {
         let limits = limits(10, 20);
         let mut pace = Pace::default();
-        assert!((0..20).all(|_| pace.admit(0, Time(5), &limits) == Verdict::Within));
-        assert_eq!(pace.admit(0, Time(5), &limits), Verdict::TooMany);
-        assert_eq!(pace.admit(0, Time(104), &limits), Verdict::TooMany);
-        assert_eq!(pace.admit(0, Time(105), &limits), Verdict::Within);
-        assert_eq!(pace.admit(0, Time(105), &limits), Verdict::TooMany);
+        assert!((0..20).all(|_| pace.admit(None, 0, Time(5), &limits) == Verdict::Within));
+        assert_eq!(pace.admit(None, 0, Time(5), &limits), Verdict::TooMany);
+        assert_eq!(pace.admit(None, 0, Time(104), &limits), Verdict::TooMany);
+        assert_eq!(pace.admit(None, 0, Time(105), &limits), Verdict::Within);
+        assert_eq!(pace.admit(None, 0, Time(105), &limits), Verdict::TooMany);
     }
 
     #[test]
     fn bytes_have_a_burst_and_a_rate_of_their_own() {
         let limits = of_bytes(1_000, 5_000);
         let mut pace = Pace::default();
-        assert_eq!(pace.admit(5_000, Time(5), &limits), Verdict::Within);
-        assert_eq!(pace.admit(1, Time(5), &limits), Verdict::TooMuch);
-        assert_eq!(pace.admit(0, Time(5), &limits), Verdict::Within);
-        assert_eq!(pace.admit(300, Time(304), &limits), Verdict::TooMuch);
-        assert_eq!(pace.admit(300, Time(305), &limits), Verdict::Within);
-        assert_eq!(pace.admit(5_001, Time(1_000_000), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(None, 5_000, Time(5), &limits), Verdict::Within);
+        assert_eq!(pace.admit(None, 1, Time(5), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(None, 0, Time(5), &limits), Verdict::Within);
+        assert_eq!(pace.admit(None, 300, Time(304), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(None, 300, Time(305), &limits), Verdict::Within);
+        assert_eq!(pace.admit(None, 5_001, Time(1_000_000), &limits), Verdict::TooMuch);
     }
 
     #[test]
     fn a_refused_message_takes_nothing() {
         let limits = of_bytes(1_000, 5_000);
         let mut pace = Pace::default();
-        assert_eq!(pace.admit(6_000, Time(0), &limits), Verdict::TooMuch);
-        assert_eq!(pace.admit(5_000, Time(0), &limits), Verdict::Within);
+        assert_eq!(pace.admit(None, 6_000, Time(0), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(None, 5_000, Time(0), &limits), Verdict::Within);
     }
 
     #[test]
     fn who_goes_on_after_being_told_is_hopeless_and_who_rests_is_forgiven() {
         for (limits, over) in [(limits(10, 1), Verdict::TooMany), (of_bytes(10, 1), Verdict::TooMuch)] {
             let mut pace = Pace::default();
-            assert_eq!(pace.admit(1, Time(0), &limits), Verdict::Within);
-            assert!((0..10).all(|_| pace.admit(1, Time(0), &limits) == over));
-            assert_eq!(pace.admit(1, Time(0), &limits), Verdict::Hopeless);
-            assert_eq!(pace.admit(1, Time(100), &limits), Verdict::Within);
-            assert_eq!(pace.admit(1, Time(100), &limits), over);
+            assert_eq!(pace.admit(None, 1, Time(0), &limits), Verdict::Within);
+            assert!((0..10).all(|_| pace.admit(None, 1, Time(0), &limits) == over));
+            assert_eq!(pace.admit(None, 1, Time(0), &limits), Verdict::Hopeless);
+            assert_eq!(pace.admit(None, 1, Time(100), &limits), Verdict::Within);
+            assert_eq!(pace.admit(None, 1, Time(100), &limits), over);
         }
     }
 
@@ -182,23 +260,55 @@ mod tests {
     fn who_keeps_sending_too_much_is_hopeless_however_slowly_its_messages_come() {
         let limits = of_bytes(10, 1_000);
         let mut pace = Pace::default();
-        assert_eq!(pace.admit(1_000, Time(0), &limits), Verdict::Within);
+        assert_eq!(pace.admit(None, 1_000, Time(0), &limits), Verdict::Within);
         for refusal in 1..=10 {
-            assert_eq!(pace.admit(1_000, Time(1_000 * refusal), &limits), Verdict::TooMuch);
+            assert_eq!(pace.admit(None, 1_000, Time(1_000 * refusal), &limits), Verdict::TooMuch);
         }
-        assert_eq!(pace.admit(1_000, Time(11_000), &limits), Verdict::Hopeless);
+        assert_eq!(pace.admit(None, 1_000, Time(11_000), &limits), Verdict::Hopeless);
+    }
+
+    fn caused(messages: usize, bytes: usize) -> Caused {
+        Caused { messages, bytes }
     }
 
     #[test]
-    fn a_charge_empties_the_buckets_but_makes_no_debt() {
+    fn a_message_costs_what_it_is_or_what_it_causes_whichever_is_more() {
+        let limits = Limits { byte_rate_per_second: 1, byte_burst: 1_000, ..limits(1, 10) };
+        for (caused, left) in [
+            (caused(0, 0), (9, 900)),
+            (caused(1, 100), (9, 900)),
+            (caused(1, 101), (9, 899)),
+            (caused(2, 0), (8, 900)),
+            (caused(10, 1_000), (0, 0)),
+        ] {
+            let mut pace = Pace::default();
+            assert_eq!(pace.admit(None, 100, Time(0), &limits), Verdict::Within);
+            pace.charge(caused.beyond(100), Time(0), &limits, 1);
+            assert_eq!((10 - pace.messages / 1_000, 1_000 - pace.bytes / 1_000), left, "{caused:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_message_causes_beyond_the_burst_is_a_debt_that_the_rate_pays() {
         let limits = Limits { byte_rate_per_second: 10, byte_burst: 20, ..limits(10, 20) };
         let mut pace = Pace::default();
-        pace.charge(1_000_000, 0, Time(0), &limits);
-        assert_eq!(pace.admit(0, Time(0), &limits), Verdict::TooMany);
-        pace.charge(0, usize::MAX, Time(0), &limits);
-        assert_eq!(pace.admit(1, Time(100), &limits), Verdict::Within);
-        assert_eq!(pace.admit(1, Time(199), &limits), Verdict::TooMany);
-        assert_eq!(pace.admit(2, Time(200), &limits), Verdict::TooMuch);
+        pace.charge(caused(20 + 1 + 30, 0).beyond(0), Time(0), &limits, 1);
+        assert_eq!(pace.admit(None, 0, Time(3_099), &limits), Verdict::TooMany);
+        assert_eq!(pace.admit(None, 0, Time(3_100), &limits), Verdict::Within);
+        pace.charge(caused(0, 20 + 50).beyond(0), Time(3_100), &limits, 1);
+        assert_eq!(pace.admit(None, 1, Time(8_199), &limits), Verdict::TooMuch);
+        assert_eq!(pace.admit(None, 1, Time(8_200), &limits), Verdict::Within);
+    }
+
+    #[test]
+    fn a_debt_is_no_larger_than_what_one_message_can_cause() {
+        let small =
+            Limits { acquaintances: 10, announced_data_bytes: 0, network_name_bytes: 0, ..limits(10, 20) };
+        let small = Limits { fan_out_bytes: 0, byte_rate_per_second: 1_000, byte_burst: 20, ..small };
+        let mut pace = Pace::default();
+        pace.charge(caused(usize::MAX, usize::MAX).beyond(0), Time(0), &small, 1);
+        // 420 messages of 512 bytes.
+        assert_eq!((pace.messages, pace.bytes), (440_000, 420 * 512_000 + 20_000));
     }
 
     #[test]
@@ -207,30 +317,32 @@ mod tests {
         for (new, wait) in [
             (Limits { byte_rate_per_second: 100, ..slow.clone() }, 1_000),
             (Limits { message_rate_per_second: 100, byte_rate_per_second: 100, ..slow.clone() }, 10),
-            (Limits { byte_burst: 1, ..limits(1, 1) }, 1_000),
         ] {
             let mut pace = Pace::default();
-            pace.charge(1_000, 1_000, Time(0), &slow);
-            assert_ne!(pace.admit(1, Time(0), &new), Verdict::Within, "it is empty");
-            assert_ne!(pace.admit(1, Time(wait - 1), &new), Verdict::Within);
-            assert_eq!(pace.admit(1, Time(wait), &new), Verdict::Within, "{wait}");
+            pace.charge(caused(1_001, 1_000).beyond(0), Time(0), &slow, 1);
+            assert_ne!(pace.admit(None, 1, Time(0), &new), Verdict::Within, "it is empty");
+            assert_ne!(pace.admit(None, 1, Time(wait - 1), &new), Verdict::Within);
+            assert_eq!(pace.admit(None, 1, Time(wait), &new), Verdict::Within, "{wait}");
         }
         let mut pace = Pace::default();
-        pace.charge(900, 0, Time(0), &slow);
+        pace.charge(caused(901, 0).beyond(0), Time(0), &slow, 1);
         let new = Limits { message_rate_per_second: 2, ..slow };
-        assert!((0..100).all(|_| pace.admit(0, Time(0), &new) == Verdict::Within), "what was left is left");
-        assert_eq!(pace.admit(0, Time(0), &new), Verdict::TooMany);
+        assert!(
+            (0..100).all(|_| pace.admit(None, 0, Time(0), &new) == Verdict::Within),
+            "what was left is left"
+        );
+        assert_eq!(pace.admit(None, 0, Time(0), &new), Verdict::TooMany);
     }
 
     #[test]
     fn a_limit_that_is_gone_does_not_keep_refusals_from_being_forgiven() {
         let mut pace = Pace::default();
-        pace.charge(0, 1_000, Time(0), &of_bytes(1, 1_000));
+        pace.charge(caused(0, 1_000).beyond(0), Time(0), &of_bytes(1, 1_000), 1);
         let free = limits(10, 1);
         let free = Limits { byte_rate_per_second: 0, ..free };
         for second in 0..20 {
-            assert_eq!(pace.admit(0, Time(1_000 * second), &free), Verdict::Within);
-            assert_eq!(pace.admit(0, Time(1_000 * second), &free), Verdict::TooMany);
+            assert_eq!(pace.admit(None, 0, Time(1_000 * second), &free), Verdict::Within);
+            assert_eq!(pace.admit(None, 0, Time(1_000 * second), &free), Verdict::TooMany);
         }
     }
 
@@ -238,6 +350,20 @@ mod tests {
     fn a_rate_of_zero_is_no_limit() {
         let limits = Limits { byte_rate_per_second: 0, ..limits(0, 1) };
         let mut pace = Pace::default();
-        assert!((0..10_000).all(|_| pace.admit(1_000_000, Time(0), &limits) == Verdict::Within));
+        assert!((0..10_000).all(|_| pace.admit(None, 1_000_000, Time(0), &limits) == Verdict::Within));
+    }
+
+    #[test]
+    fn the_buckets_of_an_address_hold_sixteen_times_as_much_and_refuse_whoever_comes_then() {
+        let limits = Limits { byte_rate_per_second: 100, byte_burst: 1_000, ..limits(10, 20) };
+        let mut address = Pace::default();
+        let mut send = |bytes, now| Pace::default().admit(Some(&mut address), bytes, Time(now), &limits);
+        assert!((0..320).all(|_| send(0, 0) == Verdict::Within));
+        assert_eq!(send(0, 6), Verdict::TooManyTogether);
+        assert_eq!(send(0, 7), Verdict::Within, "160 per second");
+        assert!((0..16).all(|_| send(1_000, 10_000) == Verdict::Within));
+        assert_eq!(send(16, 10_009), Verdict::TooManyTogether);
+        assert_eq!(send(16, 10_010), Verdict::Within, "1,600 bytes per second");
+        assert_eq!(send(1_001, 1_000_000), Verdict::TooMuch, "its own limit");
     }
 }

@@ -23,12 +23,13 @@ impl Switchboard {
     }
 
     pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
-        let Some(unregistered) = self.unregistered.get_mut(&conn) else { return };
-        let result = match unregistered.pace.admit(text.len(), self.now, &self.limits) {
+        let result = match self.admit_unregistered(conn, text.len()) {
             Verdict::Within => {
                 registered_as(text, &self.limits).and_then(|spelling| self.granted_peer(conn, spelling))
             }
-            over @ (Verdict::TooMany | Verdict::TooMuch) => Err(self.over_the_limit(over)),
+            over @ (Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether) => {
+                Err(self.over_the_limit(over))
+            }
             Verdict::Hopeless => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
         };
         match result {
@@ -47,10 +48,17 @@ impl Switchboard {
         }
     }
 
+    fn admit_unregistered(&mut self, conn: ConnId, bytes: usize) -> Verdict {
+        let Some(Unregistered { address, pace, .. }) = self.unregistered.get_mut(&conn) else {
+            return Verdict::Hopeless;
+        };
+        let address = address.map(|key| &mut self.addresses.of(key, self.now, &self.limits).pace);
+        pace.admit(address, bytes, self.now, &self.limits)
+    }
+
     /// A control frame of such a connection.
     pub(crate) fn heard_from_unregistered(&mut self, conn: ConnId) {
-        let Some(unregistered) = self.unregistered.get_mut(&conn) else { return };
-        if unregistered.pace.admit(0, self.now, &self.limits) == Verdict::Hopeless {
+        if self.admit_unregistered(conn, 0) == Verdict::Hopeless {
             self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
         }
     }

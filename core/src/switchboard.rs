@@ -3,20 +3,22 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::addresses::Addresses;
 use crate::admission::Held;
+use crate::backlogs::Backlog;
 use crate::drain::Draining;
 use crate::fault::{self, Fault};
 use crate::mailboxes::Mailboxes;
 use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
-use crate::pace::Verdict;
+use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Overdue, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
 use crate::wire::{self, Dialect, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
-    AddressKey, Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time,
-    TimerKind, UnixMillis, Verb,
+    Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time, TimerKind,
+    UnixMillis, Verb,
 };
 use alloc::collections::BTreeMap;
 
@@ -40,8 +42,8 @@ pub struct Switchboard {
     pub(crate) held: BTreeMap<ConnId, Held>,
     /// Of these, the ones that wait for an id that is in use.
     pub(crate) challengers: BTreeMap<PeerId, ConnId>,
-    /// Admitted connections per address that is counted.
-    pub(crate) admitted_by_address: BTreeMap<AddressKey, u32>,
+    /// The addresses that are counted.
+    pub(crate) addresses: Addresses,
     /// Peers in a network.
     pub(crate) announced: usize,
     /// Pairs of acquaintances.
@@ -58,7 +60,11 @@ pub struct Switchboard {
     pub(crate) virtual_conns: u64,
     /// What connections may do whose tokens do not allow everything.
     pub(crate) grants: BTreeMap<ConnId, Grant>,
+    /// What waits for peers who do not take it at once.
+    pub(crate) backlogs: BTreeMap<ConnId, Backlog>,
     pub(crate) outbox: Outbox,
+    /// What was sent because of the message that is being handled.
+    pub(crate) caused: Caused,
     pub(crate) last_message: MessageId,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
     pub(crate) chosen: Vec<u32>,
@@ -82,7 +88,7 @@ impl Switchboard {
             unregistered: BTreeMap::new(),
             held: BTreeMap::new(),
             challengers: BTreeMap::new(),
-            admitted_by_address: BTreeMap::new(),
+            addresses: Addresses::default(),
             announced: 0,
             acquainted: 0,
             timers: Timers::default(),
@@ -94,7 +100,9 @@ impl Switchboard {
             shelved_bytes: 0,
             virtual_conns: 0,
             grants: BTreeMap::new(),
+            backlogs: BTreeMap::new(),
             outbox: Outbox::default(),
+            caused: Caused::default(),
             last_message: MessageId(0),
             chosen: Vec::new(),
         }
@@ -117,6 +125,7 @@ impl Switchboard {
             Input::Heard { conn } => self.heard(conn),
             Input::Closed { conn, cause } => self.lost(conn, Departure::Lost(cause)),
             Input::QueueFull { conn } => self.close_if_known(conn, CloseReason::TooSlow),
+            Input::Backlog { conn, waiting, capacity } => self.backlog(conn, waiting, capacity),
             Input::Drain { until } => self.start_drain(until),
             Input::Posted { conn, body, address, grant } => self.posted(conn, body, address, grant),
             Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
@@ -193,10 +202,11 @@ impl Switchboard {
         if core::mem::take(&mut peer.is_asked) {
             return;
         }
-        let (conn, verdict) = (peer.conn, peer.pace.admit(0, self.now, &self.limits));
+        let conn = peer.conn;
+        let verdict = self.admit(slot, 0);
         match verdict {
             Verdict::Within => {}
-            Verdict::TooMany | Verdict::TooMuch => {
+            Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether => {
                 let (refusal, id) = (self.over_the_limit(verdict), self.next_message_id());
                 self.send(slot, Message::Error { refusal, offending_type: None, id });
                 self.observe_refused(conn, refusal);
@@ -221,17 +231,17 @@ impl Switchboard {
     /// Handles one message of an admitted peer.
     pub(crate) fn text_from(&mut self, slot: u32, text: &str) {
         let id = self.next_message_id();
-        let peer = &mut self.peers[slot];
+        let peer = &self.peers[slot];
         let (conn, dialect) = (peer.conn, peer.dialect);
-        let decoded = match peer.pace.admit(text.len(), self.now, &self.limits) {
+        let decoded = match self.admit(slot, text.len()) {
             Verdict::Within => dialect.decode(text, &self.limits),
-            over @ (Verdict::TooMany | Verdict::TooMuch) => {
+            over @ (Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether) => {
                 wire::Decoded { request: Err(self.over_the_limit(over)), offending_type: None }
             }
             Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
         };
         let result = match &decoded.request {
-            Ok(request) => self.perform(slot, request, id),
+            Ok(request) => self.perform(slot, request, id, text.len()),
             Err(refusal) => Err(*refusal),
         };
         match result {
@@ -254,10 +264,16 @@ impl Switchboard {
     /// What a sender is told that is over one of its rates.
     pub(crate) fn over_the_limit(&self, over: Verdict) -> Refusal {
         let limits = &self.limits;
-        if over == Verdict::TooMuch {
-            Refusal::BytesLimited { per_second: limits.byte_rate_per_second, burst: limits.byte_burst }
-        } else {
-            Refusal::RateLimited { per_second: limits.message_rate_per_second, burst: limits.message_burst }
+        let (messages, bytes) = (limits.message_rate_per_second, limits.byte_rate_per_second);
+        match over {
+            Verdict::TooMuch => Refusal::BytesLimited { per_second: bytes, burst: limits.byte_burst },
+            Verdict::TooManyTogether => Refusal::AddressLimited {
+                messages: u64::from(messages) * u64::from(ADDRESS_SHARES),
+                bytes: u64::from(bytes) * u64::from(ADDRESS_SHARES),
+            },
+            Verdict::TooMany | Verdict::Within | Verdict::Hopeless => {
+                Refusal::RateLimited { per_second: messages, burst: limits.message_burst }
+            }
         }
     }
 
@@ -268,12 +284,21 @@ impl Switchboard {
         }
     }
 
+    /// Does what an admitted message of so many bytes asks for, and charges its sender with what that makes the server send.
     pub(crate) fn perform(
         &mut self,
         slot: u32,
         request: &Request<'_>,
         id: MessageId,
+        bytes: usize,
     ) -> Result<Outcome, Refusal> {
+        self.caused = Caused::default();
+        let result = self.do_as_asked(slot, request, id);
+        self.charge(slot, self.caused.beyond(bytes));
+        result
+    }
+
+    fn do_as_asked(&mut self, slot: u32, request: &Request<'_>, id: MessageId) -> Result<Outcome, Refusal> {
         let own = *self.peers[slot].spelling.id();
         if request.claimed.is_some_and(|claimed| *claimed.id() != own) {
             return Err(Refusal::PeerNotTheSender);
@@ -305,11 +330,17 @@ impl Switchboard {
         let dialect = if fault::is(Fault::WrongDialect) { Dialect::A } else { peer.dialect };
         let to = Recipient { dialect, spelling: peer.spelling, network };
         if peer.inbox.is_none() {
-            return self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
+            let bytes = self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
+            if let Some(backlog) = self.backlogs.get_mut(&peer.conn) {
+                backlog.grow(bytes);
+            }
+            self.caused.add(bytes);
+            return bytes;
         }
         let mut text = String::new();
         wire::write(&mut text, &to, message, stamp);
         let bytes = text.len();
+        self.caused.add(bytes);
         self.shelve(slot, text.into_boxed_str());
         bytes
     }

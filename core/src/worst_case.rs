@@ -3,7 +3,9 @@
 //! Each figure is an upper bound for what an attacker can fill, all of it at the same time. The allocator is assumed to
 //! take [`ALLOCATION_BYTES`] more than asked for; what it does not give back to the system in between is not in here.
 
+use crate::addresses::{Address, Addresses};
 use crate::admission::Held;
+use crate::backlogs::Backlog;
 use crate::inboxes::Inbox;
 use crate::mailboxes::{Mail, Mailbox};
 use crate::mesh::links::{SPARE_PLACES, Tie};
@@ -11,7 +13,7 @@ use crate::mesh::networks::Network;
 use crate::outbox::{CROWDED_BYTES, Outbox};
 use crate::peers::{Announcement, Peer};
 use crate::registration::Unregistered;
-use crate::{Grant, Limits};
+use crate::{ConnId, Grant, Limits};
 
 /// One part of the memory that can be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +55,11 @@ impl Limits {
             + boxed(self.announced_data_bytes.into())
             + boxed(11 * 24 + 16)
             + tree(8)
-            + boxed(11 * 8 + 16);
-        u64::from(self.connections) * each
+            + boxed(11 * 8 + 16)
+            + tree(8 + size_of::<Backlog>())
+            + boxed((Backlog::SENDERS * size_of::<(ConnId, usize)>()) as u64);
+        let address = tree(8 + size_of::<Address>());
+        u64::from(self.connections) * (each + address) + Addresses::DESERTED as u64 * (address + tree(16))
     }
 
     fn of_grants(&self) -> u64 {
@@ -177,10 +182,10 @@ mod tests {
         for (limits, shares) in [
             (
                 Limits::default(),
-                [9_192_000, 8_793_792, 18_023_424, 5_832_000, 34_466_560, 21_993_216, 14_585_664],
+                [10_812_992, 8_793_792, 18_023_424, 5_832_000, 34_466_560, 21_993_216, 14_585_664],
             ),
-            (small, [9_285, 45_584, 7_862, 6_786, 6_312, 4_888, 9_476_655]),
-            (known, [87_144_000, 8_793_792, 18_023_424, 5_832_000, 16_871_632, 21_993_216, 96_630_144]),
+            (small, [226_501, 45_584, 7_862, 6_786, 6_312, 4_888, 9_476_655]),
+            (known, [88_764_992, 8_793_792, 18_023_424, 5_832_000, 16_871_632, 21_993_216, 96_630_144]),
         ] {
             assert_eq!(limits.worst_case().map(|share| share.bytes), shares);
         }

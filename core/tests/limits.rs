@@ -282,7 +282,7 @@ fn a_peer_with_all_the_acquaintances_it_may_have_is_passed_over() {
 
 #[test]
 fn an_announce_costs_two_messages_for_each_who_is_introduced() {
-    for (others, left) in [(0, 19), (1, 17), (5, 9)] {
+    for (others, left) in [(0, 19), (1, 18), (5, 10)] {
         let limits = Limits { message_rate_per_second: 1, message_burst: 20, ..quiet() };
         let mut board = Board::new(limits);
         for (conn, digit) in (2..2 + others).zip("bcdef".chars()) {

@@ -16,8 +16,6 @@ pub struct Meter {
     pub received: Frames,
     /// Sockets that were accepted and closed at once, since their address makes too many.
     pub turned_away: u64,
-    /// Connections whose output queue was full.
-    pub full_queues: u64,
     /// Connections that were ended since all queues together took too much.
     pub shed: u64,
     /// Sockets that were ended since there were too many that are no WebSockets.

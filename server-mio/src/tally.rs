@@ -190,6 +190,7 @@ fn limit_name(limit: Limit) -> &'static str {
         Limit::FanOut => "MAX_FAN_OUT",
         Limit::Acquaintances => "MAX_ACQUAINTANCES",
         Limit::Mailbox => "MAILBOX_BYTES",
+        Limit::Queue => "MAX_QUEUE_SIZE",
     }
 }
 

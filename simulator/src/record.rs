@@ -55,6 +55,9 @@ impl Record {
             Input::Polled { conn, target, .. } => Happening::Up(conn.0, format!("GET {target}")),
             Input::Heard { conn } => Happening::Up(conn.0, "(pong)".to_owned()),
             Input::Closed { conn, cause } => Happening::Up(conn.0, format!("is over: {cause:?}")),
+            Input::Backlog { conn, waiting, .. } => {
+                Happening::Up(conn.0, format!("does not read {waiting} bytes"))
+            }
             Input::QueueFull { conn } => Happening::Up(conn.0, "does not read".to_owned()),
             Input::Drain { until } => Happening::Inside(format!("shut down until {} ms", until.0)),
             Input::Adjust { limits } => Happening::Inside(format!("from now on {limits:?}")),

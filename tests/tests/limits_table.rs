@@ -273,7 +273,7 @@ fn max_queue_size(server: &Server) {
         assert!(sent < 1_000, "60 MB are kept for a peer that does not read");
         sender.signal("offer", deaf.id(), "n", &filler);
         let told = sender.settle();
-        if told.iter().any(|news| matches!(news, Received::Text(text) if text.contains("\"too-slow\""))) {
+        if told.iter().any(|news| matches!(news, Received::Text(text) if text.contains("reads too slowly"))) {
             break;
         }
     }

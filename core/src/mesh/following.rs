@@ -87,15 +87,15 @@ impl Switchboard {
     /// The two have found no way to each other. They would try again and again; each is introduced to others instead.
     fn give_up(&mut self, from: u32, to: u32) {
         self.untie(from, to);
-        let struck = self.tell_to_strike(from, to);
+        self.tell_to_strike(from, to);
         for (one, two) in [(from, to), (to, from)] {
             if let Some(own) = self.peers[one].announcement_mut() {
                 own.acquaintances.give_up(two);
             }
             self.set_full(one, false);
         }
-        let introduced = self.look_for_mates(from, Occasion::Free) + self.look_for_mates(to, Occasion::Free);
-        self.charge_for_others(from, struck, introduced);
+        self.look_for_mates(from, Occasion::Free);
+        self.look_for_mates(to, Occasion::Free);
     }
 
     /// Who answers has a place for it, or has made one: full pages give up their farthest link for a nearer dialler (observed).
@@ -112,16 +112,12 @@ impl Switchboard {
     /// The dialler is told to take the full one off its list, or it would dial it for ever; and is introduced to others.
     fn follow_full(&mut self, from: u32, to: u32) {
         self.untie(from, to);
-        let met = if fault::is(Fault::FullCountsAsFree) { 0 } else { self.mark_full(from) };
-        let struck = self.tell_to_strike(to, from);
+        if !fault::is(Fault::FullCountsAsFree) {
+            self.mark_full(from);
+        }
+        self.tell_to_strike(to, from);
         self.set_full(to, false);
-        let introduced = met + self.look_for_mates(to, Occasion::Free);
-        self.charge_for_others(from, struck, introduced);
-    }
-
-    /// What a signal makes others receive beside itself is charged to its sender.
-    fn charge_for_others(&mut self, slot: u32, struck: usize, introduced: usize) {
-        self.peers[slot].pace.charge(struck + 2 * introduced, 0, self.now, &self.limits);
+        self.look_for_mates(to, Occasion::Free);
     }
 
     /// A page refuses whoever has the smaller id, since it wants to dial itself: that says nothing of its room. Where its own
@@ -137,8 +133,7 @@ impl Switchboard {
         if crossing && !fault::is(Fault::CrossingRefusalRelayed) {
             return Passage::Withhold;
         }
-        let mut struck = self.tell_to_strike(to, from);
-        let mut introduced = 0;
+        self.tell_to_strike(to, from);
         if !has_heard {
             self.untie(from, to);
             let have_room =
@@ -147,23 +142,21 @@ impl Switchboard {
                 self.peers[to].announcement().is_some_and(|own| own.acquaintances.have_given_up(from));
             let is_of_use = !have_given_up && !self.would_be_an_island(to, from);
             if have_room && is_of_use && self.can_be_acquainted(to, from) {
-                struck += self.tell_to_strike(from, to);
+                self.tell_to_strike(from, to);
                 self.mate(to, from, Occasion::Free);
-                introduced = 1;
             } else {
-                introduced = self.look_for_mates(to, Occasion::Free);
+                self.look_for_mates(to, Occasion::Free);
             }
         }
-        self.charge_for_others(from, struck, introduced);
         Passage::Relay
     }
 
     /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time since it did so
-    /// last. Whom it should know anyway it meets now, since it may do so again and again. Returns how many there were.
-    pub(crate) fn mark_full(&mut self, slot: u32) -> usize {
+    /// last. Whom it should know anyway it meets now, since it may do so again and again.
+    pub(crate) fn mark_full(&mut self, slot: u32) {
         self.set_full(slot, true);
         self.arm_look(slot, 0);
-        self.meet_some(slot)
+        self.meet_some(slot);
     }
 
     pub(crate) fn set_full(&mut self, slot: u32, is_full: bool) {
@@ -232,17 +225,16 @@ impl Switchboard {
     }
 
     /// A peer is told to take another off its list, as if that had left: the evidence is a refusal, which only comes where there
-    /// is no link. Returns how many messages that took.
-    fn tell_to_strike(&mut self, slot: u32, other: u32) -> usize {
+    /// is no link.
+    fn tell_to_strike(&mut self, slot: u32, other: u32) {
         if fault::is(Fault::FullOneDialledForEver) {
-            return 0;
+            return;
         }
-        let Some(own) = self.peers[slot].announcement_mut() else { return 0 };
+        let Some(own) = self.peers[slot].announcement_mut() else { return };
         own.acquaintances.strike(other);
         let (peer, of) = (*self.peers[slot].spelling.id(), self.peers[other].spelling);
         self.send(slot, Message::Goodbye { from: of, reason: "refused" });
         self.outbox.observe(Event::Struck { peer, of: *of.id() });
-        1
     }
 
     /// The links of a peer that leaves end, and it is not free any more.

@@ -34,33 +34,33 @@ const MOST_DOUBLINGS: u8 = 4;
 const PATIENT_LOOKS: u8 = 5;
 
 impl Switchboard {
-    /// Introduces a peer that has announced itself. Returns how many it was introduced to.
-    pub(crate) fn introduce(&mut self, slot: u32, max_links: u8) -> usize {
+    /// Introduces a peer that has announced itself.
+    pub(crate) fn introduce(&mut self, slot: u32, max_links: u8) {
         self.change_links(slot, |own| own.announce(max_links));
         if self.draining.is_some() {
-            return 0;
+            return;
         }
         let known = self.peers[slot].announcement().into_iter().flat_map(|own| own.acquaintances.iter());
+        let known = known.filter(|other| !self.is_crowded(*other));
         let known: Vec<u32> = known.take(Limits::MAX_PEERS.into()).collect();
         // Its data may be new.
         for &other in &known {
             self.introduce_pair(slot, other, Occasion::Announce);
         }
-        let mates = self.look_for_mates(slot, Occasion::Announce);
-        known.len() + mates
+        self.look_for_mates(slot, Occasion::Announce);
     }
 
     /// Introduces a peer to those whom it should know whether a link is possible or not: to everybody in a network of a few, and
-    /// in a larger one to some if it knows nobody. Returns how many there were.
-    pub(crate) fn meet_some(&mut self, slot: u32) -> usize {
-        let Some(network) = self.peers[slot].network().filter(|_| self.draining.is_none()) else { return 0 };
+    /// in a larger one to some if it knows nobody.
+    pub(crate) fn meet_some(&mut self, slot: u32) {
+        let Some(network) = self.peers[slot].network().filter(|_| self.draining.is_none()) else { return };
         let members = self.networks.members(network);
         let few = self.links_of(slot).map_or(0, Links::max).min(self.limits.introductions.into());
         let is_alone = self.peers[slot].announcement().is_some_and(|own| own.acquaintances.len() == 0);
         let most = match members.len() {
             count if count <= few + 1 => few,
             _ if is_alone => FEW_ACQUAINTANCES,
-            _ => return 0,
+            _ => return,
         };
         let mut strangers = core::mem::take(&mut self.chosen);
         let (me, hash) = (self.peers[slot].spelling, self.peers[slot].conn.0.wrapping_mul(GOLDEN));
@@ -69,10 +69,8 @@ impl Switchboard {
         for &other in &strangers {
             self.introduce_pair(slot, other, Occasion::Healing);
         }
-        let met = strangers.len();
         strangers.clear();
         self.chosen = strangers;
-        met
     }
 
     /// Whether the two are strangers who both can have one acquaintance more.
@@ -84,17 +82,18 @@ impl Switchboard {
         self.peers[one].announcement().is_some_and(|own| own.acquaintances.contain(two))
     }
 
-    /// Whether the two are acquainted, or both can have one acquaintance more.
+    /// Whether the two are acquainted, or both can have one acquaintance more; and neither is far behind with reading.
     pub(crate) fn can_be_acquainted(&self, one: u32, two: u32) -> bool {
         let most = self.limits.acquaintances as usize;
         let has_place =
             |slot: u32| self.peers[slot].announcement().is_some_and(|own| own.acquaintances.len() < most);
-        self.are_acquainted(one, two) || (has_place(one) && has_place(two))
+        !self.is_crowded(one)
+            && !self.is_crowded(two)
+            && (self.are_acquainted(one, two) || (has_place(one) && has_place(two)))
     }
 
-    /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway. Returns how many
-    /// there were.
-    pub(crate) fn look_for_mates(&mut self, slot: u32, occasion: Occasion) -> usize {
+    /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway.
+    pub(crate) fn look_for_mates(&mut self, slot: u32, occasion: Occasion) {
         let (mut found, most) = (0, self.limits.introductions.into());
         while found < most
             && let Some(mate) = self.next_free(slot)
@@ -109,7 +108,7 @@ impl Switchboard {
             found += 1;
         }
         self.arm_look(slot, found);
-        found + self.meet_some(slot)
+        self.meet_some(slot);
     }
 
     /// Introduces two so that they link to each other.
@@ -140,6 +139,7 @@ impl Switchboard {
         let Some(own) = self.peers[dialler].announcement() else { return false };
         (own.links.to(other).is_none() || fault::is(Fault::LinkedAgain))
             && own.acquaintances.would_hear_of(other, self.now)
+            && self.can_be_acquainted(one, two)
             && (self.are_acquainted(one, two) || self.have_few_acquaintances(one, two))
             && !self.would_be_an_island(one, two)
     }
@@ -149,8 +149,7 @@ impl Switchboard {
     fn have_few_acquaintances(&self, one: u32, two: u32) -> bool {
         let beyond_links = usize::from(self.limits.introductions);
         let few = |own: &Announcement| own.acquaintances.len() < own.links.max() + beyond_links;
-        self.can_be_acquainted(one, two)
-            && [one, two].iter().all(|slot| self.peers[*slot].announcement().is_some_and(few))
+        [one, two].iter().all(|slot| self.peers[*slot].announcement().is_some_and(few))
     }
 
     /// Whether a link between the two would make an island of them and of those to whom both are linked: where each has all the

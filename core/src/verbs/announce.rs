@@ -31,10 +31,11 @@ impl Switchboard {
         let (conn, peer) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
         let id = self.networks.id(network);
         self.outbox.observe(Event::Announced { conn, peer, network: id });
-        let introduced = self.introduce(slot, request.max_peers);
+        self.introduce(slot, request.max_peers);
+        let caused = self.caused;
         self.deliver_mail(slot, network);
-        // Two messages each: what one announce costs others is charged to whoever sent it.
-        self.peers[slot].pace.charge(2 * introduced, 0, self.now, &self.limits);
+        // Whoever wrote that has paid for it.
+        self.caused = caused;
         Ok(())
     }
 
@@ -96,7 +97,7 @@ fn announced_data(raw: Option<&str>, max_bytes: u32) -> Result<Box<str>, Refusal
     }
     let mut members = String::new();
     wire::each_member(raw, u32::MAX, |member| {
-        if wire::read_string(member.key()).as_deref() != Some("peerId") {
+        if !wire::says(member.key(), "peerId") {
             members.extend([",", member.key(), ":", member.value()]);
         }
     })

@@ -5,10 +5,13 @@ use alloc::vec::Vec;
 use crate::fault::{self, Fault};
 use crate::mailboxes::Mail;
 use crate::mesh::following::Passage;
-use crate::mesh::networks::{GLOBAL, NetKey};
+use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
 use crate::peers::Standing;
 use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
 use crate::{Event, MailEnd, Signal, Spelling, Switchboard};
+
+/// What a signal has beside its data and the name of its network, at most.
+const ENVELOPE_BYTES: usize = 320;
 
 /// Where a signal goes.
 enum Whereabouts {
@@ -67,16 +70,17 @@ impl Switchboard {
                 let acquaintances =
                     self.peers[slot].announcement().map(|own| own.acquaintances.iter().collect());
                 let acquaintances: Vec<u32> = acquaintances.unwrap_or_default();
-                let count = acquaintances.len();
                 let bytes = request.data.map_or(0, str::len).saturating_mul(acquaintances.len());
                 if bytes > self.limits.fan_out_bytes as usize {
                     return Err(Refusal::FanOutTooLarge { bytes: self.limits.fan_out_bytes });
                 }
                 for to in acquaintances {
-                    self.observe_accepted(&message);
-                    self.relay(to, &message);
+                    // One who reads slowly keeps it from nobody else.
+                    if self.has_room(slot, to, request.data) {
+                        self.observe_accepted(&message);
+                        self.relay(slot, to, &message);
+                    }
                 }
-                self.peers[slot].pace.charge(count, bytes, self.now, &self.limits);
                 Ok(Outcome::Done)
             }
         }
@@ -92,8 +96,11 @@ impl Switchboard {
         self.observe_accepted(message);
         let whereabouts = self.find(target, reach)?;
         if let Whereabouts::Here(to) = whereabouts {
+            if !self.has_room(slot, to, message.data) {
+                return Err(self.refuse_for_want_of_room(to));
+            }
             match self.follow(slot, to, message.signal, message.data) {
-                Passage::Relay => self.relay(to, message),
+                Passage::Relay => self.relay(slot, to, message),
                 Passage::Withhold => {
                     let (from, to) = (*message.from.id(), *target.id());
                     self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
@@ -112,12 +119,15 @@ impl Switchboard {
         }
     }
 
-    fn relay(&mut self, to: u32, message: &Outgoing<'_>) {
+    fn relay(&mut self, sender: u32, to: u32, message: &Outgoing<'_>) {
         let Outgoing { mut from, signal, data, id } = *message;
         if fault::is(Fault::SenderForged) {
             from = self.peers[to].spelling;
         }
         let bytes = self.send(to, Message::Signal { signal, from, data, id });
+        if let Some(backlog) = self.backlogs.get_mut(&self.peers[to].conn) {
+            backlog.charge(self.peers[sender].conn, bytes);
+        }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let to = *self.peers[to].spelling.id();
         self.outbox.observe(Event::Relayed { from: *from.id(), to, signal, bytes });
@@ -150,9 +160,16 @@ impl Switchboard {
         let Outgoing { from, signal, data, id } = *message;
         let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, id };
         let dropped = self.mailboxes.put(to.id(), mail, &self.limits).map_err(|_| Refusal::MailboxFull)?;
+        self.caused.add(data.map_or(0, str::len) + self.network_json(to).len() + ENVELOPE_BYTES);
         self.outbox.observe(Event::Mailed { from: *from.id(), to: *to.id() });
         self.observe_mails(to.id(), dropped, MailEnd::Dropped);
         Ok(Outcome::Queued)
+    }
+
+    /// The network that a mailbox is of.
+    fn network_json(&self, addressee: &Spelling) -> &str {
+        let network = self.mailboxes.network_of(addressee.id(), self.now);
+        network.map_or(GLOBAL_JSON, |network| self.networks.json(network))
     }
 
     fn reach(&self, slot: u32) -> Reach {

@@ -11,6 +11,12 @@ use crate::{Signal, Spelling, Verb};
 /// A longer `type` is not repeated in the error about it.
 const OFFENDING_TYPE_BYTES: usize = 66;
 
+/// `targetPeerId`
+const LONGEST_NAME: usize = 12;
+
+/// `renegotiation-answer`
+const LONGEST_TYPE: usize = 20;
+
 /// Each as it came. Of a key that comes twice the last one counts; unknown keys are skipped.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
@@ -26,13 +32,14 @@ impl<'a> Fields<'a> {
     pub(super) fn read(text: &'a str, nesting_levels: u32) -> Result<Fields<'a>, Refusal> {
         let mut fields = Fields::default();
         let object = json::each_member(text, nesting_levels, |member| {
-            if let Some(field) = fields.field(member.key_bytes()) {
+            let key = member.key_bytes();
+            // Without its quotes.
+            if let Some(field) = fields.field(&key[1..key.len() - 1]) {
                 if field.is_none() || !fault::is(Fault::FirstKeyCounts) {
                     *field = Some(member.value());
                 }
-            } else if member.key_bytes().contains(&b'\\')
-                && let Some(name) = json::read_string(member.key())
-                && let Some(field) = fields.field(json::json_string(&name).as_bytes())
+            } else if let Some(name) = json::read_escaped::<LONGEST_NAME>(member.key())
+                && let Some(field) = fields.field(name.as_str().as_bytes())
             {
                 *field = Some(member.value());
             }
@@ -43,16 +50,16 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The field of a key with its quotes.
-    fn field(&mut self, key: &[u8]) -> Option<&mut Option<&'a str>> {
+    /// The field with this name.
+    fn field(&mut self, name: &[u8]) -> Option<&mut Option<&'a str>> {
         // Compared whole: patterns would be compared byte by byte.
-        Some(match key {
-            _ if key == br#""type""# => &mut self.kind,
-            _ if key == br#""data""# => &mut self.data,
-            _ if key == br#""peerId""# => &mut self.peer,
-            _ if key == br#""targetPeerId""# => &mut self.target,
-            _ if key == br#""networkName""# => &mut self.network,
-            _ if key == br#""maxPeers""# => &mut self.max_peers,
+        Some(match name {
+            _ if name == b"type" => &mut self.kind,
+            _ if name == b"data" => &mut self.data,
+            _ if name == b"peerId" => &mut self.peer,
+            _ if name == b"targetPeerId" => &mut self.target,
+            _ if name == b"networkName" => &mut self.network,
+            _ if name == b"maxPeers" => &mut self.max_peers,
             _ => return None,
         })
     }
@@ -63,9 +70,10 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn kind(&self) -> Result<Kind, Refusal> {
-        let name = self.kind.and_then(json::read_string).ok_or(Refusal::TypeNotAString)?;
-        let signal = Signal::named(&name).map(Kind::Signal);
-        let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name).map(Kind::Verb);
+        let raw = self.kind.filter(|raw| raw.starts_with('"')).ok_or(Refusal::TypeNotAString)?;
+        let name = json::read_ascii::<LONGEST_TYPE>(raw).ok_or(Refusal::UnknownType)?;
+        let signal = Signal::named(name.as_str()).map(Kind::Signal);
+        let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name.as_str()).map(Kind::Verb);
         signal.or_else(verb).ok_or(Refusal::UnknownType)
     }
 
@@ -87,11 +95,13 @@ impl<'a> Fields<'a> {
         match said(self.network) {
             None | Some(GLOBAL_JSON) => Ok(Cow::Borrowed(GLOBAL)),
             Some(raw) => {
-                let name = json::read_string(raw).ok_or(Refusal::NetworkNotAString)?;
-                if name.len() > max_bytes as usize {
-                    return Err(Refusal::NetworkTooLong { bytes: max_bytes });
+                let too_long = Refusal::NetworkTooLong { bytes: max_bytes };
+                // No byte takes more than six where it is escaped.
+                if raw.starts_with('"') && raw.len() - 2 > 6 * max_bytes as usize {
+                    return Err(too_long);
                 }
-                Ok(name)
+                let name = json::read_string(raw).ok_or(Refusal::NetworkNotAString)?;
+                if name.len() > max_bytes as usize { Err(too_long) } else { Ok(name) }
             }
         }
     }
@@ -118,5 +128,6 @@ fn said(raw: Option<&str>) -> Option<&str> {
 fn peer_id(raw: &str) -> Option<Spelling> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     // Digits may be escaped, too.
-    Spelling::parse(inner).or_else(|| Spelling::parse(&json::read_string(raw)?))
+    Spelling::parse(inner)
+        .or_else(|| Spelling::parse(json::read_ascii::<{ Spelling::DIGITS }>(raw)?.as_str()))
 }

@@ -14,7 +14,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-pub(crate) use json::{each_member, json_string, read_string};
+pub(crate) use json::{each_member, json_string, says};
 pub(crate) use refusal::Refusal;
 
 use crate::mesh::networks::GLOBAL_JSON;

@@ -2,11 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
-
-use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use super::json;
 use super::{Refusal, timestamp_and_end};
@@ -16,56 +11,27 @@ use crate::{ErrorCode, Limits};
 pub(crate) enum Body<'a> {
     /// The body is the message.
     One,
-    Batch(Vec<&'a RawValue>),
+    Batch(Vec<&'a str>),
 }
 
 /// An object with `messages` is a batch of at most [`Limits::BATCH_MESSAGES`].
 pub(crate) fn read(body: &str) -> Result<Body<'_>, Refusal> {
     let mut messages = None;
-    let object = json::each_member(body, u32::MAX, |member| {
-        if json::read_string(member.key()).as_deref() == Some("messages") {
+    json::each_member(body, u32::MAX, |member| {
+        if json::says(member.key(), "messages") {
             messages = Some(member.value());
         }
+    })?;
+    let Some(messages) = messages else { return Ok(Body::One) };
+    let mut batch = Vec::new();
+    // Counted while it is read: a body of the longest size can hold millions of messages, and a list of them takes many times
+    // its memory.
+    let is_batch = json::each_element(messages, |message| {
+        let has_room = batch.len() < Limits::BATCH_MESSAGES;
+        batch.extend(has_room.then_some(message));
+        has_room
     });
-    match (object, messages) {
-        (Err(reason), _) => Err(reason.into()),
-        (Ok(()), None) => Ok(Body::One),
-        (Ok(()), Some(messages)) => match serde_json::from_str(messages) {
-            Ok(Batch(batch)) => Ok(Body::Batch(batch)),
-            Err(_) => Err(Refusal::BatchWrong),
-        },
-    }
-}
-
-/// Counted while it is read: a body of the longest size can hold millions of messages, and a list of them takes many times
-/// its memory.
-struct Batch<'a>(Vec<&'a RawValue>);
-
-impl<'de> Deserialize<'de> for Batch<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Batch<'de>, D::Error> {
-        deserializer.deserialize_seq(BatchVisitor)
-    }
-}
-
-struct BatchVisitor;
-
-impl<'de> Visitor<'de> for BatchVisitor {
-    type Value = Batch<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at most {} messages", Limits::BATCH_MESSAGES)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<Batch<'de>, A::Error> {
-        let mut batch = Vec::new();
-        while let Some(message) = messages.next_element()? {
-            if batch.len() == Limits::BATCH_MESSAGES {
-                return Err(A::Error::invalid_length(batch.len() + 1, &self));
-            }
-            batch.push(message);
-        }
-        Ok(Batch(batch))
-    }
+    if is_batch { Ok(Body::Batch(batch)) } else { Err(Refusal::BatchWrong) }
 }
 
 /// The status of an answer that says why a single message was refused.

@@ -8,13 +8,17 @@ use crate::{ErrorCode, Limit, Limits};
 pub(crate) enum Refusal {
     NotJson,
     NotAnObject,
-    TooDeep { levels: u32 },
+    TooDeep {
+        levels: u32,
+    },
     BatchWrong,
     ConnectedElsewhere,
     NoPlace,
     TypeNotAString,
     DataNotAnObject,
-    DataTooLarge { bytes: u32 },
+    DataTooLarge {
+        bytes: u32,
+    },
     DataRequired,
     PeerNotAnId,
     PeerNotTheSender,
@@ -23,20 +27,38 @@ pub(crate) enum Refusal {
     TargetNotAnId,
     TargetIsSender,
     NetworkNotAString,
-    NetworkTooLong { bytes: u32 },
-    TooManyNetworks { networks: u32 },
-    FanOutTooLarge { bytes: u32 },
+    NetworkTooLong {
+        bytes: u32,
+    },
+    TooManyNetworks {
+        networks: u32,
+    },
+    FanOutTooLarge {
+        bytes: u32,
+    },
     UnknownType,
     MissingTarget,
     TargetNotConnected,
     MailboxFull,
+    TargetTooSlow,
     MessageForOtherNetwork,
     TargetInOtherNetwork,
     NotAnnounced,
     PeerNotGranted,
     NetworkNotGranted,
-    RateLimited { per_second: u32, burst: u32 },
-    BytesLimited { per_second: u32, burst: u32 },
+    RateLimited {
+        per_second: u32,
+        burst: u32,
+    },
+    BytesLimited {
+        per_second: u32,
+        burst: u32,
+    },
+    /// Both count for all peers of one address.
+    AddressLimited {
+        messages: u64,
+        bytes: u64,
+    },
 }
 
 impl Refusal {
@@ -68,7 +90,10 @@ impl Refusal {
             Refusal::MessageForOtherNetwork | Refusal::TargetInOtherNetwork => ErrorCode::OtherNetwork,
             Refusal::NotAnnounced => ErrorCode::NotAnnounced,
             Refusal::PeerNotGranted | Refusal::NetworkNotGranted => ErrorCode::Forbidden,
-            Refusal::RateLimited { .. } | Refusal::BytesLimited { .. } => ErrorCode::RateLimited,
+            Refusal::TargetTooSlow
+            | Refusal::RateLimited { .. }
+            | Refusal::BytesLimited { .. }
+            | Refusal::AddressLimited { .. } => ErrorCode::RateLimited,
         }
     }
 
@@ -80,9 +105,10 @@ impl Refusal {
             Refusal::NetworkTooLong { .. } => Limit::NetworkName,
             Refusal::TooManyNetworks { .. } => Limit::Networks,
             Refusal::FanOutTooLarge { .. } => Limit::FanOut,
-            Refusal::RateLimited { .. } => Limit::MessageRate,
+            Refusal::RateLimited { .. } | Refusal::AddressLimited { .. } => Limit::MessageRate,
             Refusal::BytesLimited { .. } => Limit::ByteRate,
             Refusal::MailboxFull => Limit::Mailbox,
+            Refusal::TargetTooSlow => Limit::Queue,
             Refusal::NotJson
             | Refusal::NotAnObject
             | Refusal::BatchWrong
@@ -148,6 +174,9 @@ impl fmt::Display for Refusal {
             Refusal::MissingTarget => write!(f, "targetPeerId is required"),
             Refusal::TargetNotConnected => write!(f, "Target peer is not connected"),
             Refusal::MailboxFull => write!(f, "Target peer is not connected and its mailbox is full"),
+            Refusal::TargetTooSlow => {
+                write!(f, "Target peer reads too slowly for so much from you; slow down")
+            }
             Refusal::MessageForOtherNetwork => write!(f, "networkName is not the network of the sender"),
             Refusal::TargetInOtherNetwork => write!(f, "Target peer is in another network"),
             Refusal::NotAnnounced => write!(f, "Announce yourself before signaling"),
@@ -158,6 +187,12 @@ impl fmt::Display for Refusal {
             }
             Refusal::BytesLimited { per_second, burst } => {
                 write!(f, "More than {per_second} bytes per second (bursts up to {burst}); slow down")
+            }
+            Refusal::AddressLimited { messages, bytes } => {
+                write!(
+                    f,
+                    "More than {messages} messages or {bytes} bytes per second from all peers of this address; slow down"
+                )
             }
         }
     }
@@ -194,6 +229,7 @@ mod tests {
             Refusal::MissingTarget,
             Refusal::TargetNotConnected,
             Refusal::MailboxFull,
+            Refusal::TargetTooSlow,
             Refusal::MessageForOtherNetwork,
             Refusal::TargetInOtherNetwork,
             Refusal::NotAnnounced,
@@ -201,6 +237,7 @@ mod tests {
             Refusal::NetworkNotGranted,
             Refusal::RateLimited { per_second: 1, burst: 2 },
             Refusal::BytesLimited { per_second: 1, burst: 2 },
+            Refusal::AddressLimited { messages: 1, bytes: 2 },
             Refusal::TooDeep { levels: 1 },
             Refusal::TooManyNetworks { networks: 1 },
             Refusal::FanOutTooLarge { bytes: 1 },

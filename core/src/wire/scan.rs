@@ -208,9 +208,10 @@ impl<'a> Scanner<'a> {
 
     #[inline(never)]
     fn number(&mut self) -> Result<(), NotAnObject> {
-        self.take_if(|byte| byte == b'-');
-        if !self.take_if(|byte| byte == b'0') {
-            self.digits()?;
+        self.at += usize::from(self.bytes.get(self.at) == Some(&b'-'));
+        match self.bytes.get(self.at) {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
         }
         if let Some(b'.' | b'e' | b'E') = self.bytes.get(self.at) {
             return self.rest_of_number();
@@ -233,10 +234,11 @@ impl<'a> Scanner<'a> {
 
     /// One digit or more.
     fn digits(&mut self) -> Result<(), NotAnObject> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += digits;
-        if digits == 0 { Err(NotJson) } else { Ok(()) }
+        let start = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == start { Err(NotJson) } else { Ok(()) }
     }
 
     fn take_if(&mut self, is_right: impl Fn(u8) -> bool) -> bool {

@@ -38,7 +38,7 @@ complete -c peerpigeon-server -l ping-interval -x -d 'Silence after which a peer
 complete -c peerpigeon-server -l pong-timeout -x -d 'Silence after a ping that ends a connection.'
 complete -c peerpigeon-server -l peer-timeout -x -d 'Silence that ends a connection in any case.'
 complete -c peerpigeon-server -l max-message-size -x -d 'Size of the largest message that passes.'
-complete -c peerpigeon-server -l max-queue-size -x -d 'What may wait for one peer that reads slowly, before it is closed.'
+complete -c peerpigeon-server -l max-queue-size -x -d 'What may wait for one peer that reads slowly.'
 complete -c peerpigeon-server -l memory-budget -x -d 'What may wait for all peers together.'
 complete -c peerpigeon-server -l message-rate -x -d 'Messages per second from one peer.'
 complete -c peerpigeon-server -l message-burst -x -d 'Messages that a peer may send at once before MESSAGE_RATE counts.'

@@ -37,7 +37,7 @@ _arguments \
   '--pong-timeout[Silence after a ping that ends a connection.]:MS: ' \
   '--peer-timeout[Silence that ends a connection in any case.]:MS: ' \
   '--max-message-size[Size of the largest message that passes.]:BYTES: ' \
-  '--max-queue-size[What may wait for one peer that reads slowly, before it is closed.]:BYTES: ' \
+  '--max-queue-size[What may wait for one peer that reads slowly.]:BYTES: ' \
   '--memory-budget[What may wait for all peers together.]:BYTES: ' \
   '--message-rate[Messages per second from one peer.]:NUMBER: ' \
   '--message-burst[Messages that a peer may send at once before MESSAGE_RATE counts.]:NUMBER: ' \

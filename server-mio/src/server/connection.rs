@@ -84,6 +84,8 @@ pub(crate) struct Marks {
     pub(crate) is_broken: bool,
     /// The core has been told of it and has not closed it.
     pub(crate) is_known: bool,
+    /// The core has been told that something waits for it.
+    pub(crate) is_behind: bool,
     /// A message did not fit into the queue, and the core is about to be told.
     pub(crate) has_overflowed: bool,
     /// There was something to read while answers waited.

@@ -16,6 +16,8 @@ use tungstenite::protocol::frame::coding::CloseCode;
 pub(crate) struct Connections<S> {
     pub(super) slots: Slots<S>,
     max_queue_bytes: usize,
+    /// What may wait in a queue before it is found out whether the peer reads: any message fits into what is left then.
+    much_bytes: usize,
     pub(super) pool: Pool,
     /// Decoders between two incomplete frames.
     spare_decoders: Vec<Decoder>,
@@ -35,6 +37,8 @@ pub(crate) struct Connections<S> {
     pub(super) doomed: Vec<ConnId>,
     /// A message did not fit into the queue.
     pub(crate) overflowed: Vec<ConnId>,
+    /// Open WebSockets for which more waits, or less, than the core knows.
+    pub(super) behind: Vec<ConnId>,
     /// Deadlines of those in [`Phase::Http`] whose request is under way, or whose first one has not begun.
     handshakes: BTreeSet<(Time, ConnId)>,
     /// Deadlines of the others in that phase: those between two requests.
@@ -44,10 +48,11 @@ pub(crate) struct Connections<S> {
 }
 
 impl<S> Connections<S> {
-    pub(crate) fn new(max_queue_bytes: usize) -> Connections<S> {
+    pub(crate) fn new(max_queue_bytes: usize, max_message_bytes: usize) -> Connections<S> {
         Connections {
             slots: Slots::new(),
             max_queue_bytes,
+            much_bytes: much(max_queue_bytes, max_message_bytes),
             pool: Pool::default(),
             spare_decoders: Vec::new(),
             owned_bytes: 0,
@@ -58,15 +63,17 @@ impl<S> Connections<S> {
             dirty: Vec::new(),
             doomed: Vec::new(),
             overflowed: Vec::new(),
+            behind: Vec::new(),
             handshakes: BTreeSet::new(),
             idle: BTreeSet::new(),
             endings: BTreeSet::new(),
         }
     }
 
-    /// From now on queues may hold so much.
-    pub(crate) fn set_max_queue_bytes(&mut self, max_queue_bytes: usize) {
+    /// From now on queues may hold so much, and messages be so long.
+    pub(crate) fn set_max_queue_bytes(&mut self, max_queue_bytes: usize, max_message_bytes: usize) {
         self.max_queue_bytes = max_queue_bytes;
+        self.much_bytes = much(max_queue_bytes, max_message_bytes);
     }
 
     /// All sockets.
@@ -275,17 +282,30 @@ impl<S> Connections<S> {
     #[must_use]
     pub(crate) fn queue_text(&mut self, id: ConnId, text: &str) -> Fit {
         let frame_bytes = text.len() + encode::MAX_HEADER_BYTES;
-        let max_queue_bytes = self.max_queue_bytes;
+        let (max_queue_bytes, much_bytes) = (self.max_queue_bytes, self.much_bytes);
         match self.slots.live_mut(id) {
             // The core is about to be told; what came after the lost message must not be sent without it.
             Some(connection) if connection.marks.has_overflowed => Fit::Fits,
             Some(connection) if connection.queue.len() + frame_bytes > max_queue_bytes => Fit::TooMuch,
-            _ => {
+            connection => {
+                let is_much = connection.is_some_and(|connection| {
+                    !connection.marks.is_blocked && connection.queue.len() + frame_bytes > much_bytes
+                });
                 self.sent.count_message(text.len());
                 self.queue(id, frame_bytes, |out| encode::text(out, text));
-                Fit::Fits
+                if is_much { Fit::Much } else { Fit::Fits }
             }
         }
+    }
+
+    /// The next connection of which the core is to be told what waits for it, and what may.
+    pub(crate) fn next_behind(&mut self) -> Option<(ConnId, usize, usize)> {
+        let id = self.behind.pop()?;
+        let waiting = self.slots.live_mut(id).map_or(0, |connection| {
+            connection.marks.is_behind = !connection.queue.is_empty();
+            connection.queue.len()
+        });
+        Some((id, waiting, self.max_queue_bytes))
     }
 
     /// Notes that a message did not fit, once.
@@ -394,8 +414,15 @@ impl<S> Connections<S> {
 pub(crate) enum Fit {
     /// It is queued, or the connection is as good as over.
     Fits,
+    /// It is queued, and so much waits now that it should go out at once.
+    Much,
     /// It is not queued.
     TooMuch,
+}
+
+/// Half of what a queue has beyond the longest message.
+fn much(max_queue_bytes: usize, max_message_bytes: usize) -> usize {
+    max_queue_bytes.saturating_sub(max_message_bytes) / 2
 }
 
 /// A frame that is cut by a read is rare, and each of these takes a few KiB.
@@ -407,7 +434,7 @@ mod tests {
 
     #[test]
     fn nothing_follows_a_message_that_did_not_fit() {
-        let mut connections: Connections<()> = Connections::new(100);
+        let mut connections: Connections<()> = Connections::new(100, 0);
         let accepted = Accepted { socket: (), remote: None, door: Default::default() };
         let id = connections.insert(accepted, Time(0));
         assert_eq!(connections.queue_text(id, "first"), Fit::Fits);

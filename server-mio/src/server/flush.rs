@@ -37,12 +37,12 @@ impl<S> Connections<S> {
                 Ok(taken) if taken > 0 => {
                     connection.queue.advance(taken);
                     connection.marks.is_blocked = true;
-                    return;
+                    return self.note_behind(id);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     connection.marks.is_blocked = true;
-                    return;
+                    return self.note_behind(id);
                 }
                 // What the client sent before it went is still to be read; that will show the end.
                 Ok(_) | Err(_) => connection.marks.is_broken = true,
@@ -59,9 +59,19 @@ impl<S> Connections<S> {
         self.flushed(net, id);
     }
 
+    /// What waits for a connection has changed, and the socket takes no more.
+    fn note_behind(&mut self, id: ConnId) {
+        if self.slots.live_mut(id).is_some_and(|connection| connection.marks.is_known) {
+            self.behind.push(id);
+        }
+    }
+
     /// The queue of a connection is empty.
     fn flushed<N: Net<Socket = S>>(&mut self, net: &mut N, id: ConnId) {
         let Some(connection) = self.slots.live_mut(id) else { return };
+        if connection.marks.is_behind {
+            self.behind.push(id);
+        }
         if matches!(connection.phase, Phase::Lingering) && !connection.marks.has_shut {
             connection.marks.has_shut = true;
             self.parting += 1;

@@ -73,7 +73,7 @@ impl<N: Net> Server<N> {
             switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
             tally: Tally::default(),
             meter: Meter::default(),
-            connections: Connections::new(config.max_queue_bytes),
+            connections: Connections::new(config.max_queue_bytes, config.max_message_bytes),
             acceptor: Acceptor::new(config.max_sockets),
             now: net.now(),
             boot,
@@ -126,7 +126,7 @@ impl<N: Net> Server<N> {
     /// Goes on with other settings. Limits of the core other than [`peerpigeon_core::LiveLimits`] stay as they are.
     pub fn reconfigure(&mut self, config: Config, gate: Box<dyn Gate>) {
         let config = config.bounded();
-        self.connections.set_max_queue_bytes(config.max_queue_bytes);
+        self.connections.set_max_queue_bytes(config.max_queue_bytes, config.max_message_bytes);
         self.acceptor.set_max_sockets(config.max_sockets, self.now, self.connections.len());
         let limits = config.limits.live();
         self.config = Config { limits: self.config.limits.clone().with(limits), ..config };

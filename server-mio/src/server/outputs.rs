@@ -18,9 +18,21 @@ impl<N: Net> Server<N> {
                 self.reply(conn, status, text);
             }
             // An output may not be answered while others wait, so this comes after the last one.
-            let Some(conn) = self.connections.overflowed.pop() else { break };
-            self.meter.full_queues += 1;
-            self.hand_over(Input::QueueFull { conn });
+            if let Some(conn) = self.connections.overflowed.pop() {
+                self.hand_over(Input::QueueFull { conn });
+            } else if let Some((conn, waiting, capacity)) = self.connections.next_behind() {
+                self.hand_over(Input::Backlog { conn, waiting, capacity });
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// Writes once to every connection that got something, and tells the core who did not take it.
+    pub(super) fn flush_all(&mut self) {
+        self.connections.flush_all(&mut self.net);
+        while let Some((conn, waiting, capacity)) = self.connections.next_behind() {
+            self.feed(Input::Backlog { conn, waiting, capacity });
         }
     }
 
@@ -33,12 +45,16 @@ impl<N: Net> Server<N> {
         while let Some(output) = self.switchboard.poll_output() {
             match output {
                 Output::Send { conn, text } => {
-                    if self.connections.queue_text(conn, text) == Fit::TooMuch {
+                    let mut fit = self.connections.queue_text(conn, text);
+                    if fit == Fit::TooMuch {
                         // Many messages in one turn do not make a slow reader: what fits may go at once.
                         self.connections.flush(&mut self.net, conn);
-                        if self.connections.queue_text(conn, text) == Fit::TooMuch {
-                            self.connections.note_overflow(conn);
-                        }
+                        fit = self.connections.queue_text(conn, text);
+                    }
+                    match fit {
+                        Fit::Fits => {}
+                        Fit::Much => self.connections.flush(&mut self.net, conn),
+                        Fit::TooMuch => self.connections.note_overflow(conn),
                     }
                 }
                 Output::Reply { conn, status, text } => self.replies.push((conn, status, text.to_owned())),

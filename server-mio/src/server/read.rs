@@ -24,7 +24,7 @@ impl<N: Net> Server<N> {
         for i in 0..self.reading.len() {
             self.read_one(self.reading[i], &mut room);
             if self.connections.unflushed_bytes > MAX_UNFLUSHED_BYTES {
-                self.connections.flush_all(&mut self.net);
+                self.flush_all();
             }
             self.keep_to_budget();
         }

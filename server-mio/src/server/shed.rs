@@ -16,7 +16,7 @@ impl<N: Net> Server<N> {
     /// Sends what the sockets take. If what is left is more memory than there may be, the connection that
     /// takes most is ended, and so on.
     pub(super) fn flush_and_shed(&mut self) {
-        self.connections.flush_all(&mut self.net);
+        self.flush_all();
         while self.connections.owned_bytes() > self.config.memory_budget_bytes {
             let Some(conn) = self.connections.fattest() else { break };
             log::debug!("{conn:?} ended: buffers take {} bytes", self.connections.owned_bytes());
@@ -26,7 +26,7 @@ impl<N: Net> Server<N> {
             // No close frame: it would have to wait behind what must be freed now.
             self.connections.strip(conn);
             self.connections.doom(conn);
-            self.connections.flush_all(&mut self.net);
+            self.flush_all();
         }
     }
 }

@@ -231,7 +231,7 @@ settings! { |memory|
         "Size of the largest message that passes.";
     Messages: "MAX_QUEUE_SIZE" max_queue_size: usize = "MAX_MESSAGE_SIZE + 1048576"
         => max_message_size + 1_048_576, Kind::bytes(2 * KIB, GIB),
-        "What may wait for one peer that reads slowly, before it is closed.";
+        "What may wait for one peer that reads slowly.";
     Messages: "MEMORY_BUDGET" memory_budget: usize = "a quarter of the memory, 32 MiB at least"
         => default_memory_budget(memory), Kind::bytes(MIB, 1_024 * GIB),
         "What may wait for all peers together.";

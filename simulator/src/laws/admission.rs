@@ -9,7 +9,7 @@ use peerpigeon_core::{
 
 use super::{Law, Rest, Scene, Verdict, demand};
 use crate::scenario::Way;
-use crate::watch::{Ledger, Party, Said, Stage, is_virtual};
+use crate::watch::{Behind, Ledger, Party, Said, Stage, is_virtual};
 
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -149,7 +149,11 @@ impl Admission {
                 u32::try_from(others).is_ok_and(|count| count >= self.limits.unregistered_connections)
             }
             CloseReason::MaximumConnections | CloseReason::TooManyFromAddress => self.placeless(scene, party),
-            CloseReason::TooSlow => self.full == Some(conn),
+            CloseReason::TooSlow => {
+                let behind = ledger.behind.get(&conn);
+                let stopped = |behind: &Behind| scene.now.since(behind.taken) >= self.limits.pong_timeout_ms;
+                self.full == Some(conn) || behind.is_some_and(stopped)
+            }
             CloseReason::Replaced => {
                 let unanswered = |challenge: &&Challenge| {
                     let waited = scene.now.since(challenge.since) >= self.limits.challenge_ms;
@@ -240,6 +244,7 @@ impl Law for Admission {
             Input::Opened { .. }
             | Input::Closed { .. }
             | Input::QueueFull { .. }
+            | Input::Backlog { .. }
             | Input::Posted { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }

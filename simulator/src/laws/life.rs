@@ -44,6 +44,7 @@ impl Law for Life {
             Input::Text { conn, .. }
             | Input::Heard { conn }
             | Input::Closed { conn, .. }
+            | Input::Backlog { conn, .. }
             | Input::QueueFull { conn } => Some(conn),
             Input::Posted { .. }
             | Input::Polled { .. }

@@ -71,6 +71,13 @@ impl Introductions {
         self.peers.entry(*peer.id()).or_insert_with(fresh).network = network;
     }
 
+    /// A peer does not read all it is sent at once: it may be introduced later.
+    pub(super) fn behind(&mut self, now: Time, peer: PeerId) {
+        if let Some(member) = self.peers.get(&peer) {
+            self.changed.insert(member.network, now);
+        }
+    }
+
     pub(super) fn introduced(
         &mut self,
         scene: Scene<'_>,

@@ -15,13 +15,13 @@ mod signals;
 use std::collections::{BTreeMap, BTreeSet};
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
-    Spelling, Time, Verb,
+    AddressKey, CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId,
+    Signal, Spelling, Time, Verb,
 };
 
 use crate::client::Frame;
 use crate::laws::{Law, Rest, Scene, Verdict, demand};
-use crate::watch::{Answer, Said, is_virtual, peer_id};
+use crate::watch::{Answer, Said, Sent, is_virtual, peer_id};
 use frames::{Ack, Frames, Told};
 use introductions::Introductions;
 use mail::{Mail, Mailboxes};
@@ -35,6 +35,9 @@ pub(crate) use outcome::max_peers;
 pub(crate) struct Model {
     limits: Limits,
     paces: BTreeMap<ConnId, Pace>,
+    /// What the peers of each address may send together.
+    addresses: BTreeMap<AddressKey, Pace>,
+    limits_of_address: Limits,
     mailboxes: Mailboxes,
     /// Peers that left without having announced: whether the server remembers them is left open.
     unannounced: BTreeMap<PeerId, Time>,
@@ -58,18 +61,50 @@ struct Current {
     /// Its speaker has announced itself, and left its network.
     announced: bool,
     left: bool,
-    /// How many messages to others it caused that count.
-    caused: u64,
+    /// What had been sent when the first thing came of it that makes the server send something.
+    before: Option<Sent>,
+    /// What was sent since that others have paid for.
+    mail: Sent,
     /// Of a refusal, that its target was told to forget its sender.
     struck: bool,
     /// Of a signal to all acquaintances, those who have not got it yet.
     audience: Option<BTreeSet<PeerId>>,
 }
 
+impl Current {
+    /// How many messages and bytes it costs, and how many bytes more it may cost: it counts as much as what the server has sent
+    /// for it, if that is more than itself.
+    fn cost(&self, sent: Sent, is_refused: bool, limits: &Limits) -> (usize, usize, usize) {
+        let before = self.before.filter(|_| !is_refused).unwrap_or(sent);
+        let since = |all: usize, before: usize, mail: usize| all - before - mail;
+        let messages = since(sent.messages, before.messages, self.mail.messages);
+        let bytes = since(sent.bytes, before.bytes, self.mail.bytes);
+        let shelved = since(sent.shelved, before.shelved, self.mail.shelved);
+        let longest = self.text.len() + limits.announced_data_bytes as usize + BESIDE_DATA;
+        (messages.max(1), bytes.max(self.text.len()), BESIDE_DATA + shelved * longest)
+    }
+
+    /// Who reads so slowly that this signal to it may be refused with this code.
+    fn too_slow(&self, scene: Scene<'_>, code: ErrorCode) -> Option<PeerId> {
+        let Said::Message(message) = Said::read(&self.text) else { return None };
+        let to = *outcome::target(&message).ok()?.id();
+        let behind = scene.ledger.behind_of(to)?;
+        // Half of what signals leave free, which is a quarter.
+        let much = behind.waiting + self.text.len() + BESIDE_DATA > behind.capacity * 3 / 8;
+        let fits = code == ErrorCode::RateLimited && self.accepted.is_some() && much;
+        (fits && self.outcomes.contains(&Outcome::Relay(to))).then_some(to)
+    }
+}
+
+/// A signal has no more than this beside its data.
+const BESIDE_DATA: usize = 2_048;
+
 impl Model {
     pub(crate) fn new(limits: Limits) -> Model {
         Model {
             paces: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            limits_of_address: pace::of_address(&limits),
             mailboxes: Mailboxes::default(),
             unannounced: BTreeMap::new(),
             introductions: Introductions::new(limits.clone()),
@@ -90,7 +125,7 @@ impl Model {
     fn begin(&mut self, scene: Scene<'_>) {
         let Some((conn, text)) = scene.ledger.texts.front() else { return };
         if self.current.is_none() {
-            let limited = self.paces.get_mut(conn).map(|pace| pace.look(text.len(), scene.now, &self.limits));
+            let limited = self.look(scene, *conn, text.len());
             let outcomes = self.outcomes(scene, *conn, text);
             let broadcast = outcomes.contains(&Outcome::Broadcast);
             let audience = || scene.ledger.peer_at(*conn).map(|peer| self.introductions.acquaintances(peer));
@@ -99,18 +134,19 @@ impl Model {
                 text: text.clone(),
                 audience: broadcast.then(|| audience().unwrap_or_default()),
                 outcomes,
-                limited: limited.unwrap_or((false, true)),
+                limited,
                 accepted: None,
                 announced: false,
                 left: false,
-                caused: 0,
+                before: None,
+                mail: Sent::default(),
                 struck: false,
             });
         }
     }
 
     /// The message that is being handled ends so.
-    fn end(&mut self, outcome: Outcome) -> Result<Current, String> {
+    fn end(&mut self, scene: Scene<'_>, outcome: Outcome) -> Result<Current, String> {
         let Some(current) = self.current.take() else { return Err(format!("{outcome:?} of no message")) };
         let (may_refuse, may_pass) = current.limited;
         let limited = outcome == Outcome::Refuse(ErrorCode::RateLimited);
@@ -122,12 +158,33 @@ impl Model {
             current.outcomes,
             current.limited
         );
-        if !limited && let Some(pace) = self.paces.get_mut(&current.conn) {
-            let times =
-                1 + current.audience.as_ref().map_or(0, |_| usize::try_from(current.caused).unwrap_or(0));
-            pace.spend(current.text.len() * times, current.caused);
+        if !limited {
+            let is_refused = matches!(outcome, Outcome::Refuse(_));
+            let cost = current.cost(scene.ledger.sent, is_refused, &self.limits);
+            self.spend(scene, current.conn, cost);
         }
         Ok(current)
+    }
+
+    /// Whether a message of so many bytes may be refused now for the rates of its sender and of its address, and whether it may
+    /// pass.
+    fn look(&mut self, scene: Scene<'_>, conn: ConnId, bytes: usize) -> (bool, bool) {
+        let own = self.paces.get_mut(&conn).map(|pace| pace.look(bytes, scene.now, &self.limits));
+        let limits = &self.limits_of_address;
+        let address = scene.ledger.parties.get(&conn).and_then(|party| party.address).map(|address| {
+            let pace = self.addresses.entry(address).or_insert_with(|| Pace::new(scene.now, limits));
+            pace.look(bytes, scene.now, limits)
+        });
+        let looks = own.into_iter().chain(address);
+        looks.fold((false, true), |all, one| (all.0 || one.0, all.1 && one.1))
+    }
+
+    /// A sender and its address pay.
+    fn spend(&mut self, scene: Scene<'_>, conn: ConnId, (messages, bytes, doubt): (usize, usize, usize)) {
+        let address = scene.ledger.parties.get(&conn).and_then(|party| party.address);
+        let address = address.and_then(|address| self.addresses.get_mut(&address));
+        let paces = self.paces.get_mut(&conn).into_iter().chain(address);
+        paces.for_each(|pace| pace.spend(messages, bytes, doubt));
     }
 
     fn announced(&mut self, scene: Scene<'_>, conn: ConnId, peer: PeerId, network: NetworkId) -> Verdict {
@@ -143,6 +200,7 @@ impl Model {
             demand!(!open, "{peer} announced itself in `{name}`, of which there is another one");
         }
         current.announced = true;
+        current.before.get_or_insert(scene.ledger.sent);
         self.unannounced.remove(&peer);
         self.mailboxes.came_back(&name, peer);
         let (links, data) = (outcome::max_peers(&message), message.value("data"));
@@ -167,6 +225,7 @@ impl Model {
             && scene.ledger.peer_at(current.conn) == Some(peer)
         {
             current.left = true;
+            current.before.get_or_insert(scene.ledger.sent);
         }
         match cause {
             Departure::Goodbye | Departure::Moved => {}
@@ -180,6 +239,14 @@ impl Model {
             "{peer} left, {told} were told, {} knew it",
             acquaintances.len()
         );
+        if let (Some((conn, _)), Departure::Lost(_) | Departure::Closed(_)) =
+            (scene.ledger.party_of(peer), cause)
+        {
+            // Its address pays for what others are told.
+            self.look(scene, conn, 0);
+            let told = acquaintances.len();
+            self.spend(scene, conn, (told, told * 150, told * BESIDE_DATA));
+        }
         self.frames.left(scene, peer, cause, &acquaintances);
         Ok(())
     }
@@ -209,6 +276,12 @@ impl Model {
         let wanted = wanted_by(speaker, other);
         let mail = self.mailboxes.end(scene.now, to, end, &self.limits, &wanted)?;
         if end == MailEnd::Delivered {
+            if let Some(current) = &mut self.current {
+                let bytes = scene.ledger.sent.last;
+                current.mail.messages += 1;
+                current.mail.bytes += bytes;
+                current.mail.shelved += usize::from(bytes == 0);
+            }
             if scene.ledger.by_peer.contains_key(&to) {
                 self.frames.signal(scene, to, mail.from, mail.signal, mail.data);
             } else {
@@ -233,7 +306,7 @@ impl Model {
 
     fn handled(&mut self, scene: Scene<'_>, conn: ConnId, verb: Verb) -> Verdict {
         let (speaker, other) = self.cleaning(scene);
-        let current = self.end(Outcome::Handle(verb))?;
+        let current = self.end(scene, Outcome::Handle(verb))?;
         self.frames.owe(scene, conn, Ack::Done);
         let Some(party) = scene.ledger.parties.get(&conn) else { return Ok(()) };
         let Some(me) = party.me.map(|me| *me.id()) else { return Ok(()) };
@@ -278,11 +351,16 @@ impl Law for Model {
         {
             self.mailboxes.asked_for(*peer.id());
         }
-        self.control = scene.ledger.control.and_then(|conn| {
-            let pace = self.paces.get_mut(&conn)?;
-            Some((conn, pace.look(0, scene.now, &self.limits)))
-        });
+        let control = scene.ledger.control.filter(|conn| self.paces.contains_key(conn));
+        self.control = control.map(|conn| (conn, self.look(scene, conn, 0)));
         self.introductions.pass(scene.now);
+        for conn in scene.ledger.behind.keys() {
+            scene
+                .ledger
+                .peer_at(*conn)
+                .into_iter()
+                .for_each(|peer| self.introductions.behind(scene.now, peer));
+        }
         self.begin(scene);
         Ok(())
     }
@@ -299,8 +377,9 @@ impl Law for Model {
         // No event tells the end of this message.
         self.begin(scene);
         let broadcast = self.current.as_ref().is_some_and(|current| current.audience.is_some());
-        let current = self.end(if broadcast { Outcome::Broadcast } else { Outcome::Register })?;
-        let left = current.audience.filter(|audience| !audience.is_empty());
+        let current = self.end(scene, if broadcast { Outcome::Broadcast } else { Outcome::Register })?;
+        let in_time = |peer: &PeerId| scene.ledger.behind_of(*peer).is_none();
+        let left = current.audience.filter(|audience| audience.iter().any(in_time));
         demand!(left.is_none(), "a signal to all acquaintances did not go to {left:?}");
         self.frames.owe(scene, current.conn, Ack::Done);
         Ok(())
@@ -322,12 +401,7 @@ impl Law for Model {
             Event::Announced { conn, peer, network } => self.announced(scene, conn, peer, network)?,
             Event::Introduced { newcomer, other, occasion } => {
                 // What a message causes, and not a deadline that came before it.
-                let handled =
-                    self.current.as_mut().filter(|current| current.announced || current.accepted.is_some());
-                let announcing = handled.as_ref().is_some_and(|current| current.announced);
-                if let Some(current) = handled {
-                    current.caused += 2;
-                }
+                let announcing = self.current.as_ref().is_some_and(|current| current.announced);
                 self.introductions.introduced(scene, (newcomer, other), occasion, announcing)?;
                 self.frames.introduced(scene, newcomer, other);
             }
@@ -338,6 +412,7 @@ impl Law for Model {
             Event::Accepted { from, signal, .. } => {
                 if let Some(current) = &mut self.current {
                     current.accepted = Some((from, signal));
+                    current.before.get_or_insert(scene.ledger.sent);
                 }
             }
             Event::Relayed { from, to, signal, .. } => self.relayed(scene, from, to, signal)?,
@@ -379,9 +454,7 @@ impl Law for Model {
         demand!(silent.is_none(), "nothing came of {silent:?}");
         if let Some((conn, (_, may_pass))) = self.control.take() {
             demand!(may_pass, "{conn:?} sent one frame more than its rate allows");
-            if let Some(pace) = self.paces.get_mut(&conn) {
-                pace.spend(0, 0);
-            }
+            self.spend(scene, conn, (1, 0, 0));
         }
         self.frames.settled(scene)?;
         self.mailboxes.settled()?;

@@ -2,64 +2,80 @@
 
 use peerpigeon_core::{Limits, Time};
 
-/// Thousandths of a message or a byte: a rate of one per second adds one each ms.
+/// Thousandths of a message or a byte: a rate of one per second adds one each ms. Less than nothing is a debt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    left: u64,
+    left: i64,
     /// What there can be at most.
-    most_left: u64,
-    bytes_left: u64,
+    most_left: i64,
+    bytes_left: i64,
+    most_bytes_left: i64,
     at: Time,
 }
 
 /// The protocol does not say how finely the bucket counts: within one message of the limit both are right.
-const DOUBT: u64 = 1_000;
+const DOUBT: i64 = 1_000;
 
 impl Pace {
     pub(crate) fn new(now: Time, limits: &Limits) -> Pace {
         Pace {
-            left: u64::from(limits.message_burst) * 1_000,
-            most_left: u64::from(limits.message_burst) * 1_000 + DOUBT,
-            bytes_left: u64::from(limits.byte_burst) * 1_000,
+            left: i64::from(limits.message_burst) * 1_000,
+            most_left: i64::from(limits.message_burst) * 1_000 + DOUBT,
+            bytes_left: i64::from(limits.byte_burst) * 1_000,
+            most_bytes_left: i64::from(limits.byte_burst) * 1_000,
             at: now,
         }
     }
 
     fn refill(&mut self, now: Time, limits: &Limits) {
-        let elapsed = now.since(self.at);
-        let fill = |left: u64, rate: u32, burst: u32| {
-            left.saturating_add(elapsed.saturating_mul(rate.into())).min(u64::from(burst) * 1_000)
+        let elapsed = i64::try_from(now.since(self.at)).unwrap_or(i64::MAX);
+        let fill = |left: i64, rate: u32, most: i64| {
+            left.saturating_add(elapsed.saturating_mul(rate.into())).min(most)
         };
-        let rate = limits.message_rate_per_second;
-        self.left = fill(self.left, rate, limits.message_burst);
-        let most = u64::from(limits.message_burst) * 1_000 + DOUBT;
-        self.most_left = self.most_left.saturating_add(elapsed.saturating_mul(rate.into())).min(most);
-        self.bytes_left = fill(self.bytes_left, limits.byte_rate_per_second, limits.byte_burst);
+        let (rate, most) = (limits.message_rate_per_second, i64::from(limits.message_burst) * 1_000);
+        self.left = fill(self.left, rate, most);
+        self.most_left = fill(self.most_left, rate, most + DOUBT);
+        let (rate, most) = (limits.byte_rate_per_second, i64::from(limits.byte_burst) * 1_000);
+        self.bytes_left = fill(self.bytes_left, rate, most);
+        self.most_bytes_left = fill(self.most_bytes_left, rate, most);
         self.at = now;
     }
 
     /// Whether a message of so many bytes may be refused now, and whether it may pass.
     pub(crate) fn look(&mut self, bytes: usize, now: Time, limits: &Limits) -> (bool, bool) {
         self.refill(now, limits);
-        let bytes = bytes as u64 * 1_000;
+        let bytes = thousandths(bytes);
         // Within another message of this size both are right.
         let refused = limits.byte_rate_per_second > 0 && self.bytes_left < 2 * bytes;
-        let passes = limits.byte_rate_per_second == 0 || 2 * self.bytes_left >= bytes;
+        let passes = limits.byte_rate_per_second == 0 || 2 * self.most_bytes_left >= bytes;
         if limits.message_rate_per_second == 0 {
             return (refused, passes);
         }
         (refused || self.left < 1_000 + DOUBT, passes && self.most_left >= 1_000)
     }
 
-    /// A message passed, and made the server send so many others: an announce counts with its introductions.
-    pub(crate) fn spend(&mut self, bytes: usize, caused: u64) {
-        self.charge(1 + caused);
-        self.bytes_left = self.bytes_left.saturating_sub(bytes as u64 * 1_000);
+    /// A message passed, and cost so many messages and bytes, with what it made the server send; `doubt`: bytes that it may
+    /// have cost beside these.
+    pub(crate) fn spend(&mut self, messages: usize, bytes: usize, doubt: usize) {
+        let (messages, most_bytes) = (thousandths(messages), thousandths(bytes + doubt));
+        self.left = self.left.saturating_sub(messages);
+        self.most_left = self.most_left.saturating_sub(messages);
+        self.bytes_left = self.bytes_left.saturating_sub(most_bytes);
+        self.most_bytes_left = self.most_bytes_left.saturating_sub(thousandths(bytes));
     }
+}
 
-    /// So many messages more.
-    pub(crate) fn charge(&mut self, messages: u64) {
-        self.left = self.left.saturating_sub(1_000 * messages);
-        self.most_left = self.most_left.saturating_sub(1_000 * messages);
+/// What all peers of one address may send together: as much as sixteen of them.
+pub(crate) fn of_address(limits: &Limits) -> Limits {
+    Limits {
+        message_rate_per_second: 16 * limits.message_rate_per_second,
+        message_burst: 16 * limits.message_burst,
+        byte_rate_per_second: limits.byte_rate_per_second.saturating_mul(16),
+        byte_burst: limits.byte_burst.saturating_mul(16),
+        ..limits.clone()
     }
+}
+
+fn thousandths(amount: usize) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX).saturating_mul(1_000)
 }

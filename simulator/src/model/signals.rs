@@ -2,10 +2,10 @@
 
 use peerpigeon_core::{ConnId, ErrorCode, PeerId, Signal};
 
-use super::Model;
 use super::frames::Ack;
 use super::mail::Mail;
 use super::outcome::{self, Outcome};
+use super::{BESIDE_DATA, Model};
 use crate::laws::{Scene, Verdict, demand};
 use crate::scenario::Way;
 use crate::watch::{Said, is_virtual};
@@ -31,7 +31,6 @@ impl Model {
         }
         if let Some(current) = self.current.as_mut() {
             current.struck = true;
-            current.caused += 1;
         }
         self.frames.struck(scene, peer, of);
         Ok(())
@@ -76,13 +75,13 @@ impl Model {
             gave_up || self.introductions.crosses(from, to, scene.now),
             "a refusal of {from} crosses with no offer of it"
         );
-        let current = self.end(Outcome::Relay(to))?;
+        let current = self.end(scene, Outcome::Relay(to))?;
         self.frames.owe(scene, current.conn, Ack::Done);
         Ok(())
     }
 
     pub(super) fn mailed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId) -> Verdict {
-        let current = self.end(Outcome::Mail(to))?;
+        let current = self.end(scene, Outcome::Mail(to))?;
         self.frames.owe(scene, current.conn, Ack::Queued);
         demand!(
             current.accepted.is_some_and(|(who, _)| who == from),
@@ -100,6 +99,10 @@ impl Model {
     }
 
     pub(super) fn relayed(&mut self, scene: Scene<'_>, from: PeerId, to: PeerId, signal: Signal) -> Verdict {
+        if let Some(behind) = scene.ledger.behind_of(to) {
+            let most = behind.capacity - behind.capacity / 4 + BESIDE_DATA;
+            demand!(behind.waiting <= most, "{to} is behind and got a signal of {from}: {behind:?}");
+        }
         if let Some(current) = self.current.as_mut()
             && let Some(audience) = &mut current.audience
         {
@@ -111,7 +114,6 @@ impl Model {
                 current.accepted.take() == Some((from, signal)),
                 "{signal:?} of {from} was relayed unheard"
             );
-            current.caused += 1;
             let said = Said::read(&current.text);
             let data = said.signal().and_then(|(_, message)| message.raw("data")).map(str::to_owned);
             self.frames.signal(scene, to, from, signal, data);
@@ -128,7 +130,7 @@ impl Model {
             "{from} dials {to} again, to which it cannot link, and was not told to forget it"
         );
         self.introductions.relayed(from, to, signal, scene.now);
-        let current = self.end(Outcome::Relay(to))?;
+        let current = self.end(scene, Outcome::Relay(to))?;
         self.frames.owe(scene, current.conn, Ack::Done);
         demand!(current.accepted == Some((from, signal)), "{signal:?} of {from} was relayed unheard");
         let said = Said::read(&current.text);
@@ -151,7 +153,12 @@ impl Model {
             // Not understood, so that nobody is charged for it.
             (current.conn, current.limited) = (conn, (false, true));
         }
-        let current = self.end(Outcome::Refuse(code))?;
+        let slow = self.current.as_ref().and_then(|current| current.too_slow(scene, code));
+        let current = match slow {
+            // Within its rate, so that it is charged.
+            Some(to) => self.end(scene, Outcome::Relay(to))?,
+            None => self.end(scene, Outcome::Refuse(code))?,
+        };
         let unmoved = !current.announced && !current.left;
         demand!(unmoved, "a refused message moved its sender: {}", current.text);
         let said = Said::read(&current.text);

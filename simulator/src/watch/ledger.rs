@@ -36,8 +36,40 @@ pub(crate) struct Ledger {
     pub(crate) poster: Option<AddressKey>,
     /// Who has just sent a control frame that nobody had asked for: it counts as a message.
     pub(crate) control: Option<ConnId>,
+    /// Who does not read all it is sent at once.
+    pub(crate) behind: BTreeMap<ConnId, Behind>,
+    /// What the server has sent, and put into inboxes, up to now.
+    pub(crate) sent: Sent,
     /// When a deadline was missed last: what a peer said in the meantime may not have been heard yet.
     pub(crate) late: Time,
+}
+
+/// Messages from the server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    /// Of the messages, those of which nobody was told how long they are.
+    pub(crate) shelved: usize,
+    /// Bytes of the last one.
+    pub(crate) last: usize,
+}
+
+impl Sent {
+    fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+        self.last = bytes;
+    }
+}
+
+/// What waits for a connection, as the driver told and as was sent since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    pub(crate) waiting: usize,
+    pub(crate) capacity: usize,
+    /// When less waited than before for the last time.
+    pub(crate) taken: Time,
 }
 
 /// One HTTP request.
@@ -106,6 +138,11 @@ impl Ledger {
         Some((conn, self.parties.get(&conn)?))
     }
 
+    /// What waits for a peer that does not read all it is sent at once.
+    pub(crate) fn behind_of(&self, peer: PeerId) -> Option<Behind> {
+        self.behind.get(self.by_peer.get(&peer)?).copied()
+    }
+
     pub(crate) fn peer_at(&self, conn: ConnId) -> Option<PeerId> {
         let party = self.parties.get(&conn)?;
         (party.stage == Stage::Admitted).then_some(*party.me.as_ref()?.id())
@@ -151,6 +188,15 @@ impl Ledger {
             Input::Posted { conn, body, address, .. } => self.posted(conn, body, address),
             Input::Polled { conn, target, .. } => self.polled(now, conn, target),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
+            Input::Backlog { conn, waiting: 0, .. } => {
+                self.behind.remove(&conn);
+            }
+            Input::Backlog { conn, waiting, capacity } => {
+                let before = self.behind.get(&conn);
+                let taken =
+                    before.filter(|before| waiting >= before.waiting).map_or(now, |before| before.taken);
+                self.behind.insert(conn, Behind { waiting, capacity, taken });
+            }
             Input::QueueFull { .. } | Input::Adjust { .. } | Input::Tick => {}
         }
     }
@@ -230,7 +276,12 @@ impl Ledger {
                     self.heard(now, party);
                 }
             }
-            Output::Send { .. } => {}
+            Output::Send { conn, text } => {
+                self.sent.add(text.len());
+                if let Some(behind) = self.behind.get_mut(&conn) {
+                    behind.waiting += text.len();
+                }
+            }
         }
     }
 
@@ -264,6 +315,10 @@ impl Ledger {
     fn event(&mut self, now: Time, event: Event) {
         match event {
             Event::Held { conn, why } => self.set_stage(conn, Stage::Held(why)),
+            Event::Shelved { .. } => {
+                self.sent.add(0);
+                self.sent.shelved += 1;
+            }
             Event::Admitted { conn, peer } => {
                 self.set_stage(conn, Stage::Admitted);
                 self.by_peer.insert(peer, conn);
@@ -311,7 +366,6 @@ impl Ledger {
             | Event::Struck { .. }
             | Event::Accepted { .. }
             | Event::MailEnded { .. }
-            | Event::Shelved { .. }
             | Event::ShelfEnded { .. }
             | Event::Limited { .. }
             | Event::Swept { .. } => {}

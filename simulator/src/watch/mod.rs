@@ -15,7 +15,7 @@ use peerpigeon_core::{
     AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
 };
 
-pub(crate) use ledger::{Asked, Ledger, Party, Stage, is_virtual, posted_texts};
+pub(crate) use ledger::{Asked, Behind, Ledger, Party, Sent, Stage, is_virtual, posted_texts};
 pub(crate) use parcel::{Answer, Delivery, Fetched, Parcel};
 pub(crate) use said::{Kind, Message, Said};
 pub(crate) use target::peer_id;
@@ -157,6 +157,7 @@ impl Watch {
             | Input::Polled { .. }
             | Input::Heard { .. }
             | Input::Closed { .. }
+            | Input::Backlog { .. }
             | Input::QueueFull { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
@@ -267,6 +268,9 @@ impl Given {
             Input::Polled { conn, target, .. } => Given::Polled { conn, target: target.to_owned() },
             Input::Heard { conn } => Given::Other(Input::Heard { conn }),
             Input::Closed { conn, cause } => Given::Other(Input::Closed { conn, cause }),
+            Input::Backlog { conn, waiting, capacity } => {
+                Given::Other(Input::Backlog { conn, waiting, capacity })
+            }
             Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
             Input::Drain { until } => Given::Other(Input::Drain { until }),
             Input::Adjust { limits } => Given::Other(Input::Adjust { limits }),

@@ -216,7 +216,6 @@ fn limits(to: &mut Exposition, vitals: &Vitals<'_>) {
         ("MAX_HEADER_SIZE", answered(Status::HeadersTooLarge)),
         ("HTTP_RATE", meter.over_http_rate),
         ("MAX_MESSAGE_SIZE", too_big),
-        ("MAX_QUEUE_SIZE", meter.full_queues),
         ("MEMORY_BUDGET", meter.shed),
     ];
     to.counters(

@@ -3,26 +3,85 @@
 use super::*;
 use std::io::ErrorKind;
 
+const ID_C: &str = "cccccccccccccccccccccccccccccccccccccccc";
+
+/// Queues of 100,000 bytes for messages of at most 20,000.
+fn small_queues(config: &mut Config) {
+    (config.max_queue_bytes, config.max_message_bytes) = (100_000, 20_000);
+}
+
+/// Sends so much to somebody, and says whether the sender was told that it was too much.
+fn is_refused(bench: &mut Bench, from: usize, to: &str, bytes: usize) -> bool {
+    let told = bench.ask(from, &signal(to, &format!("\"{}\"", "x".repeat(bytes))));
+    assert!(told.is_empty() || told.contains(r#""code":"rate-limited""#), "{told}");
+    !told.is_empty()
+}
+
 #[test]
-fn a_peer_that_does_not_read_is_ended_and_the_others_notice_nothing() {
-    let mut bench = Bench::with(|config| config.max_queue_bytes = 100_000);
+fn those_who_send_more_than_a_peer_reads_are_refused_and_others_still_reach_it() {
+    let mut bench = Bench::with(small_queues);
+    let b = bench.open(ID_B);
+    let strangers = [bench.open(ID_A), bench.open(ID_C)];
+    let honest = bench.open("dddddddddddddddddddddddddddddddddddddddd");
+    let mut accepted = 0;
+    for _ in 0..30 {
+        // It reads 20,000 bytes each second, and the two send it 5 times as much.
+        bench.set_room(b, 20_000);
+        for from in [0, 1, 0, 1, 0, 1, 0, 1, 0, 1] {
+            accepted += usize::from(!is_refused(&mut bench, strangers[from], ID_B, 10_000));
+        }
+        assert!(!is_refused(&mut bench, honest, ID_B, 2_000), "a small one fits, whatever others send");
+        bench.pass(1_000);
+    }
+    assert!(accepted < 75, "{accepted} of 300 were accepted");
+    bench.set_room(b, usize::MAX);
+    bench.settle();
+    let got = bench.take_messages(b);
+    assert_eq!(got.len(), accepted + 30, "what was accepted arrives");
+    assert!(accepted > 50, "{accepted}: what it can read it gets");
+    assert!(strangers.iter().all(|stranger| !is_refused(&mut bench, *stranger, ID_B, 10_000)));
+    assert_eq!(bench.server.census().connections, 4);
+}
+
+#[test]
+fn a_burst_of_one_turn_closes_nobody_whose_socket_takes_only_a_part() {
+    let mut bench = Bench::with(small_queues);
     let (a, b) = bench.open_two();
-    let c = bench.open("cccccccccccccccccccccccccccccccccccccccc");
+    bench.set_room(b, 5_000);
+    let burst: Vec<u8> = (0..20).flat_map(|_| signal(ID_B, &format!("\"{}\"", "x".repeat(19_000)))).collect();
+    bench.send(a, &burst);
+    bench.settle();
+    let refused = bench.take_messages(a).len();
+    bench.set_room(b, usize::MAX);
+    bench.settle();
+    assert_eq!((bench.take_messages(b).len() + refused, refused > 15), (20, true));
+}
+
+#[test]
+fn a_peer_that_takes_nothing_for_long_is_ended_and_the_others_notice_nothing() {
+    let mut bench = Bench::with(small_queues);
+    let (a, b) = bench.open_two();
+    let c = bench.open(ID_C);
     bench.set_room(b, 0);
+    let mut refused = 0;
     for i in 0..60 {
-        bench.send(a, &signal(ID_B, &format!("\"{}\"", "x".repeat(2_000))));
-        bench.send(a, &signal("cccccccccccccccccccccccccccccccccccccccc", &i.to_string()));
+        refused += usize::from(is_refused(&mut bench, a, ID_B, 2_000));
+        bench.send(a, &signal(ID_C, &i.to_string()));
     }
     bench.settle();
     assert_eq!(bench.take_messages(c).len(), 60);
-    assert!(bench.take_text(a).contains("peer-disconnected"));
+    assert!((30..50).contains(&refused), "{refused}");
     assert!(bench.server.buffered_bytes() < 400_000);
+    bench.pass(bench.server.config.limits.pong_timeout_ms);
+    assert!(is_refused(&mut bench, a, ID_B, 10_000));
+    bench.pass(1);
+    assert!(bench.take_text(a).contains("peer-disconnected"));
     // It reads again after all: it gets what was queued, then the reason.
     bench.set_room(b, usize::MAX);
     bench.settle();
     let frames = bench.take_frames(b);
     assert_eq!(close_of(&frames), Some((1013, "Too slow".into())));
-    assert!(frames.len() > 40 && frames.len() < 60, "{}", frames.len());
+    assert_eq!(frames.len(), 60 - refused + 1);
     bench.pass(5_000);
     assert!(bench.pipe(b).is_closed);
     assert_eq!(bench.server.buffered_bytes(), 0);
@@ -30,11 +89,12 @@ fn a_peer_that_does_not_read_is_ended_and_the_others_notice_nothing() {
 
 #[test]
 fn a_peer_that_never_reads_again_is_dropped_with_its_queue() {
-    let mut bench = Bench::with(|config| config.max_queue_bytes = 100_000);
+    let mut bench = Bench::with(small_queues);
     let (a, b) = bench.open_two();
     bench.set_room(b, 0);
     for _ in 0..60 {
         bench.send(a, &signal(ID_B, &format!("\"{}\"", "x".repeat(2_000))));
+        bench.pass(500);
     }
     bench.pass(5_000);
     assert!(bench.pipe(b).is_closed);
@@ -43,7 +103,9 @@ fn a_peer_that_never_reads_again_is_dropped_with_its_queue() {
 
 #[test]
 fn a_burst_larger_than_the_queue_is_no_reason_to_end_a_peer_that_reads() {
-    let mut bench = Bench::with(|config| config.max_queue_bytes = 20_000);
+    let mut bench = Bench::with(|config| {
+        (config.max_queue_bytes, config.max_message_bytes) = (20_000, 10_000);
+    });
     let (a, b) = bench.open_two();
     let burst: Vec<u8> = (0..30).flat_map(|_| signal(ID_B, &format!("\"{}\"", "x".repeat(2_000)))).collect();
     bench.send(a, &burst);
@@ -53,15 +115,14 @@ fn a_burst_larger_than_the_queue_is_no_reason_to_end_a_peer_that_reads() {
 
 #[test]
 fn above_the_memory_budget_the_fattest_goes_first() {
-    let id_c = "cccccccccccccccccccccccccccccccccccccccc";
     let mut bench = Bench::with(|config| config.memory_budget_bytes = 150_000);
     let (a, b) = bench.open_two();
-    let c = bench.open(id_c);
+    let c = bench.open(ID_C);
     bench.set_room(b, 0);
     bench.set_room(c, 0);
     let data = format!("\"{}\"", "x".repeat(2_000));
     for _ in 0..10 {
-        bench.send(a, &signal(id_c, &data));
+        bench.send(a, &signal(ID_C, &data));
     }
     for _ in 0..80 {
         bench.send(a, &signal(ID_B, &data));
