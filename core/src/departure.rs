@@ -100,7 +100,7 @@ impl Switchboard {
         if self.networks.members(network).is_empty() {
             self.outbox.observe(Event::NetworkClosed { network: id });
         }
-        self.remember(spelling.id(), network, cause);
+        self.remember(slot, network, cause);
         self.networks.release(network);
         self.heal(&announcement);
     }
@@ -140,7 +140,7 @@ impl Switchboard {
     }
 
     /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
-    fn remember(&mut self, id: &PeerId, network: NetKey, cause: Departure) {
+    fn remember(&mut self, slot: u32, network: NetKey, cause: Departure) {
         let lost = match cause {
             Departure::Goodbye | Departure::Moved => false,
             Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
@@ -148,13 +148,14 @@ impl Switchboard {
         if !lost || self.limits.message_ttl_ms == 0 || self.limits.mailboxes == 0 {
             return;
         }
+        let (id, holder) = (*self.peers[slot].spelling.id(), self.peers[slot].holder());
         if self.mailboxes.len() >= self.limits.mailboxes as usize
-            && let Some((_, oldest)) = self.mailboxes.oldest()
+            && let Some(given) = self.mailboxes.gives_way(holder)
         {
-            self.close_mailbox(&oldest, MailEnd::Dropped);
+            self.close_mailbox(&given, MailEnd::Dropped);
         }
         self.networks.share(network);
-        self.mailboxes.open(*id, network, self.now + self.limits.message_ttl_ms);
+        self.mailboxes.open(id, network, holder, self.now + self.limits.message_ttl_ms);
         self.arm_sweep();
     }
 

@@ -11,7 +11,8 @@ use crate::mesh::networks::Network;
 use crate::outbox::{CROWDED_BYTES, Outbox};
 use crate::peers::{Announcement, Peer};
 use crate::registration::Unregistered;
-use crate::{Grant, Limits};
+use crate::wire::MessageId;
+use crate::{ConnId, Grant, Holder, Limits, PeerId, Time};
 
 /// One part of the memory that can be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +65,9 @@ impl Limits {
 
     fn of_waiting(&self) -> u64 {
         let kept = u64::from(self.held_messages) * (2 * 16 + ALLOCATION_BYTES) + u64::from(self.held_bytes);
-        let held = tree(8 + size_of::<Held>()) + tree(28) + tree(24) + kept;
-        let unregistered = tree(8 + size_of::<Unregistered>()) + tree(24);
+        let charged = charged(size_of::<ConnId>());
+        let held = tree(8 + size_of::<Held>()) + tree(28) + tree(24) + charged + kept;
+        let unregistered = tree(8 + size_of::<Unregistered>()) + tree(24) + charged;
         u64::from(self.held_connections) * held + u64::from(self.unregistered_connections) * unregistered
     }
 
@@ -87,16 +89,21 @@ impl Limits {
             .mailbox_total_bytes
             .div_ceil(Mail::OVERHEAD_BYTES as u64)
             .min(boxes * u64::from(self.mailbox_messages));
-        let alone = 4 * size_of::<Mail>() as u64 + 2 * ALLOCATION_BYTES + tree(44);
-        boxes * (tree(20 + size_of::<Mailbox>()) + tree(28) + tree(24))
-            + self.mailbox_total_bytes
-            + mails * alone.saturating_sub(Mail::OVERHEAD_BYTES as u64)
+        let alone = 4 * size_of::<Mail>() as u64
+            + 2 * ALLOCATION_BYTES
+            + tree(44)
+            + charged(size_of::<(MessageId, PeerId)>());
+        let each =
+            tree(20 + size_of::<Mailbox>()) + tree(28) + tree(24) + charged(size_of::<(Time, PeerId)>());
+        boxes * each + self.mailbox_total_bytes + mails * alone.saturating_sub(Mail::OVERHEAD_BYTES as u64)
     }
 
     fn of_inboxes(&self) -> u64 {
         let (peers, total) = (u64::from(self.connections), self.mailbox_total_bytes);
         let texts = (total / SHORTEST_TEXT_BYTES).min(peers * u64::from(self.mailbox_messages));
-        peers * boxed(size_of::<Inbox>() as u64) + total + texts * (2 * 24 + ALLOCATION_BYTES)
+        peers * (boxed(size_of::<Inbox>() as u64) + charged(size_of::<(Time, ConnId)>()))
+            + total
+            + texts * (2 * 24 + ALLOCATION_BYTES)
     }
 
     /// What is there when the rest begins to wait, and the largest step after that: while a buffer grows, the old one
@@ -128,6 +135,13 @@ const ALLOCATION_BYTES: u64 = 32;
 
 fn boxed(bytes: u64) -> u64 {
     bytes + ALLOCATION_BYTES
+}
+
+/// An entry that is charged to a [`Holder`] who has no other.
+fn charged(entry: usize) -> u64 {
+    tree(size_of::<Holder>() + entry)
+        + tree(size_of::<Holder>() + size_of::<usize>())
+        + tree(size_of::<usize>() + entry)
 }
 
 /// An entry of a table that grows by doubling.
@@ -177,10 +191,10 @@ mod tests {
         for (limits, shares) in [
             (
                 Limits::default(),
-                [9_192_000, 8_793_792, 18_023_424, 5_832_000, 34_466_560, 21_993_216, 14_585_664],
+                [9_192_000, 8_793_792, 18_134_016, 5_832_000, 37_366_912, 22_257_216, 14_585_664],
             ),
-            (small, [9_285, 45_584, 7_862, 6_786, 6_312, 4_888, 9_476_655]),
-            (known, [87_144_000, 8_793_792, 18_023_424, 5_832_000, 16_871_632, 21_993_216, 96_630_144]),
+            (small, [9_285, 45_584, 11_966, 6_786, 6_912, 5_680, 9_476_655]),
+            (known, [87_144_000, 8_793_792, 18_134_016, 5_832_000, 16_949_752, 22_257_216, 96_630_144]),
         ] {
             assert_eq!(limits.worst_case().map(|share| share.bytes), shares);
         }

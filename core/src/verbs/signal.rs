@@ -101,7 +101,7 @@ impl Switchboard {
                 }
                 Ok(Outcome::Done)
             }
-            Whereabouts::Away => self.mail(target, message),
+            Whereabouts::Away => self.mail(slot, target, message),
             Whereabouts::Unknown => Err(Refusal::TargetNotConnected),
         }
         .inspect_err(|_| {
@@ -147,12 +147,13 @@ impl Switchboard {
         }
     }
 
-    fn mail(&mut self, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
+    fn mail(&mut self, slot: u32, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
         let Outgoing { from, signal, data, id } = *message;
-        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, id };
+        let writer = self.peers[slot].holder();
+        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, writer, id };
         let dropped = self.mailboxes.put(to.id(), mail, &self.limits).map_err(|_| Refusal::MailboxFull)?;
         self.outbox.observe(Event::Mailed { from: *from.id(), to: *to.id() });
-        self.observe_mails(to.id(), dropped, MailEnd::Dropped);
+        dropped.iter().for_each(|of| self.observe_mails(of, 1, MailEnd::Dropped));
         Ok(Outcome::Queued)
     }
 

@@ -14,8 +14,8 @@ mod shelf;
 use std::collections::{BTreeMap, BTreeSet};
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, ErrorCode, Event, Input, Limits, MailEnd, NetworkId, PeerId, Signal,
-    Spelling, Time, Verb,
+    CloseReason, ConnId, Departure, ErrorCode, Event, Holder, Input, Limits, MailEnd, NetworkId, PeerId,
+    Signal, Spelling, Time, Verb,
 };
 
 use crate::client::Frame;
@@ -313,7 +313,10 @@ impl Model {
         let Some((signal, message)) = said.signal() else { return Ok(()) };
         let data = message.raw("data").map(str::to_owned);
         let network = scene.ledger.network_name(current.conn).to_owned();
-        self.mailboxes.put(&network, to, Mail { from, signal, data, at: scene.now });
+        let address = scene.ledger.parties.get(&current.conn).and_then(|party| party.address);
+        let writer = Holder::new(address, current.conn);
+        let mail = Mail { from, signal, data, at: scene.now, writer, number: 0 };
+        self.mailboxes.put(&network, to, mail, &self.limits);
         Ok(())
     }
 
