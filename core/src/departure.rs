@@ -89,7 +89,8 @@ impl Switchboard {
         let spelling = self.peers[slot].spelling;
         self.end_links(slot, network, &announcement.links, cause);
         if !(fault::is(Fault::GoodbyeForgetsIndex) && cause == Departure::Goodbye) {
-            self.networks.change_members(network, |members| members.remove(spelling.id()));
+            let holder = self.peers[slot].holder();
+            self.networks.change_members(network, holder, |members| members.remove(spelling.id()));
         }
         self.announced -= 1;
         self.acquainted -= announcement.acquaintances.len();
@@ -159,13 +160,13 @@ impl Switchboard {
         self.arm_sweep();
     }
 
-    /// Makes room for one more network, where there is none: of those that nobody is in, the one that was left first
-    /// goes, and the mail for whoever was lost from it. Returns whether there is room.
-    pub(crate) fn make_room_for_network(&mut self) -> bool {
+    /// Makes room for one more network, where there is none: one goes that nobody is in, and the mail for whoever was lost from
+    /// it. Returns whether there is room.
+    pub(crate) fn make_room_for_network(&mut self, slot: u32) -> bool {
         if self.networks.len() < self.limits.networks as usize {
             return true;
         }
-        let Some(network) = self.networks.longest_deserted() else { return false };
+        let Some(network) = self.networks.gives_way(self.peers[slot].holder()) else { return false };
         // Only mailboxes hold shares of it, and it goes with the last one.
         let absent: Vec<PeerId> = self.mailboxes.absent_from(network).copied().collect();
         for id in absent {

@@ -335,7 +335,7 @@ mod tests {
         });
         let free = each(|| {
             let mut networks = Networks::default();
-            let network = networks.acquire("net");
+            let network = networks.acquire("net", Holder::Connection(ConnId(0)));
             conns().for_each(|conn| networks.list_free(network, conn, true));
             networks
         });

@@ -172,6 +172,37 @@ fn one_address_takes_the_mailboxes_of_nobody() {
 }
 
 #[test]
+fn one_address_takes_the_networks_of_nobody() {
+    const NETWORKS: usize = 32;
+    let mut board = Board::new(Limits { networks: u32::try_from(NETWORKS).unwrap(), ..limits() });
+    // Somebody is in each of these networks for a moment, and is lost.
+    let deserted = |board: &mut Board, conn: u64, address: u64| {
+        board.open_from(conn, &peer_id(conn).to_string(), Some(address));
+        board.announce(conn, &conn.to_string());
+        board.lose(conn);
+    };
+    (1..100).for_each(|conn| deserted(&mut board, conn, GREEDY));
+    for (conn, address) in (100..100 + NETWORKS as u64 * 3 / 4).zip(OTHERS.into_iter().cycle()) {
+        deserted(&mut board, conn, address);
+    }
+    (200..300).for_each(|conn| deserted(&mut board, conn, GREEDY));
+    assert_eq!(board.board.census().mailboxes, NETWORKS, "one for each network");
+    // Whoever fetches its mail ends its mailbox.
+    let mut kept = |conns: std::ops::Range<u64>| {
+        conns
+            .filter(|conn| {
+                let before = board.board.census().mailboxes;
+                board.poll(2_000 + conn, &peer_id(*conn).to_string(), 0);
+                board.replies.clear();
+                board.board.census().mailboxes < before
+            })
+            .count()
+    };
+    assert_eq!(kept(100..124), NETWORKS * 3 / 4);
+    assert_eq!(kept(1..100) + kept(200..300), NETWORKS / 4);
+}
+
+#[test]
 fn one_address_takes_the_poll_queues_of_nobody() {
     const TEXTS: usize = 64;
     let mut board = Board::unwatched(Limits {
