@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::{iter, mem};
 
 use crate::fault::{self, Fault};
@@ -56,6 +57,23 @@ pub(crate) struct Mailbox {
     mails: VecDeque<Mail>,
     bytes: usize,
 }
+
+impl Mailbox {
+    /// The mail that makes room for one of `writer`: the oldest of whoever holds most, as of all mails together.
+    fn gives_way(&self, writer: Holder) -> Option<MessageId> {
+        let mut holders: BTreeMap<Holder, (usize, Reverse<MessageId>)> = BTreeMap::new();
+        for mail in self.mails.iter().take(MAILS_LOOKED_AT) {
+            holders.entry(mail.writer).or_insert((0, Reverse(mail.id))).0 += mail.bytes();
+        }
+        let own = holders.get(&writer).copied();
+        let largest = holders.into_values().max()?;
+        let given = own.filter(|(bytes, _)| *bytes >= largest.0).unwrap_or(largest);
+        Some(given.1.0)
+    }
+}
+
+/// Of a mailbox that is full, so many of the oldest mails say who holds most: the walk has a limit, whatever the setting.
+const MAILS_LOOKED_AT: usize = 64;
 
 /// Why a mail was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,8 +153,8 @@ impl Mailboxes {
         given.map(|(_, id)| id)
     }
 
-    /// Puts `mail` into the box of `to`, which must be there. Returns whose mails have made room for it: the oldest of this box where
-    /// it is full, and where all boxes together are, of whoever holds most.
+    /// Puts `mail` into the box of `to`, which must be there. Returns whose mails have made room for it, where this box or all
+    /// of them together are full: the oldest of whoever holds most there.
     pub(crate) fn put(&mut self, to: &PeerId, mail: Mail, limits: &Limits) -> Result<Vec<PeerId>, Full> {
         let bytes = mail.bytes();
         let most = limits.mailbox_total_bytes.min(limits.mailbox_bytes.into());
@@ -164,7 +182,7 @@ impl Mailboxes {
         let mailbox = self.boxes.get(to)?;
         let (max_mails, max_bytes) = (limits.mailbox_messages as usize, limits.mailbox_bytes as usize);
         let (id, of) = if mailbox.mails.len() >= max_mails || mailbox.bytes + bytes > max_bytes {
-            (mailbox.mails.front()?.id, *to)
+            (mailbox.gives_way(writer)?, *to)
         } else if (self.bytes() + bytes) as u64 > limits.mailbox_total_bytes {
             self.by_writer.gives_way(writer, 0)?
         } else {

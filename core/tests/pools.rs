@@ -63,9 +63,8 @@ fn mail(board: &mut Board, from: u64, to: PeerId, bytes: usize) -> bool {
 
 /// Whose mails were dropped, each as often.
 fn dropped(board: &Board) -> Vec<PeerId> {
-    let of = |event: &Event| match event {
-        Event::MailEnded { to, end: MailEnd::Dropped } => Some(*to),
-        _ => None,
+    let of = |event: &Event| {
+        if let Event::MailEnded { to, end: MailEnd::Dropped } = event { Some(*to) } else { None }
     };
     board.events.iter().filter_map(of).collect()
 }
@@ -135,6 +134,31 @@ fn one_mail_of_many_bytes_makes_room_by_the_oldest_mails_of_whoever_holds_most()
     assert_eq!(dropped(&board), [to, to, to, to, other]);
     assert!(!mail(&mut board, 5, other, 10_001), "what is larger than everything is refused");
     assert_eq!(dropped(&board).len(), 5, "and takes nothing from anybody");
+}
+
+#[test]
+fn one_address_takes_the_mailbox_of_an_absent_peer_from_nobody() {
+    const MAILS: usize = 16;
+    let mut board = Board::new(Limits { mailbox_messages: u32::try_from(MAILS).unwrap(), ..limits() });
+    let to = lost(&mut board, 1, GREEDY);
+    let addresses = [GREEDY, OTHERS[0], OTHERS[1], OTHERS[2]];
+    for (conn, address) in (2..).zip(addresses) {
+        writer(&mut board, conn, address);
+    }
+    let mut write =
+        |conn: u64, mails: usize| (0..mails).for_each(|_| assert!(mail(&mut board, conn, to, 600)));
+    write(2, 2 * MAILS);
+    (3..=5).for_each(|conn| write(conn, MAILS / 4));
+    write(2, MAILS);
+    assert_eq!(dropped(&board).len(), MAILS * 11 / 4);
+    board.join(6, &to.to_string(), "n");
+    let got = board.take(6);
+    for conn in 2..=5 {
+        let is_from = |message: &&serde_json::Value| {
+            message["type"] == "answer" && message["fromPeerId"] == peer_id(conn).to_string()
+        };
+        assert_eq!(got.iter().filter(is_from).count(), MAILS / 4, "of {conn}");
+    }
 }
 
 #[test]
@@ -224,7 +248,7 @@ fn one_address_takes_the_poll_queues_of_nobody() {
     };
     fill(&mut board, GREEDY, 2 * TEXTS);
     let full = board.board.census().shelved;
-    assert!(full >= TEXTS && full < TEXTS + TEXTS / 4, "the pool is full: {full}");
+    assert!((TEXTS..TEXTS + TEXTS / 4).contains(&full), "the pool is full: {full}");
     let before = board.events.len();
     OTHERS.iter().for_each(|address| fill(&mut board, *address, full / 4));
     let after = &board.events[before..];

@@ -132,27 +132,17 @@ impl Mailboxes {
         self.boxes.entry(key).or_default().mails.push_back(mail);
     }
 
-    /// The number of the mail that makes room next: the oldest of this box where it is full, and where all together are too much,
-    /// of whoever holds most.
+    /// The number of the mail that makes room next, where this box is full or all together are too much.
     fn surplus_for(&self, key: &(String, PeerId), mail: &Mail, limits: &Limits) -> Option<u64> {
         let own = || self.boxes.get(key).into_iter().flat_map(|mailbox| &mailbox.mails);
         let bytes = own().map(Mail::bytes).sum::<usize>() + mail.bytes();
         if own().count() >= limits.mailbox_messages as usize || bytes > limits.mailbox_bytes as usize {
-            return own().next().map(|mail| mail.number);
+            return gives_way(own().take(LOOKED_AT), mail.writer);
         }
-        let mut holders: BTreeMap<Holder, (usize, Reverse<u64>)> = BTreeMap::new();
-        for mail in self.boxes.values().flat_map(|mailbox| &mailbox.mails) {
-            let (bytes, oldest) = holders.entry(mail.writer).or_insert((0, Reverse(mail.number)));
-            *bytes += mail.bytes();
-            *oldest = (*oldest).max(Reverse(mail.number));
-        }
-        let all = holders.values().map(|(bytes, _)| bytes).sum::<usize>() + mail.bytes();
-        if u64::try_from(all).is_ok_and(|all| all <= limits.mailbox_total_bytes) {
-            return None;
-        }
-        let own = holders.get(&mail.writer);
-        let largest = holders.values().max().filter(|(bytes, _)| *bytes > own.map_or(0, |(bytes, _)| *bytes));
-        largest.or(own).map(|(_, Reverse(oldest))| *oldest)
+        let all = || self.boxes.values().flat_map(|mailbox| &mailbox.mails);
+        let bytes = all().map(Mail::bytes).sum::<usize>() + mail.bytes();
+        let fits = u64::try_from(bytes).is_ok_and(|bytes| bytes <= limits.mailbox_total_bytes);
+        if fits { None } else { gives_way(all(), mail.writer) }
     }
 
     /// The mail with this number, and whose it is.
@@ -221,6 +211,22 @@ impl Mailboxes {
         all.filter(|(to, mail)| wanted(*to, mail)).count()
     }
 }
+
+/// Of these mails, the number of the oldest of whoever holds most; of several who do, of the writer, or else the oldest.
+fn gives_way<'a>(mails: impl Iterator<Item = &'a Mail>, writer: Holder) -> Option<u64> {
+    let mut holders: BTreeMap<Holder, (usize, Reverse<u64>)> = BTreeMap::new();
+    for mail in mails {
+        let (bytes, oldest) = holders.entry(mail.writer).or_insert((0, Reverse(mail.number)));
+        *bytes += mail.bytes();
+        *oldest = (*oldest).max(Reverse(mail.number));
+    }
+    let own = holders.get(&writer);
+    let largest = holders.values().max().filter(|(bytes, _)| *bytes > own.map_or(0, |(bytes, _)| *bytes));
+    largest.or(own).map(|(_, Reverse(oldest))| *oldest)
+}
+
+/// So many of the oldest mails of a mailbox say who holds most of it.
+const LOOKED_AT: usize = 64;
 
 impl Mailbox {
     fn expired(&self, now: Time, ttl: u64) -> bool {
