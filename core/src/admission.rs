@@ -16,8 +16,8 @@ use crate::timers::Due;
 use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
-    AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, LiveLimits, PeerId, Spelling,
-    Switchboard, Time, TimerKind,
+    AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, Holder, LiveLimits, PeerId,
+    Spelling, Switchboard, Time, TimerKind,
 };
 
 /// A deadline that fires later than this shows that the driver was not listening meanwhile (a stopped
@@ -314,10 +314,17 @@ impl Switchboard {
     /// Holds a newcomer, or turns it away at once when too many are held already.
     fn hold(&mut self, newcomer: Newcomer, why: CloseReason, millis: u64) -> bool {
         let conn = newcomer.conn;
-        if self.held.len() >= self.limits.held_connections as usize || millis == 0 {
+        let holder = newcomer.holder();
+        let is_full = self.held.len() >= self.limits.held_connections as usize;
+        let given = self.held_by_holder.gives_way(holder, 1).filter(|_| is_full);
+        if millis == 0 || (is_full && given.is_none()) {
             self.turn_away(conn, Some(*newcomer.spelling.id()), why);
             return false;
         }
+        if let Some(given) = given {
+            self.stop_holding(given);
+        }
+        self.held_by_holder.add(holder, conn, 1);
         let due = self.now + millis;
         self.timers.arm(due, TimerKind::Hold, conn);
         let held =
@@ -327,8 +334,16 @@ impl Switchboard {
         true
     }
 
+    /// Turns away a held connection before its time, which makes room for another.
+    fn stop_holding(&mut self, conn: ConnId) {
+        if let Some(held) = self.held.get(&conn) {
+            self.turn_away_waiting(conn, held.why);
+        }
+    }
+
     fn release(&mut self, conn: ConnId) -> Option<Held> {
         let held = self.held.remove(&conn)?;
+        self.held_by_holder.remove(held.newcomer.holder(), conn, 1);
         self.timers.disarm(held.due, TimerKind::Hold, conn);
         let id = held.newcomer.spelling.id();
         if self.challengers.get(id) == Some(&conn) {
@@ -343,7 +358,17 @@ impl Switchboard {
     }
 }
 
+impl Newcomer {
+    fn holder(&self) -> Holder {
+        Holder::new(self.address, self.conn)
+    }
+}
+
 impl Held {
+    pub(crate) fn holder(&self) -> Holder {
+        self.newcomer.holder()
+    }
+
     pub(crate) fn kept_bytes(&self) -> usize {
         self.kept_bytes
     }

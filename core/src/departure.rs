@@ -89,7 +89,8 @@ impl Switchboard {
         let spelling = self.peers[slot].spelling;
         self.end_links(slot, network, &announcement.links, cause);
         if !(fault::is(Fault::GoodbyeForgetsIndex) && cause == Departure::Goodbye) {
-            self.networks.change_members(network, |members| members.remove(spelling.id()));
+            let holder = self.peers[slot].holder();
+            self.networks.change_members(network, holder, |members| members.remove(spelling.id()));
         }
         self.announced -= 1;
         self.acquainted -= announcement.acquaintances.len();
@@ -100,7 +101,7 @@ impl Switchboard {
         if self.networks.members(network).is_empty() {
             self.outbox.observe(Event::NetworkClosed { network: id });
         }
-        self.remember(spelling.id(), network, cause);
+        self.remember(slot, network, cause);
         self.networks.release(network);
         self.heal(&announcement);
     }
@@ -140,7 +141,7 @@ impl Switchboard {
     }
 
     /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
-    fn remember(&mut self, id: &PeerId, network: NetKey, cause: Departure) {
+    fn remember(&mut self, slot: u32, network: NetKey, cause: Departure) {
         let lost = match cause {
             Departure::Goodbye | Departure::Moved => false,
             Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
@@ -148,23 +149,24 @@ impl Switchboard {
         if !lost || self.limits.message_ttl_ms == 0 || self.limits.mailboxes == 0 {
             return;
         }
+        let (id, holder) = (*self.peers[slot].spelling.id(), self.peers[slot].holder());
         if self.mailboxes.len() >= self.limits.mailboxes as usize
-            && let Some((_, oldest)) = self.mailboxes.oldest()
+            && let Some(given) = self.mailboxes.gives_way(holder)
         {
-            self.close_mailbox(&oldest, MailEnd::Dropped);
+            self.close_mailbox(&given, MailEnd::Dropped);
         }
         self.networks.share(network);
-        self.mailboxes.open(*id, network, self.now + self.limits.message_ttl_ms);
+        self.mailboxes.open(id, network, holder, self.now + self.limits.message_ttl_ms);
         self.arm_sweep();
     }
 
-    /// Makes room for one more network, where there is none: of those that nobody is in, the one that was left first
-    /// goes, and the mail for whoever was lost from it. Returns whether there is room.
-    pub(crate) fn make_room_for_network(&mut self) -> bool {
+    /// Makes room for one more network, where there is none: one goes that nobody is in, and the mail for whoever was lost from
+    /// it. Returns whether there is room.
+    pub(crate) fn make_room_for_network(&mut self, slot: u32) -> bool {
         if self.networks.len() < self.limits.networks as usize {
             return true;
         }
-        let Some(network) = self.networks.longest_deserted() else { return false };
+        let Some(network) = self.networks.gives_way(self.peers[slot].holder()) else { return false };
         // Only mailboxes hold shares of it, and it goes with the last one.
         let absent: Vec<PeerId> = self.mailboxes.absent_from(network).copied().collect();
         for id in absent {

@@ -244,7 +244,7 @@ pub enum MailEnd {
     Delivered,
     /// It grew older than `MESSAGE_TTL`.
     Expired,
-    /// Its mailbox was full or made room for a new network, or its addressee went to another network or said goodbye.
+    /// It or its mailbox made room, or its addressee went to another network or said goodbye.
     Dropped,
     /// A `cleanup` asked for it.
     Forgotten,

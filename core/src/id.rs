@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::fmt;
 
 /// One accepted socket. The driver counts them up and never uses a number again while the process lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
 /// Who is behind a connection: 160 bits, 40 hex digits on the wire.

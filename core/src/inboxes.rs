@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use core::mem;
 
 use crate::admission::Newcomer;
 use crate::fault::{self, Fault};
@@ -38,6 +39,15 @@ struct Waiting {
 impl Inbox {
     pub(crate) fn len(&self) -> usize {
         self.texts.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// When the oldest text came.
+    pub(crate) fn oldest(&self) -> Option<Time> {
+        self.texts.front().map(|(arrived, _)| *arrived)
     }
 }
 
@@ -106,26 +116,59 @@ impl Switchboard {
     pub(crate) fn shelve(&mut self, slot: u32, text: Box<str>) {
         let (max_texts, max_bytes) =
             (self.limits.mailbox_messages as usize, self.limits.mailbox_bytes as usize);
-        let total = usize::try_from(self.limits.mailbox_total_bytes).unwrap_or(usize::MAX);
-        let to = *self.peers[slot].spelling.id();
-        let Peer { conn, inbox: Some(inbox), .. } = &mut self.peers[slot] else { return };
+        let (conn, to, holder, now) = {
+            let peer = &self.peers[slot];
+            (peer.conn, *peer.spelling.id(), peer.holder(), self.now)
+        };
         self.outbox.observe(Event::Shelved { to });
-        inbox.bytes += text.len();
-        self.shelved_bytes += text.len();
-        self.shelved += 1;
-        inbox.texts.push_back((self.now, text));
-        while !fault::is(Fault::InboxWithoutCap)
-            && (inbox.texts.len() > max_texts || inbox.bytes > max_bytes || self.shelved_bytes > total)
+        self.change_inbox(slot, |inbox| {
+            inbox.bytes += text.len();
+            inbox.texts.push_back((now, text));
+        });
+        let is_capped = !fault::is(Fault::InboxWithoutCap);
+        while let Some(inbox) = self.peers[slot].inbox.as_ref().filter(|_| is_capped)
+            && (inbox.texts.len() > max_texts || inbox.bytes > max_bytes)
         {
-            let Some((_, oldest)) = inbox.texts.pop_front() else { break };
-            inbox.bytes -= oldest.len();
-            self.shelved_bytes -= oldest.len();
-            self.shelved -= 1;
-            self.outbox.observe(Event::ShelfEnded { to, end: MailEnd::Dropped });
+            self.drop_oldest(slot);
         }
-        if inbox.waiting.is_some() && !inbox.texts.is_empty() {
-            self.ready.push(*conn);
+        while is_capped
+            && self.shelved_by_holder.total() as u64 > self.limits.mailbox_total_bytes
+            && let Some((_, given)) = self.shelved_by_holder.gives_way(holder, 0)
+            && let Some(given) = self.peers.by_conn(given)
+        {
+            self.drop_oldest(given);
         }
+        let inbox = self.peers[slot].inbox.as_ref();
+        if inbox.is_some_and(|inbox| inbox.waiting.is_some() && !inbox.texts.is_empty()) {
+            self.ready.push(conn);
+        }
+    }
+
+    /// Drops the oldest text of an inbox that has one.
+    fn drop_oldest(&mut self, slot: u32) {
+        self.change_inbox(slot, |inbox| {
+            if let Some((_, oldest)) = inbox.texts.pop_front() {
+                inbox.bytes -= oldest.len();
+            }
+        });
+        let to = *self.peers[slot].spelling.id();
+        self.outbox.observe(Event::ShelfEnded { to, end: MailEnd::Dropped });
+    }
+
+    /// Changes what is in an inbox, and what is known of all of them.
+    fn change_inbox<T>(&mut self, slot: u32, change: impl FnOnce(&mut Inbox) -> T) -> Option<T> {
+        let peer = &mut self.peers[slot];
+        let (conn, holder, inbox) = (peer.conn, peer.holder(), peer.inbox.as_mut()?);
+        if let Some(oldest) = inbox.oldest() {
+            self.shelved_by_holder.remove(holder, (oldest, conn), inbox.bytes);
+        }
+        self.shelved -= inbox.len();
+        let changed = change(inbox);
+        self.shelved += inbox.len();
+        if let Some(oldest) = inbox.oldest() {
+            self.shelved_by_holder.add(holder, (oldest, conn), inbox.bytes);
+        }
+        Some(changed)
     }
 
     /// Answers the requests that were waiting for what has just come.
@@ -286,17 +329,16 @@ impl Switchboard {
     }
 
     fn empty(&mut self, slot: u32, end: MailEnd) {
-        let Peer { spelling, inbox: Some(inbox), .. } = &mut self.peers[slot] else { return };
-        let to = *spelling.id();
+        let to = *self.peers[slot].spelling.id();
         let ttl = self.limits.message_ttl_ms;
-        self.shelved -= inbox.texts.len();
-        self.shelved_bytes -= inbox.bytes;
-        inbox.bytes = 0;
-        for (arrived, _) in inbox.texts.drain(..) {
+        let texts = self.change_inbox(slot, |inbox| {
+            inbox.bytes = 0;
+            mem::take(&mut inbox.texts)
+        });
+        for (arrived, _) in texts.into_iter().flatten() {
             let expired = ttl > 0 && self.now.since(arrived) >= ttl;
             self.outbox.observe(Event::ShelfEnded { to, end: if expired { MailEnd::Expired } else { end } });
         }
-        inbox.texts.shrink_to_fit();
     }
 
     /// What was kept for a peer that is not here at all.

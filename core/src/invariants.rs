@@ -20,7 +20,7 @@ impl Switchboard {
             mails: self.mailboxes.mails(),
             mail_bytes: self.mailboxes.bytes(),
             shelved: self.shelved,
-            shelved_bytes: self.shelved_bytes,
+            shelved_bytes: self.shelved_by_holder.total(),
             polls: self.polls.len(),
             timers: self.timers.len(),
         }
@@ -37,6 +37,9 @@ impl Switchboard {
         assert!(self.peers.len() <= self.overbooked.max(self.limits.connections as usize));
         assert!(self.held.len() <= self.limits.held_connections as usize);
         assert!(self.unregistered.len() <= self.limits.unregistered_connections as usize);
+        self.unregistered_by_holder
+            .check(self.unregistered.iter().map(|(conn, one)| (one.holder(*conn), *conn, 1)));
+        self.held_by_holder.check(self.held.iter().map(|(conn, held)| (held.holder(), *conn, 1)));
         for (conn, unregistered) in &self.unregistered {
             assert!(self.timers.is_armed(unregistered.due, TimerKind::Register, *conn));
         }
@@ -62,9 +65,13 @@ impl Switchboard {
             timers += 1;
         }
         assert!(self.mailboxes.len() == 0 || self.sweep_due.is_some(), "mailboxes that nobody sweeps");
-        let shelved: usize =
-            self.peers.iter().filter_map(|(_, peer)| peer.inbox.as_ref()).map(|inbox| inbox.len()).sum();
-        assert_eq!(shelved, self.shelved);
+        let inboxes = || self.peers.iter().filter_map(|(_, peer)| Some((peer, peer.inbox.as_ref()?)));
+        assert_eq!(inboxes().map(|(_, inbox)| inbox.len()).sum::<usize>(), self.shelved);
+        self.shelved_by_holder.check(
+            inboxes().filter_map(|(peer, inbox)| {
+                Some((peer.holder(), (inbox.oldest()?, peer.conn), inbox.bytes()))
+            }),
+        );
         assert!(self.ready.is_empty());
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");

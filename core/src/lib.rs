@@ -45,6 +45,7 @@ pub mod fault;
 #[cfg(not(feature = "planted-faults"))]
 mod fault;
 mod grant;
+mod holders;
 mod id;
 mod inboxes;
 mod index;
@@ -69,6 +70,7 @@ pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
 pub use event::{Departure, ErrorCode, Event, Limit, MailEnd, NetworkId, Occasion, Signal, Verb};
 pub use grant::Grant;
+pub use holders::{Holder, Holders};
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;

@@ -6,11 +6,13 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::{iter, mem};
 
 use crate::fault::{self, Fault};
 use crate::mesh::networks::NetKey;
 use crate::wire::{Message, MessageId};
-use crate::{Limits, PeerId, Signal, Spelling, Time};
+use crate::{Holder, Holders, Limits, PeerId, Signal, Spelling, Time};
 
 #[derive(Debug)]
 pub(crate) struct Mail {
@@ -18,16 +20,18 @@ pub(crate) struct Mail {
     pub(crate) signal: Signal,
     pub(crate) data: Option<Box<str>>,
     pub(crate) arrived: Time,
-    /// What its sender was told it is called.
+    /// Whom it is charged to.
+    pub(crate) writer: Holder,
+    /// What its sender was told it is called; no later mail has a smaller one.
     pub(crate) id: MessageId,
 }
 
 impl Mail {
     /// What one mail counts beside its data: about what it takes, with its place in the tables.
-    pub(crate) const OVERHEAD_BYTES: usize = 256;
+    pub(crate) const OVERHEAD_BYTES: usize = 512;
 
     pub(crate) fn message(&self) -> Message<'_> {
-        let Mail { from, signal, data, arrived: _, id } = self;
+        let Mail { from, signal, data, arrived: _, writer: _, id } = self;
         Message::Signal { signal: *signal, from: *from, data: data.as_deref(), id: *id }
     }
 
@@ -44,6 +48,8 @@ impl Mail {
 pub(crate) struct Mailbox {
     /// Holds a share of it.
     pub(crate) network: NetKey,
+    /// Whom its place is charged to: where its owner was when it was lost.
+    holder: Holder,
     /// Until when its owner is known.
     known_until: Time,
     /// Until when anything in it can be delivered.
@@ -51,6 +57,23 @@ pub(crate) struct Mailbox {
     mails: VecDeque<Mail>,
     bytes: usize,
 }
+
+impl Mailbox {
+    /// The mail that makes room for one of `writer`: the oldest of whoever holds most, as of all mails together.
+    fn gives_way(&self, writer: Holder) -> Option<MessageId> {
+        let mut holders: BTreeMap<Holder, (usize, Reverse<MessageId>)> = BTreeMap::new();
+        for mail in self.mails.iter().take(MAILS_LOOKED_AT) {
+            holders.entry(mail.writer).or_insert((0, Reverse(mail.id))).0 += mail.bytes();
+        }
+        let own = holders.get(&writer).copied();
+        let largest = holders.into_values().max()?;
+        let given = own.filter(|(bytes, _)| *bytes >= largest.0).unwrap_or(largest);
+        Some(given.1.0)
+    }
+}
+
+/// Of a mailbox that is full, so many of the oldest mails say who holds most: the walk has a limit, whatever the setting.
+const MAILS_LOOKED_AT: usize = 64;
 
 /// Why a mail was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +87,10 @@ pub(crate) struct Mailboxes {
     /// How many mails one peer has in the box of another.
     counts_by_sender: BTreeMap<(PeerId, PeerId), u32>,
     mails: usize,
-    bytes: usize,
+    /// Bytes of all mails, by who wrote them.
+    by_writer: Holders<(MessageId, PeerId)>,
+    /// Places, by who was lost.
+    by_holder: Holders<(Time, PeerId)>,
 }
 
 impl Mailboxes {
@@ -77,7 +103,7 @@ impl Mailboxes {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.by_writer.total()
     }
 
     /// The network in which `id` is known as absent.
@@ -93,11 +119,12 @@ impl Mailboxes {
     }
 
     /// Opens a mailbox. The caller gives it a share of `network` and has closed an older one of the same owner.
-    pub(crate) fn open(&mut self, id: PeerId, network: NetKey, known_until: Time) {
+    pub(crate) fn open(&mut self, id: PeerId, network: NetKey, holder: Holder, known_until: Time) {
         let expires = known_until;
-        let mailbox = Mailbox { network, known_until, expires, mails: VecDeque::new(), bytes: 0 };
+        let mailbox = Mailbox { network, holder, known_until, expires, mails: VecDeque::new(), bytes: 0 };
         let before = self.boxes.insert(id, mailbox);
         debug_assert!(before.is_none());
+        self.by_holder.add(holder, (known_until, id), 1);
         self.by_expiry.insert((expires, id));
         self.by_network.insert((network, id));
     }
@@ -107,11 +134,10 @@ impl Mailboxes {
         let mailbox = self.boxes.remove(id)?;
         self.by_expiry.remove(&(mailbox.expires, *id));
         self.by_network.remove(&(mailbox.network, *id));
+        self.by_holder.remove(mailbox.holder, (mailbox.known_until, *id), 1);
         for mail in &mailbox.mails {
-            uncount(&mut self.counts_by_sender, mail.from.id(), id);
+            self.uncount(mail, id);
         }
-        self.mails -= mailbox.mails.len();
-        self.bytes -= mailbox.bytes;
         Some((mailbox.network, mailbox.mails))
     }
 
@@ -120,53 +146,82 @@ impl Mailboxes {
         self.by_expiry.first().copied()
     }
 
-    /// Puts `mail` into the box of `to`, which must be there; the oldest of the box make room and are
-    /// returned in number.
-    pub(crate) fn put(&mut self, to: &PeerId, mail: Mail, limits: &Limits) -> Result<usize, Full> {
+    /// The mailbox that makes room for one more of `holder`, where there are as many as may be: of whoever has most of them, the one
+    /// that was opened first; where nobody has more than `holder` would, and that has none, the one that expires next.
+    pub(crate) fn gives_way(&self, holder: Holder) -> Option<PeerId> {
+        let given = self.by_holder.gives_way(holder, 1).or(self.oldest());
+        given.map(|(_, id)| id)
+    }
+
+    /// Puts `mail` into the box of `to`, which must be there. Returns whose mails have made room for it, where this box or all
+    /// of them together are full: the oldest of whoever holds most there.
+    pub(crate) fn put(&mut self, to: &PeerId, mail: Mail, limits: &Limits) -> Result<Vec<PeerId>, Full> {
         let bytes = mail.bytes();
-        let mailbox = self.boxes.get_mut(to).ok_or(Full)?;
-        let total = usize::try_from(limits.mailbox_total_bytes).unwrap_or(usize::MAX);
-        let (max_mails, max_bytes) = (limits.mailbox_messages as usize, limits.mailbox_bytes as usize);
-        // Only mails of this very box may have to go.
-        if bytes > max_bytes || max_mails == 0 || self.bytes - mailbox.bytes + bytes > total {
+        let most = limits.mailbox_total_bytes.min(limits.mailbox_bytes.into());
+        if bytes as u64 > most || limits.mailbox_messages == 0 {
             return Err(Full);
         }
-        let mut dropped = 0;
-        while !fault::is(Fault::MailboxWithoutCap)
-            && (mailbox.mails.len() >= max_mails
-                || mailbox.bytes + bytes > max_bytes
-                || self.bytes + bytes > total)
-        {
-            let Some(oldest) = mailbox.mails.pop_front() else { break };
-            mailbox.bytes -= oldest.bytes();
-            self.bytes -= oldest.bytes();
-            self.mails -= 1;
-            uncount(&mut self.counts_by_sender, oldest.from.id(), to);
-            dropped += 1;
-        }
+        let dropped = iter::from_fn(|| self.drop_surplus(to, mail.writer, bytes, limits)).collect();
+        let mailbox = self.boxes.get_mut(to).ok_or(Full)?;
         self.by_expiry.remove(&(mailbox.expires, *to));
         mailbox.expires = mailbox.expires.max(mail.arrived + limits.message_ttl_ms);
         self.by_expiry.insert((mailbox.expires, *to));
         *self.counts_by_sender.entry((*mail.from.id(), *to)).or_default() += 1;
+        self.by_writer.add(mail.writer, (mail.id, *to), bytes);
         mailbox.bytes += bytes;
-        self.bytes += bytes;
         self.mails += 1;
         mailbox.mails.push_back(mail);
         Ok(dropped)
     }
 
+    /// Drops one mail where the box of `to`, or all boxes together, have no room for so much of `writer`. Returns whose it was.
+    fn drop_surplus(&mut self, to: &PeerId, writer: Holder, bytes: usize, limits: &Limits) -> Option<PeerId> {
+        if fault::is(Fault::MailboxWithoutCap) {
+            return None;
+        }
+        let mailbox = self.boxes.get(to)?;
+        let (max_mails, max_bytes) = (limits.mailbox_messages as usize, limits.mailbox_bytes as usize);
+        let (id, of) = if mailbox.mails.len() >= max_mails || mailbox.bytes + bytes > max_bytes {
+            (mailbox.gives_way(writer)?, *to)
+        } else if (self.bytes() + bytes) as u64 > limits.mailbox_total_bytes {
+            self.by_writer.gives_way(writer, 0)?
+        } else {
+            return None;
+        };
+        let mailbox = self.boxes.get_mut(&of)?;
+        let position = mailbox.mails.binary_search_by_key(&id, |mail| mail.id).ok()?;
+        let mail = mailbox.mails.remove(position)?;
+        mailbox.bytes -= mail.bytes();
+        self.uncount(&mail, &of);
+        Some(of)
+    }
+
     /// Takes all mails of `from` out of the box of `to`; returns how many.
     pub(crate) fn forget(&mut self, from: &PeerId, to: &PeerId) -> usize {
-        if fault::is(Fault::CleanupIgnored) || self.counts_by_sender.remove(&(*from, *to)).is_none() {
+        if fault::is(Fault::CleanupIgnored) || !self.counts_by_sender.contains_key(&(*from, *to)) {
             return 0;
         }
         let Some(mailbox) = self.boxes.get_mut(to) else { return 0 };
-        let (mails, bytes) = (mailbox.mails.len(), mailbox.bytes);
-        mailbox.mails.retain(|mail| mail.from.id() != from);
-        mailbox.bytes = mailbox.mails.iter().map(Mail::bytes).sum();
-        self.bytes -= bytes - mailbox.bytes;
-        self.mails -= mails - mailbox.mails.len();
-        mails - mailbox.mails.len()
+        let is_theirs = |mail: &Mail| mail.from.id() == from;
+        let (forgotten, kept): (Vec<Mail>, Vec<Mail>) =
+            mem::take(&mut mailbox.mails).into_iter().partition(is_theirs);
+        mailbox.mails = kept.into();
+        mailbox.bytes -= forgotten.iter().map(Mail::bytes).sum::<usize>();
+        forgotten.iter().for_each(|mail| self.uncount(mail, to));
+        forgotten.len()
+    }
+
+    /// A mail has left the box of `to`.
+    fn uncount(&mut self, mail: &Mail, to: &PeerId) {
+        self.mails -= 1;
+        self.by_writer.remove(mail.writer, (mail.id, *to), mail.bytes());
+        let key = (*mail.from.id(), *to);
+        if let Some(count) = self.counts_by_sender.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts_by_sender.remove(&key);
+            }
+        }
     }
 
     /// Whose boxes hold mail from `from`.
@@ -188,7 +243,7 @@ impl Mailboxes {
         assert_eq!(self.boxes.len(), self.by_expiry.len());
         assert_eq!(self.boxes.len(), self.by_network.len());
         assert!(self.boxes.len() <= limits.mailboxes as usize);
-        assert!(self.bytes as u64 <= limits.mailbox_total_bytes);
+        assert!(self.bytes() as u64 <= limits.mailbox_total_bytes);
         let mut counts: BTreeMap<(PeerId, PeerId), u32> = BTreeMap::new();
         for (id, mailbox) in &self.boxes {
             assert!(self.by_expiry.contains(&(mailbox.expires, *id)));
@@ -196,14 +251,17 @@ impl Mailboxes {
             assert!(mailbox.mails.len() <= limits.mailbox_messages as usize);
             assert!(mailbox.bytes <= limits.mailbox_bytes as usize);
             assert_eq!(mailbox.bytes, mailbox.mails.iter().map(Mail::bytes).sum::<usize>());
-            assert!(mailbox.mails.iter().is_sorted_by_key(|mail| mail.arrived));
+            assert!(mailbox.mails.iter().is_sorted_by_key(|mail| (mail.arrived, mail.id)));
             for mail in &mailbox.mails {
                 *counts.entry((*mail.from.id(), *id)).or_default() += 1;
             }
         }
         assert_eq!(counts, self.counts_by_sender);
         assert_eq!(self.mails, self.boxes.values().map(|mailbox| mailbox.mails.len()).sum::<usize>());
-        assert_eq!(self.bytes, self.boxes.values().map(|mailbox| mailbox.bytes).sum::<usize>());
+        let mails = self.boxes.iter().flat_map(|(id, mailbox)| mailbox.mails.iter().map(|mail| (*id, mail)));
+        self.by_writer.check(mails.map(|(to, mail)| (mail.writer, (mail.id, to), mail.bytes())));
+        self.by_holder
+            .check(self.boxes.iter().map(|(id, mailbox)| (mailbox.holder, (mailbox.known_until, *id), 1)));
     }
 }
 
@@ -215,13 +273,4 @@ pub(crate) fn unexpired(
 ) -> (usize, impl Iterator<Item = Mail>) {
     let expired = mails.iter().take_while(|mail| mail.is_expired(now, ttl_ms)).count();
     (expired, mails.into_iter().skip(expired))
-}
-
-fn uncount(counts: &mut BTreeMap<(PeerId, PeerId), u32>, from: &PeerId, to: &PeerId) {
-    if let Some(count) = counts.get_mut(&(*from, *to)) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(&(*from, *to));
-        }
-    }
 }

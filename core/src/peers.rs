@@ -14,7 +14,7 @@ use crate::mesh::networks::NetKey;
 use crate::pace::Pace;
 use crate::timers::Due;
 use crate::wire::Dialect;
-use crate::{AddressKey, ConnId, PeerId, Spelling, Switchboard, Time, TimerKind};
+use crate::{AddressKey, ConnId, Holder, PeerId, Spelling, Switchboard, Time, TimerKind};
 
 /// One admitted connection. Its slot is used again as soon as it is gone, so nothing outside the switchboard
 /// sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
@@ -76,6 +76,11 @@ pub(crate) enum Watch {
 }
 
 impl Peer {
+    /// Whom what it takes is charged to.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder::new(self.address, self.conn)
+    }
+
     /// The earliest of its deadlines: the one that the table of deadlines has.
     pub(crate) fn next_due(&self) -> Option<(Time, TimerKind)> {
         let introduce = self.announcement().and_then(Announcement::next_due);
@@ -330,7 +335,7 @@ mod tests {
         });
         let free = each(|| {
             let mut networks = Networks::default();
-            let network = networks.acquire("net");
+            let network = networks.acquire("net", Holder::Connection(ConnId(0)));
             conns().for_each(|conn| networks.list_free(network, conn, true));
             networks
         });

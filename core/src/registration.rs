@@ -3,7 +3,7 @@
 use crate::admission::{LATE_MS, Newcomer};
 use crate::pace::{Pace, Verdict};
 use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
-use crate::{AddressKey, CloseReason, ConnId, Limits, Spelling, Switchboard, Time, TimerKind};
+use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, Spelling, Switchboard, Time, TimerKind};
 
 #[derive(Debug)]
 pub(crate) struct Unregistered {
@@ -12,11 +12,22 @@ pub(crate) struct Unregistered {
     pace: Pace,
 }
 
+impl Unregistered {
+    pub(crate) fn holder(&self, conn: ConnId) -> Holder {
+        Holder::new(self.address, conn)
+    }
+}
+
 impl Switchboard {
     pub(crate) fn await_registration(&mut self, conn: ConnId, address: Option<AddressKey>) {
+        let holder = Holder::new(address, conn);
         if self.unregistered.len() >= self.limits.unregistered_connections as usize {
-            return self.turn_away(conn, None, CloseReason::MaximumConnections);
+            match self.unregistered_by_holder.gives_way(holder, 1) {
+                Some(given) => self.turn_away_waiting(given, CloseReason::MaximumConnections),
+                None => return self.turn_away(conn, None, CloseReason::MaximumConnections),
+            }
         }
+        self.unregistered_by_holder.add(holder, conn, 1);
         let due = self.now + self.limits.register_ms.max(1);
         self.timers.arm(due, TimerKind::Register, conn);
         self.unregistered.insert(conn, Unregistered { address, due, pace: Pace::default() });
@@ -84,6 +95,7 @@ impl Switchboard {
 
     pub(crate) fn release_unregistered(&mut self, conn: ConnId) -> Option<Unregistered> {
         let unregistered = self.unregistered.remove(&conn)?;
+        self.unregistered_by_holder.remove(unregistered.holder(conn), conn, 1);
         self.timers.disarm(unregistered.due, TimerKind::Register, conn);
         Some(unregistered)
     }

@@ -17,8 +17,8 @@ use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
 use crate::wire::{self, Dialect, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
-    Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time, TimerKind,
-    UnixMillis, Verb,
+    Census, CloseReason, ConnId, Departure, Event, Grant, Holders, Input, Limits, Output, PeerId, Time,
+    TimerKind, UnixMillis, Verb,
 };
 use alloc::collections::BTreeMap;
 
@@ -38,8 +38,10 @@ pub struct Switchboard {
     pub(crate) mailboxes: Mailboxes,
     /// Connections that have not told yet who they are.
     pub(crate) unregistered: BTreeMap<ConnId, Unregistered>,
+    pub(crate) unregistered_by_holder: Holders<ConnId>,
     /// Connections that wait for an answer, in the order of their coming.
     pub(crate) held: BTreeMap<ConnId, Held>,
+    pub(crate) held_by_holder: Holders<ConnId>,
     /// Of these, the ones that wait for an id that is in use.
     pub(crate) challengers: BTreeMap<PeerId, ConnId>,
     /// The addresses that are counted.
@@ -56,7 +58,8 @@ pub struct Switchboard {
     /// Peers with something for the request that waits; empty between two inputs.
     pub(crate) ready: Vec<ConnId>,
     pub(crate) shelved: usize,
-    pub(crate) shelved_bytes: usize,
+    /// Bytes in inboxes, by the peers that they are kept for; each inbox with the time of its oldest text.
+    pub(crate) shelved_by_holder: Holders<(Time, ConnId)>,
     pub(crate) virtual_conns: u64,
     /// What connections may do whose tokens do not allow everything.
     pub(crate) grants: BTreeMap<ConnId, Grant>,
@@ -86,7 +89,9 @@ impl Switchboard {
             networks: Networks::default(),
             mailboxes: Mailboxes::default(),
             unregistered: BTreeMap::new(),
+            unregistered_by_holder: Holders::default(),
             held: BTreeMap::new(),
+            held_by_holder: Holders::default(),
             challengers: BTreeMap::new(),
             addresses: Addresses::default(),
             announced: 0,
@@ -97,7 +102,7 @@ impl Switchboard {
             polls: BTreeMap::new(),
             ready: Vec::new(),
             shelved: 0,
-            shelved_bytes: 0,
+            shelved_by_holder: Holders::default(),
             virtual_conns: 0,
             grants: BTreeMap::new(),
             backlogs: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! The real network.
 
+mod incomplete;
 mod sessions;
 mod wishes;
 
@@ -13,6 +14,7 @@ use crate::net::{Accepted, Door, Net, Process, Ready};
 use crate::stream::{Inherited, Listener, Stream};
 use crate::tls::{Certificate, Session};
 use crate::{heap, proc_files};
+use incomplete::Incomplete;
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::Time;
@@ -145,7 +147,7 @@ impl MioNet {
             certificate,
             check_every_ms,
             checked: self.now(),
-            buffered: 0,
+            incomplete: Incomplete::new(TLS_BUFFER_BYTES),
             readable: BTreeSet::new(),
             stalled: BTreeSet::new(),
         });
@@ -323,9 +325,7 @@ impl Net for MioNet {
     fn accept(&mut self) -> io::Result<Accepted<MioSocket>> {
         let (stream, remote, door) = self.next_told()?;
         let tls = match (&self.tls, door) {
-            (Some(tls), Door::Public) => {
-                Some(Box::new(tls.certificate.session().map_err(|_| ErrorKind::ConnectionAborted)?))
-            }
+            (Some(tls), Door::Public) => Some(tls.session(remote)?),
             (None, _) | (_, Door::Admin) => None,
         };
         Ok(Accepted { socket: MioSocket { stream, tls }, remote, door })

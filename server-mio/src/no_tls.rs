@@ -2,6 +2,7 @@
 
 use crate::stream::Stream;
 use core::convert::Infallible;
+use peerpigeon_core::AddressKey;
 use std::io;
 
 /// There is none in this build.
@@ -20,6 +21,7 @@ pub(crate) struct Scratch;
 pub(crate) struct Session {
     never: Infallible,
     pub(crate) key: usize,
+    pub(crate) address: Option<AddressKey>,
 }
 
 impl Certificate {

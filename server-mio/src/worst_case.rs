@@ -32,7 +32,10 @@ impl WorstCase {
             shares.push(Share { what: "connections of proxies", bytes: ARRIVALS_BYTES });
         }
         if settings.tls_cert.is_some() {
-            shares.push(Share { what: "TLS", bytes: TLS_BUFFER_BYTES as u64 + sockets * TLS_STATE_BYTES });
+            shares.push(Share {
+                what: "TLS",
+                bytes: TLS_BUFFER_BYTES as u64 + sockets * (TLS_STATE_BYTES + TLS_PLACES_BYTES),
+            });
         }
         shares.extend(config.limits.worst_case());
         WorstCase(shares)
@@ -80,6 +83,9 @@ const PROCESS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Of a library's state of one connection in the middle of its handshake (measured: `tests/tls.rs`).
 const TLS_STATE_BYTES: u64 = 8 * 1024;
+
+/// Of its places in the tables that say what is incomplete, and of whom: in four B-trees, 144 bytes each at worst.
+const TLS_PLACES_BYTES: u64 = 4 * 144;
 
 /// 1024 of them, each with what it has sent of its header.
 const ARRIVALS_BYTES: u64 = 1_024 * 1_024;

@@ -8,7 +8,7 @@ use core::ops::Bound;
 use slab::Slab;
 
 use crate::mesh::members::Members;
-use crate::{ConnId, NetworkId, wire};
+use crate::{ConnId, Holder, Holders, NetworkId, wire};
 
 /// The network of everybody who names none.
 pub(crate) const GLOBAL: &str = "global";
@@ -50,8 +50,9 @@ pub(crate) struct Network {
     free: BTreeSet<Place>,
     /// Announced peers and mailboxes that hold this key.
     shares: u32,
-    /// While nobody is in it: its place among those that nobody is in.
+    /// While nobody is in it: its place among those that nobody is in, and whom that is charged to.
     deserted: u64,
+    holder: Holder,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +61,8 @@ pub(crate) struct Networks {
     keys_by_name: BTreeMap<Box<str>, NetKey>,
     /// Those that nobody is in, in the order in which their last members left.
     deserted: BTreeMap<u64, NetKey>,
+    /// The same, by who left last.
+    deserted_by_holder: Holders<u64>,
     last_deserted: u64,
     last_id: u64,
 }
@@ -69,9 +72,12 @@ impl Networks {
         self.slots.len() - self.deserted.len()
     }
 
-    /// Of those that nobody is in, the one that was left first.
-    pub(crate) fn longest_deserted(&self) -> Option<NetKey> {
-        self.deserted.first_key_value().map(|(_, key)| *key)
+    /// Of those that nobody is in, the one that makes room for one more of `holder`: of whoever has left most of them, the one that
+    /// was left first; where nobody has left more than `holder` would, and that none, the one of all that was left first.
+    pub(crate) fn gives_way(&self, holder: Holder) -> Option<NetKey> {
+        let given = self.deserted_by_holder.gives_way(holder, 1);
+        let given = given.or_else(|| self.deserted.keys().next().copied())?;
+        self.deserted.get(&given).copied()
     }
 
     /// Those included that only mailboxes remember.
@@ -117,18 +123,19 @@ impl Networks {
         free.range(after).chain(free.range(..own)).map(|place| place.conn())
     }
 
-    /// Changes the members. Whether the network is deserted is kept right here.
-    pub(crate) fn change_members<T>(&mut self, key: NetKey, change: impl FnOnce(&mut Members) -> T) -> T {
+    /// Changes the members, by one that is `holder`'s. Whether the network is deserted is kept right here.
+    pub(crate) fn change_members<T>(
+        &mut self,
+        key: NetKey,
+        holder: Holder,
+        change: impl FnOnce(&mut Members) -> T,
+    ) -> T {
         let network = &mut self.slots[key.0 as usize];
         let was_deserted = network.members.is_empty();
         let result = change(&mut network.members);
         match (was_deserted, network.members.is_empty()) {
-            (true, false) => drop(self.deserted.remove(&network.deserted)),
-            (false, true) => {
-                self.last_deserted += 1;
-                network.deserted = self.last_deserted;
-                self.deserted.insert(network.deserted, key);
-            }
+            (true, false) => self.unlist_deserted(key),
+            (false, true) => self.list_deserted(key, holder),
             (true, true) | (false, false) => {}
         }
         result
@@ -136,8 +143,8 @@ impl Networks {
 
     /// A share of the network of that name, which is made if nobody has one yet. To be given back with
     /// [`Networks::release`].
-    pub(crate) fn acquire(&mut self, name: &str) -> NetKey {
-        let key = self.find(name).unwrap_or_else(|| self.insert(name));
+    pub(crate) fn acquire(&mut self, name: &str, holder: Holder) -> NetKey {
+        let key = self.find(name).unwrap_or_else(|| self.insert(name, holder));
         self.share(key);
         key
     }
@@ -152,15 +159,30 @@ impl Networks {
         network.shares -= 1;
         if network.shares == 0 {
             debug_assert!(network.members.is_empty());
+            self.unlist_deserted(key);
             let network = self.slots.remove(key.0 as usize);
             self.keys_by_name.remove(&network.name);
-            self.deserted.remove(&network.deserted);
         }
     }
 
-    fn insert(&mut self, name: &str) -> NetKey {
-        self.last_id += 1;
+    /// Nobody is in the network any more, after somebody of `holder`'s was.
+    fn list_deserted(&mut self, key: NetKey, holder: Holder) {
         self.last_deserted += 1;
+        let network = &mut self.slots[key.0 as usize];
+        (network.deserted, network.holder) = (self.last_deserted, holder);
+        self.deserted.insert(self.last_deserted, key);
+        self.deserted_by_holder.add(holder, self.last_deserted, 1);
+    }
+
+    fn unlist_deserted(&mut self, key: NetKey) {
+        let network = &self.slots[key.0 as usize];
+        if self.deserted.remove(&network.deserted).is_some() {
+            self.deserted_by_holder.remove(network.holder, network.deserted, 1);
+        }
+    }
+
+    fn insert(&mut self, name: &str, holder: Holder) -> NetKey {
+        self.last_id += 1;
         let key = self.slots.insert(Network {
             id: NetworkId(self.last_id),
             name: name.into(),
@@ -168,12 +190,13 @@ impl Networks {
             members: Members::default(),
             free: BTreeSet::new(),
             shares: 0,
-            deserted: self.last_deserted,
+            deserted: 0,
+            holder,
         });
         // Networks are fewer than connections and mailboxes together, and both are counted in 32 bits.
         let key = NetKey(u32::try_from(key).unwrap_or(u32::MAX));
         self.keys_by_name.insert(name.into(), key);
-        self.deserted.insert(self.last_deserted, key);
+        self.list_deserted(key, holder);
         key
     }
 
@@ -194,5 +217,8 @@ impl Networks {
             }
         }
         assert_eq!(deserted, self.deserted.len());
+        let deserted =
+            self.slots.iter().map(|(_, network)| network).filter(|network| network.members.is_empty());
+        self.deserted_by_holder.check(deserted.map(|network| (network.holder, network.deserted, 1)));
     }
 }

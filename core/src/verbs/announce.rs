@@ -21,7 +21,7 @@ impl Switchboard {
             return Err(Refusal::NetworkNotGranted);
         }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;
-        if self.networks.find(&request.network).is_none() && !self.make_room_for_network() {
+        if self.networks.find(&request.network).is_none() && !self.make_room_for_network(slot) {
             return Err(Refusal::TooManyNetworks { networks: self.limits.networks });
         }
         let network = self.join(slot, &request.network);
@@ -46,12 +46,13 @@ impl Switchboard {
             }
             self.leave(slot, Departure::Moved);
         }
-        let network = self.networks.acquire(name);
+        let holder = self.peers[slot].holder();
+        let network = self.networks.acquire(name, holder);
         if self.networks.members(network).is_empty() {
             self.outbox.observe(Event::NetworkOpened { network: self.networks.id(network) });
         }
         let id = *self.peers[slot].spelling.id();
-        self.networks.change_members(network, |members| members.insert(id, slot));
+        self.networks.change_members(network, holder, |members| members.insert(id, slot));
         self.announced += 1;
         self.peers[slot].standing = Standing::Announced(
             network,

@@ -114,7 +114,7 @@ impl Switchboard {
             self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
         }
         match whereabouts {
-            Whereabouts::Away => self.mail(target, message),
+            Whereabouts::Away => self.mail(slot, target, message),
             Whereabouts::Here(_) | Whereabouts::Unknown => Err(Refusal::TargetNotConnected),
         }
     }
@@ -156,13 +156,14 @@ impl Switchboard {
         }
     }
 
-    fn mail(&mut self, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
+    fn mail(&mut self, slot: u32, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
         let Outgoing { from, signal, data, id } = *message;
-        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, id };
+        let writer = self.peers[slot].holder();
+        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, writer, id };
         let dropped = self.mailboxes.put(to.id(), mail, &self.limits).map_err(|_| Refusal::MailboxFull)?;
         self.caused.add(data.map_or(0, str::len) + self.network_json(to).len() + ENVELOPE_BYTES);
         self.outbox.observe(Event::Mailed { from: *from.id(), to: *to.id() });
-        self.observe_mails(to.id(), dropped, MailEnd::Dropped);
+        dropped.iter().for_each(|of| self.observe_mails(of, 1, MailEnd::Dropped));
         Ok(Outcome::Queued)
     }
 

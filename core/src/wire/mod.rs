@@ -84,7 +84,7 @@ impl Recipient<'_> {
 }
 
 /// Number of a message; never used again while the process lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MessageId(pub(crate) u64);
 
 /// When and as what a message goes out.

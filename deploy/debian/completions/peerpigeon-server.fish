@@ -47,7 +47,7 @@ complete -c peerpigeon-server -l byte-rate -x -d 'Bytes of messages per second f
 complete -c peerpigeon-server -l byte-burst -x -d 'Bytes of messages that a peer may send at once before BYTE_RATE counts.'
 complete -c peerpigeon-server -l max-fan-out -x -d 'What one message may become that goes to all acquaintances of its sender.'
 complete -c peerpigeon-server -l message-ttl -x -d 'How long a message waits for a peer.'
-complete -c peerpigeon-server -l mailbox-messages -x -d 'Messages kept for one peer; the oldest goes first.'
+complete -c peerpigeon-server -l mailbox-messages -x -d 'Messages kept for one peer; the oldest of whoever wrote most goes first.'
 complete -c peerpigeon-server -l mailbox-bytes -x -d 'Size of all that is kept for one peer.'
 complete -c peerpigeon-server -l mailbox-total-bytes -x -d 'Size of all that is kept.'
 complete -c peerpigeon-server -l config-file -x -F -d 'File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.'

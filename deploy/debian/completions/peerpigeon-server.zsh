@@ -46,7 +46,7 @@ _arguments \
   '--byte-burst[Bytes of messages that a peer may send at once before BYTE_RATE counts.]:BYTES: ' \
   '--max-fan-out[What one message may become that goes to all acquaintances of its sender.]:BYTES: ' \
   '--message-ttl[How long a message waits for a peer.]:MS: ' \
-  '--mailbox-messages[Messages kept for one peer; the oldest goes first.]:NUMBER: ' \
+  '--mailbox-messages[Messages kept for one peer; the oldest of whoever wrote most goes first.]:NUMBER: ' \
   '--mailbox-bytes[Size of all that is kept for one peer.]:BYTES: ' \
   '--mailbox-total-bytes[Size of all that is kept.]:BYTES: ' \
   '--config-file[File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.]:FILE:_files' \

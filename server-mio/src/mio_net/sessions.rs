@@ -1,12 +1,15 @@
 //! The TLS sessions of all connections, between the loop and the sockets.
 
+use super::incomplete::{Incomplete, TooMuch};
 use super::wishes::Wishes;
+use crate::addresses::key_of;
 use crate::net::Ready;
 use crate::stream::Stream;
 use crate::tls::{Certificate, Scratch, Session};
 use peerpigeon_core::Time;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 /// What there is of TLS beside the sessions, which lie with their connections.
@@ -16,8 +19,7 @@ pub(super) struct Tls {
     pub(super) check_every_ms: u64,
     pub(super) checked: Time,
     pub(super) scratch: Scratch,
-    /// Bytes of memory that all sessions take for what is incomplete.
-    pub(super) buffered: usize,
+    pub(super) incomplete: Incomplete,
     /// Keys of those that can be read though their sockets report nothing.
     pub(super) readable: BTreeSet<usize>,
     /// Keys of those that have to write though nobody asks them to.
@@ -34,6 +36,13 @@ impl Tls {
             return;
         }
         self.checked = now;
+    }
+
+    /// The state of a new connection.
+    pub(super) fn session(&self, remote: Option<SocketAddr>) -> io::Result<Box<Session>> {
+        let mut session = self.certificate.session().map_err(|_| ErrorKind::ConnectionAborted)?;
+        session.address = remote.map(|remote| key_of(remote.ip()));
+        Ok(Box::new(session))
     }
 
     /// Adds what the sockets do not report.
@@ -57,9 +66,11 @@ impl Tls {
         stream: &mut Stream,
         room: &mut [u8],
     ) -> io::Result<usize> {
-        let before = session.buffered_bytes();
+        if self.incomplete.is_evicted(session.key) {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
         let result = session.read(stream, room, &mut self.scratch);
-        self.account(before, session.buffered_bytes())?;
+        self.note(session)?;
         if session.has_more() {
             self.readable.insert(session.key);
         }
@@ -75,26 +86,25 @@ impl Tls {
         stream: &mut Stream,
         bytes: &[u8],
     ) -> io::Result<usize> {
-        let before = session.buffered_bytes();
         let result = session.write(stream, bytes, &mut self.scratch);
-        self.account(before, session.buffered_bytes())?;
+        self.note(session)?;
         result
     }
 
-    /// Notes what a session has and had. Whoever needs more when there is too much already is ended.
-    fn account(&mut self, before: usize, after: usize) -> io::Result<()> {
-        self.buffered = self.buffered - before + after;
-        let is_refused = after > before && self.buffered > TLS_BUFFER_BYTES;
-        if is_refused { Err(ErrorKind::OutOfMemory.into()) } else { Ok(()) }
+    /// Notes what a session has.
+    fn note(&mut self, session: &Session) -> io::Result<()> {
+        let bytes = session.buffered_bytes();
+        let noted = self.incomplete.note(session.key, session.address, bytes, &mut self.readable);
+        noted.map_err(|TooMuch| ErrorKind::OutOfMemory.into())
     }
 
     pub(super) fn forget(&mut self, session: &Session) {
-        self.buffered -= session.buffered_bytes();
+        self.incomplete.forget(session.key);
         self.readable.remove(&session.key);
         self.stalled.remove(&session.key);
     }
 }
 
 /// Bytes that all TLS sessions together may take for what is incomplete: half records, and what a client does not read.
-/// Enough for a thousand at once that are in the middle of a record.
+/// Three quarters are enough for a thousand at once that are in the middle of a record.
 pub(crate) const TLS_BUFFER_BYTES: usize = 32 * 1024 * 1024;

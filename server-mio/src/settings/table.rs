@@ -253,7 +253,7 @@ settings! { |memory|
     Mailbox: "MESSAGE_TTL" message_ttl: u64 = "300000", Kind::millis(10, DAY).or_zero("no mailbox"),
         "How long a message waits for a peer.";
     Mailbox: "MAILBOX_MESSAGES" mailbox_messages: u32 = "64", Kind::number(1, 100_000),
-        "Messages kept for one peer; the oldest goes first.";
+        "Messages kept for one peer; the oldest of whoever wrote most goes first.";
     Mailbox: "MAILBOX_BYTES" mailbox_bytes: u32 = "65536", Kind::bytes(KIB, GIB),
         "Size of all that is kept for one peer.";
     Mailbox: "MAILBOX_TOTAL_BYTES" mailbox_total_bytes: u64 = "16777216", Kind::bytes(KIB, 1_024 * GIB),

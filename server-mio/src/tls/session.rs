@@ -2,6 +2,7 @@
 
 use crate::stream::Stream;
 use core::fmt;
+use peerpigeon_core::AddressKey;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     has_more: bool,
     /// Under which the socket is registered.
     pub(crate) key: usize,
+    /// Whom it counts against; `None` where nothing is known of the other end.
+    pub(crate) address: Option<AddressKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ impl Session {
             stage: Stage::Fresh,
             has_more: false,
             key: usize::MAX,
+            address: None,
         }
     }
 

@@ -1,10 +1,11 @@
 //! Who is let in, who waits, and who is closed for what.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use peerpigeon_core::{
-    CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Input, Limits, PeerId, Spelling,
-    Time,
+    CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Holder, Input, Limits, PeerId,
+    Spelling, Time,
 };
 
 use super::{Law, Rest, Scene, Verdict, demand};
@@ -57,6 +58,14 @@ impl Admission {
         u32::try_from(ledger.held.len()).is_ok_and(|count| count >= self.limits.held_connections)
     }
 
+    /// Whether this connection is the one that waits no longer, since there is no room for it and the newcomer: one of those who
+    /// wait, or the newcomer itself.
+    fn gives_up_waiting(&self, ledger: &Ledger, conn: ConnId) -> bool {
+        let newcomer = ledger.parties.iter().find(|(_, party)| party.stage == Stage::Fresh);
+        self.no_room_to_wait(ledger)
+            && newcomer.is_some_and(|(who, party)| conn == gives_way(ledger.waiting(), (*who, party)))
+    }
+
     fn heard(&mut self, ledger: &Ledger, conn: ConnId) {
         let Some(peer) = ledger.peer_at(conn) else { return };
         for challenge in self.challenges.values_mut().filter(|challenge| challenge.peer == peer) {
@@ -103,12 +112,12 @@ impl Admission {
 
     /// Whether a close for want of a place is due: there is none, and waiting is over or impossible. While it waits,
     /// the reason may change from one limit to the other, or somebody else may get its id.
-    fn placeless(&self, scene: Scene<'_>, party: &Party) -> bool {
+    fn placeless(&self, scene: Scene<'_>, conn: ConnId, party: &Party) -> bool {
         let full = self.server_is_full(scene.ledger) || self.address_is_full(scene.ledger, party);
         let waited = scene.now.since(party.opened) >= self.limits.hold_for_place_ms;
         // Whoever has waited for its id need not wait for a place, too.
         let challenger = party.stage == Stage::Held(CloseReason::PeerAlreadyConnected);
-        let turned_away = party.stage == Stage::Fresh && self.no_room_to_wait(scene.ledger);
+        let turned_away = self.gives_up_waiting(scene.ledger, conn);
         let taken = party.me.is_some_and(|me| scene.ledger.by_peer.contains_key(me.id()));
         (full && (waited || challenger || turned_away)) || (taken && waited)
     }
@@ -131,11 +140,13 @@ impl Admission {
                 let answered =
                     answered || self.challenges.get(&conn).is_some_and(|challenge| challenge.perhaps);
                 let refused = match policy {
-                    DuplicatePeer::Challenge => rival || self.no_room_to_wait(ledger),
+                    DuplicatePeer::Challenge => rival,
                     DuplicatePeer::Reject => true,
                     DuplicatePeer::Replace => false,
                 };
-                taken && (answered || (party.stage == Stage::Fresh && refused))
+                let refused = party.stage == Stage::Fresh && refused;
+                let crowded = policy == DuplicatePeer::Challenge && self.gives_up_waiting(ledger, conn);
+                taken && (answered || refused || crowded)
             }
             CloseReason::RateLimitExceeded => {
                 let bytes: usize = party.kept.iter().map(String::len).sum();
@@ -145,10 +156,19 @@ impl Admission {
                 self.told.contains_key(&conn) || (matches!(party.stage, Stage::Held(_)) && much)
             }
             CloseReason::MaximumConnections if party.stage == Stage::Unregistered => {
-                let others = ledger.count(|party| party.stage == Stage::Unregistered) - 1;
+                let waiting = || {
+                    let parties = ledger.parties.iter().map(|(conn, party)| (*conn, party));
+                    parties.filter(|(_, party)| party.stage == Stage::Unregistered)
+                };
+                let others = waiting().count() - 1;
                 u32::try_from(others).is_ok_and(|count| count >= self.limits.unregistered_connections)
+                    && waiting()
+                        .next_back()
+                        .is_some_and(|newcomer| conn == gives_way(waiting().take(others), newcomer))
             }
-            CloseReason::MaximumConnections | CloseReason::TooManyFromAddress => self.placeless(scene, party),
+            CloseReason::MaximumConnections | CloseReason::TooManyFromAddress => {
+                self.placeless(scene, conn, party)
+            }
             CloseReason::TooSlow => {
                 let behind = ledger.behind.get(&conn);
                 let stopped = |behind: &Behind| scene.now.since(behind.taken) >= self.limits.pong_timeout_ms;
@@ -219,6 +239,23 @@ impl Admission {
         }
         Ok(())
     }
+}
+
+/// Who makes room where a newcomer meets these who wait: the oldest of whoever has most; of several who do, of the newcomer's, or
+/// else of the one that has the oldest.
+fn gives_way<'a>(
+    waiting: impl Iterator<Item = (ConnId, &'a Party)>,
+    (newcomer, party): (ConnId, &Party),
+) -> ConnId {
+    let own = Holder::new(party.address, newcomer);
+    let mut holders: BTreeMap<Holder, (usize, Reverse<ConnId>)> = BTreeMap::new();
+    for (conn, party) in waiting {
+        let (count, oldest) = holders.entry(Holder::new(party.address, conn)).or_insert((0, Reverse(conn)));
+        (*count, *oldest) = (*count + 1, (*oldest).max(Reverse(conn)));
+    }
+    let (count, Reverse(oldest)) = holders.get(&own).copied().unwrap_or((0, Reverse(newcomer)));
+    let largest = holders.into_values().max().filter(|(most, _)| *most > count + 1);
+    largest.map_or(oldest, |(_, Reverse(oldest))| oldest)
 }
 
 impl Law for Admission {

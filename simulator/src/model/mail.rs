@@ -1,8 +1,9 @@
 //! Mailboxes, slow and obvious.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-use peerpigeon_core::{Limits, MailEnd, PeerId, Signal, Time};
+use peerpigeon_core::{Holder, Limits, MailEnd, PeerId, Signal, Time};
 
 use crate::laws::{Verdict, demand};
 
@@ -12,6 +13,10 @@ pub(crate) struct Mail {
     pub(crate) signal: Signal,
     pub(crate) data: Option<String>,
     pub(crate) at: Time,
+    /// Whom it is charged to.
+    pub(crate) writer: Holder,
+    /// Mails are numbered in the order of their coming.
+    pub(crate) number: u64,
 }
 
 /// What is kept for one absent peer.
@@ -27,6 +32,10 @@ pub(crate) struct Mailboxes {
     boxes: BTreeMap<(String, PeerId), Mailbox>,
     /// Those of peers that have just come back in the same network: to be delivered now.
     due: BTreeMap<PeerId, Mailbox>,
+    /// Those that have made room for another: to be dropped now.
+    surplus: VecDeque<(PeerId, Mail)>,
+    /// Mails so far.
+    count: u64,
     /// Where more peers were remembered than may be, the server has forgotten some: which ones, is its choice.
     pub(crate) crowded: bool,
 }
@@ -103,23 +112,45 @@ impl Mailboxes {
         let Some(mailbox) = self.boxes.get(&(network.to_owned(), peer)) else { return Keeping::No };
         // Nobody is remembered for longer than its mails are kept.
         let age = now.since(mailbox.left);
-        let mails = self.boxes.values().flat_map(|mailbox| &mailbox.mails);
-        let all: usize = mails.map(|mail| mail.bytes() + Mail::OVERHEAD).sum();
-        let total = usize::try_from(limits.mailbox_total_bytes).unwrap_or(usize::MAX);
-        let each = limits.mailbox_bytes as usize;
-        if age > limits.message_ttl_ms || bytes > each || bytes > total || limits.mailbox_messages == 0 {
+        let most = limits.mailbox_total_bytes.min(limits.mailbox_bytes.into());
+        let fits = u64::try_from(bytes + Mail::OVERHEAD).is_ok_and(|bytes| bytes <= most);
+        if age > limits.message_ttl_ms || !fits || limits.mailbox_messages == 0 {
             return Keeping::No;
         }
-        let close = age == limits.message_ttl_ms || bytes + Mail::OVERHEAD > each;
-        if close || all + bytes + Mail::OVERHEAD > total || self.crowded {
-            Keeping::Either
-        } else {
-            Keeping::Yes
-        }
+        if age == limits.message_ttl_ms || self.crowded { Keeping::Either } else { Keeping::Yes }
     }
 
-    pub(crate) fn put(&mut self, network: &str, peer: PeerId, mail: Mail) {
-        self.boxes.entry((network.to_owned(), peer)).or_default().mails.push_back(mail);
+    /// A signal is kept; what makes room for it is to be dropped at once.
+    pub(crate) fn put(&mut self, network: &str, peer: PeerId, mail: Mail, limits: &Limits) {
+        let key = (network.to_owned(), peer);
+        while let Some(victim) = self.surplus_for(&key, &mail, limits) {
+            let taken = self.take_out(victim);
+            self.surplus.extend(taken);
+        }
+        self.count += 1;
+        let mail = Mail { number: self.count, ..mail };
+        self.boxes.entry(key).or_default().mails.push_back(mail);
+    }
+
+    /// The number of the mail that makes room next, where this box is full or all together are too much.
+    fn surplus_for(&self, key: &(String, PeerId), mail: &Mail, limits: &Limits) -> Option<u64> {
+        let own = || self.boxes.get(key).into_iter().flat_map(|mailbox| &mailbox.mails);
+        let bytes = own().map(Mail::bytes).sum::<usize>() + mail.bytes();
+        if own().count() >= limits.mailbox_messages as usize || bytes > limits.mailbox_bytes as usize {
+            return gives_way(own().take(LOOKED_AT), mail.writer);
+        }
+        let all = || self.boxes.values().flat_map(|mailbox| &mailbox.mails);
+        let bytes = all().map(Mail::bytes).sum::<usize>() + mail.bytes();
+        let fits = u64::try_from(bytes).is_ok_and(|bytes| bytes <= limits.mailbox_total_bytes);
+        if fits { None } else { gives_way(all(), mail.writer) }
+    }
+
+    /// The mail with this number, and whose it is.
+    fn take_out(&mut self, number: u64) -> Option<(PeerId, Mail)> {
+        self.boxes.iter_mut().find_map(|((_, owner), mailbox)| {
+            let position = mailbox.mails.iter().position(|mail| mail.number == number)?;
+            Some((*owner, mailbox.mails.remove(position)?))
+        })
     }
 
     /// The mail that has just ended so; `wanted` tells which ones a cleanup asks for.
@@ -142,6 +173,13 @@ impl Mailboxes {
             demand!(fits, "the first of {} mails for {to}, who is back, was {end:?}", mailbox.mails.len());
             return mailbox.mails.pop_front().ok_or_else(String::new);
         }
+        if let Some((owner, mail)) = self.surplus.pop_front() {
+            demand!(
+                end == MailEnd::Dropped && to == owner,
+                "a mail for {to} was {end:?}, one for {owner} was to make room"
+            );
+            return Ok(mail);
+        }
         let mut boxes =
             self.boxes.iter_mut().filter(|((_, owner), _)| *owner == to).map(|(_, mailbox)| mailbox);
         let found = match end {
@@ -157,8 +195,9 @@ impl Mailboxes {
         mail.ok_or_else(|| format!("a mail for {to} was {end:?}, but there is none that could be"))
     }
 
-    /// Everything due has been delivered or has expired.
+    /// Everything due has been delivered or has expired, and what had to make room was dropped.
     pub(crate) fn settled(&mut self) -> Verdict {
+        demand!(self.surplus.is_empty(), "{} mails were to make room and did not", self.surplus.len());
         let left = self.due.iter().find(|(_, mailbox)| !mailbox.mails.is_empty());
         demand!(left.is_none(), "{:?} is back and did not get its mail", left.map(|(peer, _)| peer));
         self.due.clear();
@@ -173,6 +212,22 @@ impl Mailboxes {
     }
 }
 
+/// Of these mails, the number of the oldest of whoever holds most; of several who do, of the writer, or else the oldest.
+fn gives_way<'a>(mails: impl Iterator<Item = &'a Mail>, writer: Holder) -> Option<u64> {
+    let mut holders: BTreeMap<Holder, (usize, Reverse<u64>)> = BTreeMap::new();
+    for mail in mails {
+        let (bytes, oldest) = holders.entry(mail.writer).or_insert((0, Reverse(mail.number)));
+        *bytes += mail.bytes();
+        *oldest = (*oldest).max(Reverse(mail.number));
+    }
+    let own = holders.get(&writer);
+    let largest = holders.values().max().filter(|(bytes, _)| *bytes > own.map_or(0, |(bytes, _)| *bytes));
+    largest.or(own).map(|(_, Reverse(oldest))| *oldest)
+}
+
+/// So many of the oldest mails of a mailbox say who holds most of it.
+const LOOKED_AT: usize = 64;
+
 impl Mailbox {
     fn expired(&self, now: Time, ttl: u64) -> bool {
         let absent = now.since(self.left) >= ttl;
@@ -181,10 +236,10 @@ impl Mailbox {
 }
 
 impl Mail {
-    /// The most that the server may count for a mail besides its data.
+    /// What a mail counts beside its data.
     const OVERHEAD: usize = 512;
 
     fn bytes(&self) -> usize {
-        self.data.as_ref().map_or(0, String::len)
+        Mail::OVERHEAD + self.data.as_ref().map_or(0, String::len)
     }
 }

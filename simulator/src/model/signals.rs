@@ -1,6 +1,6 @@
 //! What comes of a signal: it is relayed, kept, withheld or refused.
 
-use peerpigeon_core::{ConnId, ErrorCode, PeerId, Signal};
+use peerpigeon_core::{ConnId, ErrorCode, Holder, PeerId, Signal};
 
 use super::frames::Ack;
 use super::mail::Mail;
@@ -94,7 +94,10 @@ impl Model {
         }
         let data = message.raw("data").map(str::to_owned);
         let network = scene.ledger.network_name(current.conn).to_owned();
-        self.mailboxes.put(&network, to, Mail { from, signal, data, at: scene.now });
+        let address = scene.ledger.parties.get(&current.conn).and_then(|party| party.address);
+        let writer = Holder::new(address, current.conn);
+        let mail = Mail { from, signal, data, at: scene.now, writer, number: 0 };
+        self.mailboxes.put(&network, to, mail, &self.limits);
         Ok(())
     }
 
