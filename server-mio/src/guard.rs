@@ -33,7 +33,11 @@ impl Guard {
         Guard {
             origins: settings.cors_origin.clone(),
             tokens: settings.auth_token.clone(),
-            keys: jwt::Keys::new(settings.auth_jwt_secret.as_ref(), settings.auth_jwt_public_key.as_ref()),
+            keys: jwt::Keys::new(
+                settings.auth_jwt_secret.as_ref(),
+                settings.auth_jwt_public_key.as_ref(),
+                settings.max_network_name,
+            ),
             trusted_proxies: settings.trusted_proxies.clone(),
             exempt: settings.limit_exempt.clone(),
             rates: PerAddress::new(Rates {
