@@ -100,7 +100,7 @@ impl Switchboard {
         if self.networks.members(network).is_empty() {
             self.outbox.observe(Event::NetworkClosed { network: id });
         }
-        self.remember(spelling.id(), network, cause);
+        self.remember(slot, network, cause);
         self.networks.release(network);
         self.heal(&announcement);
     }
@@ -140,21 +140,29 @@ impl Switchboard {
     }
 
     /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
-    fn remember(&mut self, id: &PeerId, network: NetKey, cause: Departure) {
+    fn remember(&mut self, slot: u32, network: NetKey, cause: Departure) {
+        let (conn, id) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
         let lost = match cause {
             Departure::Goodbye | Departure::Moved => false,
             Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
         };
-        if !lost || self.limits.message_ttl_ms == 0 || self.limits.mailboxes == 0 {
+        if !lost
+            || self.limits.message_ttl_ms == 0
+            || self.limits.mailboxes == 0
+            || !self.owns_mail(conn, &id)
+        {
             return;
         }
+        // There is one still where it has proven its id only after its announce.
+        self.close_mailbox(&id, MailEnd::Dropped);
         if self.mailboxes.len() >= self.limits.mailboxes as usize
             && let Some((_, oldest)) = self.mailboxes.oldest()
         {
             self.close_mailbox(&oldest, MailEnd::Dropped);
         }
         self.networks.share(network);
-        self.mailboxes.open(*id, network, self.now + self.limits.message_ttl_ms);
+        let is_proven = self.has_proven(conn, &id);
+        self.mailboxes.open(id, is_proven, network, self.now + self.limits.message_ttl_ms);
         self.arm_sweep();
     }
 

@@ -44,6 +44,8 @@ impl Mail {
 pub(crate) struct Mailbox {
     /// Holds a share of it.
     pub(crate) network: NetKey,
+    /// Its owner had proven its id: nobody else gets at it.
+    is_proven: bool,
     /// Until when its owner is known.
     known_until: Time,
     /// Until when anything in it can be delivered.
@@ -92,10 +94,15 @@ impl Mailboxes {
         mailbox.map(|mailbox| mailbox.network)
     }
 
+    /// Whether there is a mailbox of somebody who had proven to be `id`.
+    pub(crate) fn is_proven(&self, id: &PeerId) -> bool {
+        self.boxes.get(id).is_some_and(|mailbox| mailbox.is_proven)
+    }
+
     /// Opens a mailbox. The caller gives it a share of `network` and has closed an older one of the same owner.
-    pub(crate) fn open(&mut self, id: PeerId, network: NetKey, known_until: Time) {
+    pub(crate) fn open(&mut self, id: PeerId, is_proven: bool, network: NetKey, known_until: Time) {
         let expires = known_until;
-        let mailbox = Mailbox { network, known_until, expires, mails: VecDeque::new(), bytes: 0 };
+        let mailbox = Mailbox { network, is_proven, known_until, expires, mails: VecDeque::new(), bytes: 0 };
         let before = self.boxes.insert(id, mailbox);
         debug_assert!(before.is_none());
         self.by_expiry.insert((expires, id));

@@ -13,7 +13,9 @@ use crate::pace::Verdict;
 use crate::peers::{Overdue, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
-use crate::wire::{self, Dialect, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
+use crate::wire::{
+    self, Dialect, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp,
+};
 use crate::{
     AddressKey, Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time,
     TimerKind, UnixMillis, Verb,
@@ -60,6 +62,7 @@ pub struct Switchboard {
     pub(crate) grants: BTreeMap<ConnId, Grant>,
     pub(crate) outbox: Outbox,
     pub(crate) last_message: MessageId,
+    pub(crate) naming: Naming,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
     pub(crate) chosen: Vec<u32>,
 }
@@ -68,7 +71,8 @@ impl Switchboard {
     /// An empty switchboard; `boot` is the wall time of `Time(0)`.
     ///
     /// `hash_key` should be a number that peers cannot guess: whoever knows it could choose peer ids that are slow to look
-    /// up. Nothing else depends on it, so a simulation gives any number.
+    /// up, and read from message ids how many messages there were. Nothing else depends on it, so a simulation gives any
+    /// number.
     #[must_use]
     pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Self {
         Switchboard {
@@ -96,6 +100,7 @@ impl Switchboard {
             grants: BTreeMap::new(),
             outbox: Outbox::default(),
             last_message: MessageId(0),
+            naming: Naming::new(boot, hash_key),
             chosen: Vec::new(),
         }
     }
@@ -209,13 +214,17 @@ impl Switchboard {
         if fault::is(Fault::SignIgnored) {
             return;
         }
-        let peer = &mut self.peers[slot];
-        peer.heard = self.now;
-        peer.watch = Watch::Quiet;
+        self.note_life(slot);
         if !self.challengers.is_empty() {
-            let id = *peer.spelling.id();
+            let id = *self.peers[slot].spelling.id();
             self.answer_challenge(&id);
         }
+    }
+
+    /// The silence of a peer begins anew.
+    pub(crate) fn note_life(&mut self, slot: u32) {
+        let peer = &mut self.peers[slot];
+        (peer.heard, peer.watch) = (self.now, Watch::Quiet);
     }
 
     /// Handles one message of an admitted peer.
@@ -315,7 +324,7 @@ impl Switchboard {
     }
 
     pub(crate) fn stamp(&mut self) -> Stamp {
-        Stamp { timestamp: self.boot.at(self.now), boot: self.boot, fresh: self.next_message_id() }
+        Stamp { timestamp: self.boot.at(self.now), naming: self.naming, fresh: self.next_message_id() }
     }
 
     pub(crate) fn next_message_id(&mut self) -> MessageId {

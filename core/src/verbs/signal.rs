@@ -8,7 +8,7 @@ use crate::mesh::following::Passage;
 use crate::mesh::networks::{GLOBAL, NetKey};
 use crate::peers::Standing;
 use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
-use crate::{Event, MailEnd, Signal, Spelling, Switchboard};
+use crate::{Event, Grant, MailEnd, Signal, Spelling, Switchboard};
 
 /// Where a signal goes.
 enum Whereabouts {
@@ -90,7 +90,7 @@ impl Switchboard {
         message: &Outgoing<'_>,
     ) -> Result<Outcome, Refusal> {
         self.observe_accepted(message);
-        match self.find(target, reach)? {
+        match self.find(target, reach, self.grant(self.peers[slot].conn))? {
             Whereabouts::Here(to) => {
                 match self.follow(slot, to, message.signal, message.data) {
                     Passage::Relay => self.relay(to, message),
@@ -129,7 +129,8 @@ impl Switchboard {
         self.outbox.observe(Event::Accepted { from: *message.from.id(), signal: message.signal, bytes });
     }
 
-    fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
+    /// Looks for a target on behalf of a sender with this reach and grant.
+    fn find(&self, target: &Spelling, reach: Reach, grant: &Grant) -> Result<Whereabouts, Refusal> {
         let is_known = || self.mailboxes.known_in(target.id(), self.now).map(Reach::Network) == Some(reach);
         let has_mail = || self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         let Some(slot) = self.peers.by_id(target.id()) else {
@@ -143,6 +144,7 @@ impl Switchboard {
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
             _ if fault::is(Fault::OtherNetworkReached) => Ok(Whereabouts::Here(slot)),
+            _ if !self.may_know_of(slot, grant) => Ok(Whereabouts::Unknown),
             _ => Err(Refusal::TargetInOtherNetwork),
         }
     }

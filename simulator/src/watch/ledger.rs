@@ -145,7 +145,9 @@ impl Ledger {
                 self.control(conn);
             }
             Input::Closed { conn, .. } => {
-                self.asked.remove(&conn);
+                if let Some(Asked::Poll { party: Some(party), .. }) = self.asked.remove(&conn) {
+                    self.heard(now, party);
+                }
                 self.set_stage(conn, Stage::Over);
             }
             Input::Posted { conn, body, address, .. } => self.posted(conn, body, address),
@@ -176,6 +178,11 @@ impl Ledger {
             self.texts.push_back((seat.unwrap_or(conn), text.to_owned()));
         }
         self.asked.insert(conn, Asked::Post { speakers, batch });
+    }
+
+    /// Whether a request waits for what is sent to this peer without a connection.
+    pub(crate) fn is_polled(&self, seat: ConnId) -> bool {
+        self.asked.values().any(|asked| matches!(asked, Asked::Poll { party, .. } if *party == Some(seat)))
     }
 
     fn polled(&mut self, now: Time, conn: ConnId, target: &str) {
