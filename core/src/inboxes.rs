@@ -312,7 +312,7 @@ impl Switchboard {
 
     /// Answers a request with these messages.
     fn reply_with(&mut self, conn: ConnId, mut messages: String) {
-        post::finish(&mut messages, self.boot.at(self.now));
+        post::finish(&mut messages, self.clock.at(self.now).0);
         self.outbox.reply(conn, 200, &messages);
     }
 

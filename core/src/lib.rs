@@ -70,6 +70,6 @@ pub use grant::Grant;
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;
-pub use time::{Time, UnixMillis};
+pub use time::{Time, UnixMillis, WallClock};
 pub use timers::TimerKind;
 pub use worst_case::Share;

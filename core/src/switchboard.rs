@@ -18,7 +18,7 @@ use crate::wire::{
 };
 use crate::{
     AddressKey, Census, CloseReason, ConnId, Departure, Event, Grant, Input, Limits, Output, PeerId, Time,
-    TimerKind, UnixMillis, Verb,
+    TimerKind, UnixMillis, Verb, WallClock,
 };
 use alloc::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub struct Switchboard {
     pub(crate) limits: Limits,
     /// How many peers there were when a lower limit was set.
     pub(crate) overbooked: usize,
-    pub(crate) boot: UnixMillis,
+    pub(crate) clock: WallClock,
     pub(crate) now: Time,
     pub(crate) peers: Peers,
     pub(crate) networks: Networks,
@@ -78,7 +78,7 @@ impl Switchboard {
         Switchboard {
             limits,
             overbooked: 0,
-            boot,
+            clock: WallClock::new(boot),
             now: Time(0),
             peers: Peers::new(hash_key),
             networks: Networks::default(),
@@ -126,6 +126,7 @@ impl Switchboard {
             Input::Posted { conn, body, address, grant } => self.posted(conn, body, address, grant),
             Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
             Input::Adjust { limits } => self.adjust(limits),
+            Input::ClockSet { wall } => self.clock.set(self.now, wall),
             Input::Tick => {}
         }
         self.answer_ready();
@@ -324,7 +325,7 @@ impl Switchboard {
     }
 
     pub(crate) fn stamp(&mut self) -> Stamp {
-        Stamp { timestamp: self.boot.at(self.now), naming: self.naming, fresh: self.next_message_id() }
+        Stamp { timestamp: self.clock.at(self.now).0, naming: self.naming, fresh: self.next_message_id() }
     }
 
     pub(crate) fn next_message_id(&mut self) -> MessageId {

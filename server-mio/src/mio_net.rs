@@ -12,10 +12,10 @@ use crate::listening;
 use crate::net::{Accepted, Door, Net, Process, Ready};
 use crate::stream::{Inherited, Listener, Stream};
 use crate::tls::{Certificate, Session};
-use crate::{heap, proc_files};
+use crate::{calendar, heap, proc_files};
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
-use peerpigeon_core::Time;
+use peerpigeon_core::{Time, UnixMillis};
 use sessions::Tls;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -294,6 +294,10 @@ impl Net for MioNet {
 
     fn now(&self) -> Time {
         Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn wall_time(&self) -> Option<UnixMillis> {
+        Some(calendar::now())
     }
 
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {

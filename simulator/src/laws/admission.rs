@@ -238,6 +238,7 @@ impl Law for Admission {
             | Input::Posted { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
+            | Input::ClockSet { .. }
             | Input::Tick => {}
         }
         Ok(())

@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use peerpigeon_core::{
     AddressKey, CloseReason, ConnId, Departure, Event, Input, NetworkId, Output, PeerId, Spelling, Time,
+    WallClock,
 };
 
 use serde_json::value::RawValue;
 
 use super::said::{Message, Said};
 use super::target;
+use crate::host::BOOT;
 use crate::scenario::Way;
 
 /// What is known at one moment of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// The clock on the wall, once it was set.
+    pub(crate) clock: Option<WallClock>,
     /// Every connection that the core knows.
     pub(crate) parties: BTreeMap<ConnId, Party>,
     /// Those that are held.
@@ -100,6 +104,11 @@ pub(crate) struct Network {
 }
 
 impl Ledger {
+    /// What the clock on the wall shows, in milliseconds since 1970.
+    pub(crate) fn wall(&self, now: Time) -> u64 {
+        self.clock.unwrap_or(WallClock::new(BOOT)).at(now).0
+    }
+
     /// The admitted connection of a peer.
     pub(crate) fn party_of(&self, peer: PeerId) -> Option<(ConnId, &Party)> {
         let conn = *self.by_peer.get(&peer)?;
@@ -153,6 +162,9 @@ impl Ledger {
             Input::Posted { conn, body, address, .. } => self.posted(conn, body, address),
             Input::Polled { conn, target, .. } => self.polled(now, conn, target),
             Input::Drain { until } => self.draining = Some(self.draining.unwrap_or(until).min(until)),
+            Input::ClockSet { wall } => {
+                self.clock.get_or_insert(WallClock::new(BOOT)).set(now, wall);
+            }
             Input::QueueFull { .. } | Input::Adjust { .. } | Input::Tick => {}
         }
     }
