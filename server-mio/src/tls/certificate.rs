@@ -1,13 +1,12 @@
 //! The certificate and its key: two files that may change.
 
 use crate::settings::{Pem, SettingsError};
-use crate::tls::{Scratch, Session};
+use crate::tls::{Scratch, Session, pem};
 use core::fmt;
+use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection};
-use rustls::{InconsistentKeys, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::fs;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -85,29 +84,31 @@ fn configured(
     key: &Pem,
     tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, CertificateError> {
-    let certificates: Vec<CertificateDer<'static>> = read(chain)
-        .and_then(|text| CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(unreadable))
-        .and_then(
-            |all: Vec<_>| if all.is_empty() { Err(unreadable(pem::Error::NoItemsFound)) } else { Ok(all) },
-        )
-        .map_err(|detail| CertificateError { setting: CHAIN, detail: named(chain, &detail) })?;
-    let wrong_key = |detail: String| CertificateError { setting: KEY, detail: named(key, &detail) };
-    let private = read(key)
-        .and_then(|text| PrivateKeyDer::from_pem_slice(&text).map_err(unreadable))
-        .map_err(wrong_key)?;
+    let wrong = |setting: &'static str, source: &Pem, detail: String| CertificateError {
+        setting,
+        detail: format!("{source}: {detail}"),
+    };
+    let certificates = read(chain)
+        .and_then(|text| pem::certificates(&text))
+        .map_err(|detail| wrong(CHAIN, chain, detail))?;
+    let private =
+        read(key).and_then(|text| pem::private_key(&text)).map_err(|detail| wrong(KEY, key, detail))?;
+    let signing = ring::sign::any_supported_type(&private).map_err(|_| wrong(KEY, key, KINDS.to_owned()))?;
+    let certified = CertifiedKey::new(certificates, signing);
+    match whose(&certified) {
+        Some(0) => {}
+        Some(_) => {
+            let detail =
+                "the certificate of the server, which TLS_KEY belongs to, must come first".to_owned();
+            return Err(wrong(CHAIN, chain, detail));
+        }
+        None => return Err(wrong(KEY, key, format!("it is not the key of {chain}"))),
+    }
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(certificates, private))
-        .map_err(|error| {
-            if error == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
-                wrong_key(format!("it is not the key of {chain}"))
-            } else if matches!(error, rustls::Error::InvalidCertificate(_)) {
-                CertificateError { setting: CHAIN, detail: named(chain, &error.to_string()) }
-            } else {
-                wrong_key(error.to_string())
-            }
-        })?;
+        .map(|builder| builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified))))
+        .map_err(|error| wrong(KEY, key, error.to_string()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Sessions are resumed by what their clients keep: nothing here grows with their number.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -123,16 +124,14 @@ fn read(source: &Pem) -> Result<Vec<u8>, String> {
     }
 }
 
-fn unreadable(error: pem::Error) -> String {
-    if matches!(error, pem::Error::NoItemsFound) {
-        "it holds nothing of that kind in PEM".to_owned()
-    } else {
-        error.to_string()
-    }
-}
-
-fn named(source: &Pem, detail: &str) -> String {
-    format!("{source}: {detail}")
+/// Which of the certificates the key belongs to: the one that holds its public half, which is looked for as it is encoded,
+/// since OpenSSL takes certificates that those who check them do not read (of X.509 version 1).
+fn whose(certified: &CertifiedKey) -> Option<usize> {
+    let public = certified.key.public_key()?;
+    certified
+        .cert
+        .iter()
+        .position(|certificate| certificate.windows(public.len()).any(|window| window == public.as_ref()))
 }
 
 /// Why a certificate cannot be shown.
@@ -160,3 +159,7 @@ impl From<CertificateError> for SettingsError {
 
 const CHAIN: &str = "TLS_CERT";
 const KEY: &str = "TLS_KEY";
+
+/// What is said of keys of other kinds.
+const KINDS: &str =
+    "the key is none that is supported: RSA of 2048 to 8192 bits, ECDSA of P-256 or P-384, Ed25519";

@@ -387,10 +387,18 @@ fn what_is_wrong_with_the_files_is_said() {
     fs::write(&broken, "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n").unwrap();
     for (error, setting, expected) in [
         (refused(&missing, &files.key()), "TLS_CERT", "No such file"),
-        (refused(&text, &files.key()), "TLS_CERT", "text.pem: it holds nothing of that kind in PEM"),
+        (
+            refused(&text, &files.key()),
+            "TLS_CERT",
+            "text.pem: there is no certificate in it, nor anything else in PEM",
+        ),
         (refused(&broken, &files.key()), "TLS_", "broken.pem"),
         (refused(&files.chain(), &missing), "TLS_KEY", "No such file"),
-        (refused(&files.chain(), &files.chain()), "TLS_KEY", "it holds nothing of that kind in PEM"),
+        (
+            refused(&files.chain(), &files.chain()),
+            "TLS_KEY",
+            "there is no private key in it, but CERTIFICATE",
+        ),
         (refused(&files.chain(), &other.key()), "TLS_KEY", "it is not the key of"),
     ] {
         assert!(error.starts_with(setting) && error.contains(expected), "{error}");
