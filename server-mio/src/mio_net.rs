@@ -137,18 +137,22 @@ impl MioNet {
         self.add(Listener::Tcp(listener), Door::Admin, Origin::Ours)
     }
 
-    /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`,
-    /// or with the next connection after that.
-    pub fn secure(&mut self, certificate: Certificate, check_every_ms: u64) {
+    /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`, by a thread
+    /// of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub fn secure(&mut self, mut certificate: Certificate, check_every_ms: u64) -> io::Result<()> {
+        certificate.watch(Duration::from_millis(check_every_ms.max(1)))?;
         self.tls = Some(Tls {
             scratch: certificate.scratch(),
             certificate,
-            check_every_ms,
-            checked: self.now(),
             buffered: 0,
             readable: BTreeSet::new(),
             stalled: BTreeSet::new(),
         });
+        Ok(())
     }
 
     /// Expects the PROXY protocol of everybody in `trusted`, and of nobody else; the header must have come after
@@ -319,7 +323,7 @@ impl Net for MioNet {
         }
         if let Some(tls) = &mut self.tls {
             tls.complete(ready);
-            tls.look_after_certificate(now, &self.wishes);
+            tls.look_after_certificate(&self.wishes);
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use super::wishes::Wishes;
 use crate::net::Ready;
 use crate::stream::Stream;
 use crate::tls::{Certificate, Scratch, Session};
-use peerpigeon_core::Time;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
@@ -13,8 +12,6 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(super) struct Tls {
     pub(super) certificate: Certificate,
-    pub(super) check_every_ms: u64,
-    pub(super) checked: Time,
     pub(super) scratch: Scratch,
     /// Bytes of memory that all sessions take for what is incomplete.
     pub(super) buffered: usize,
@@ -25,15 +22,10 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn look_after_certificate(&mut self, now: Time, wishes: &Wishes) {
+    pub(super) fn look_after_certificate(&self, wishes: &Wishes) {
         if wishes.reload.swap(false, Ordering::Relaxed) {
             self.certificate.reload();
-        } else if now.since(self.checked) >= self.check_every_ms {
-            self.certificate.reload_if_changed();
-        } else {
-            return;
         }
-        self.checked = now;
     }
 
     /// Adds what the sockets do not report.

@@ -7,18 +7,29 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use std::fs;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use std::{fs, io, thread};
 
 /// What the server shows of itself, read from two files.
 #[derive(Debug)]
 pub struct Certificate {
+    shown: Arc<Mutex<Arc<ServerConfig>>>,
+    /// Of the thread that reads the files again, once there is one.
+    asked: Option<SyncSender<()>>,
+    files: Files,
+}
+
+/// The two files, and where what they hold is shown.
+#[derive(Clone, Debug)]
+struct Files {
     chain: Pem,
     key: Pem,
-    /// How the files looked when they were read for the last time.
+    /// How they looked when they were read for the last time.
     seen: [Option<Look>; 2],
-    config: Arc<ServerConfig>,
+    tickets: Arc<dyn ProducesTickets>,
+    shown: Arc<Mutex<Arc<ServerConfig>>>,
 }
 
 /// A file is taken for another one when it looks otherwise.
@@ -38,28 +49,38 @@ impl Certificate {
         let tickets = ring::Ticketer::new()
             .map_err(|error| CertificateError { setting: KEY, detail: error.to_string() })?;
         let seen = [chain, key].map(look);
-        let config = configured(chain, key, tickets)?;
-        Ok(Certificate { chain: chain.clone(), key: key.clone(), seen, config })
+        let shown = Arc::new(Mutex::new(configured(chain, key, Arc::clone(&tickets))?));
+        let files =
+            Files { chain: chain.clone(), key: key.clone(), seen, tickets, shown: Arc::clone(&shown) };
+        Ok(Certificate { shown, asked: None, files })
     }
 
-    /// Reads the files again if they have changed.
-    pub(crate) fn reload_if_changed(&mut self) {
-        if self.seen != [&self.chain, &self.key].map(look) {
-            self.reload();
-        }
-    }
-
-    /// Reads the files again. Connections that are there keep what they have; while the files are wrong so do
-    /// new ones.
-    pub(crate) fn reload(&mut self) {
-        self.seen = [&self.chain, &self.key].map(look);
-        match configured(&self.chain, &self.key, Arc::clone(&self.config.ticketer)) {
-            Ok(config) => {
-                self.config = config;
-                log::info!("the certificate has been read again ({})", self.chain);
+    /// From now on the files are read again when they have changed, which is looked for so often. A thread does it, since they
+    /// may lie on a disk that hangs.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub(crate) fn watch(&mut self, every: Duration) -> io::Result<()> {
+        let (asked, asks) = mpsc::sync_channel(1);
+        let mut files = self.files.clone();
+        thread::Builder::new().name("certificate".to_owned()).spawn(move || {
+            loop {
+                match asks.recv_timeout(every) {
+                    Ok(()) => files.reload(),
+                    Err(RecvTimeoutError::Timeout) => files.reload_if_changed(),
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
-            Err(error) => log::error!("the certificate stays the one that it was: {error}"),
-        }
+        })?;
+        self.asked = Some(asked);
+        Ok(())
+    }
+
+    /// Has the files read again, changed or not, without waiting for that.
+    pub(crate) fn reload(&self) {
+        // It is full where they are about to be read anyway.
+        let _ = self.asked.as_ref().map(|asked| asked.try_send(()));
     }
 
     /// Buffers for all its connections.
@@ -69,7 +90,28 @@ impl Certificate {
 
     /// The state of a new connection.
     pub(crate) fn session(&self) -> Result<Session, rustls::Error> {
-        UnbufferedServerConnection::new(Arc::clone(&self.config)).map(Session::new)
+        let config = Arc::clone(&self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+        UnbufferedServerConnection::new(config).map(Session::new)
+    }
+}
+
+impl Files {
+    fn reload_if_changed(&mut self) {
+        if self.seen != [&self.chain, &self.key].map(look) {
+            self.reload();
+        }
+    }
+
+    /// Connections that are there keep what they have; while the files are wrong so do new ones.
+    fn reload(&mut self) {
+        self.seen = [&self.chain, &self.key].map(look);
+        match configured(&self.chain, &self.key, Arc::clone(&self.tickets)) {
+            Ok(config) => {
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = config;
+                log::info!("the certificate has been read again ({})", self.chain);
+            }
+            Err(error) => log::error!("the certificate stays the one that it was: {error}"),
+        }
     }
 }
 

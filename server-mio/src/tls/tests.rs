@@ -100,7 +100,7 @@ struct Driven {
 impl Driven {
     fn new(files: &Files, room: usize) -> Driven {
         let mut net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
-        net.secure(files.load().unwrap(), 0);
+        net.secure(files.load().unwrap(), 0).unwrap();
         Driven {
             net,
             socket: None,
@@ -361,8 +361,10 @@ fn a_certificate_that_changes_is_read_again_and_a_broken_one_is_not() {
     };
     assert!(meet(&mut driven));
     let old = fs::read(files.chain()).unwrap();
+    // They are read beside the loop: some who come in that moment are still shown the one before.
+    let meet_in_the_end = |driven: &mut Driven| (0..10_000).any(|_| meet(driven));
     files.renew();
-    assert!(meet(&mut driven), "the client trusts the new one alone");
+    assert!(meet_in_the_end(&mut driven), "the client trusts the new one alone");
     fs::write(files.key(), "no key").unwrap();
     assert!(meet(&mut driven), "the one before is still shown");
     fs::write(files.chain(), old).unwrap();
@@ -370,7 +372,7 @@ fn a_certificate_that_changes_is_read_again_and_a_broken_one_is_not() {
     files.renew();
     let stop: StopHandle = driven.net.stop_handle();
     stop.reload_certificate().unwrap();
-    assert!(meet(&mut driven));
+    assert!(meet_in_the_end(&mut driven));
 }
 
 #[test]
