@@ -222,9 +222,7 @@ impl Switchboard {
             DuplicatePeer::Challenge | DuplicatePeer::Replace if !self.challengers.contains_key(&id) => {
                 if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
                     self.challengers.insert(id, newcomer.conn);
-                    if self.peers[incumbent].inbox.is_none() {
-                        self.ask_for_life(incumbent);
-                    }
+                    self.ask_for_life(incumbent);
                 }
             }
             // One challenger is enough to find out whether the incumbent is alive.

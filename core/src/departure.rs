@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::fault::{self, Fault};
+use crate::mailboxes::Owner;
 use crate::mailboxes::unexpired;
 use crate::mesh::introductions::FEW_ACQUAINTANCES;
 use crate::mesh::networks::NetKey;
@@ -142,21 +143,29 @@ impl Switchboard {
 
     /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
     fn remember(&mut self, slot: u32, network: NetKey, cause: Departure) {
+        let (conn, id) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
         let lost = match cause {
             Departure::Goodbye | Departure::Moved => false,
             Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
         };
-        if !lost || self.limits.message_ttl_ms == 0 || self.limits.mailboxes == 0 {
+        if !lost
+            || self.limits.message_ttl_ms == 0
+            || self.limits.mailboxes == 0
+            || !self.owns_mail(conn, &id)
+        {
             return;
         }
-        let (id, holder) = (*self.peers[slot].spelling.id(), self.peers[slot].holder());
+        let holder = self.peers[slot].holder();
+        // There is one still where it has proven its id only after its announce.
+        self.close_mailbox(&id, MailEnd::Dropped);
         if self.mailboxes.len() >= self.limits.mailboxes as usize
             && let Some(given) = self.mailboxes.gives_way(holder)
         {
             self.close_mailbox(&given, MailEnd::Dropped);
         }
         self.networks.share(network);
-        self.mailboxes.open(id, network, holder, self.now + self.limits.message_ttl_ms);
+        let owner = Owner { holder, is_proven: self.has_proven(conn, &id) };
+        self.mailboxes.open(id, owner, network, self.now + self.limits.message_ttl_ms);
         self.arm_sweep();
     }
 

@@ -1,7 +1,7 @@
 //! What goes in through [`crate::Switchboard::handle`] and what comes out of
 //! [`crate::Switchboard::poll_output`].
 
-use crate::{ConnId, Event, Grant, LiveLimits, Time};
+use crate::{ConnId, Event, Grant, LiveLimits, Time, UnixMillis};
 
 /// The party that a connection counts against where a limit per address applies: an IPv4 address, or the
 /// /64 of an IPv6 one. The driver makes it; the core only compares.
@@ -87,6 +87,11 @@ pub enum Input<'a> {
     Adjust {
         /// Which.
         limits: LiveLimits,
+    },
+    /// The clock on the wall shows something else than it would have, had it gone on: it was set, or the machine slept.
+    ClockSet {
+        /// What it shows now.
+        wall: UnixMillis,
     },
     /// Nothing but the passing of time.
     Tick,

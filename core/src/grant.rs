@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 
+use crate::mesh::networks::GLOBAL;
 use crate::{ConnId, Departure, Event, PeerId, Switchboard};
 
 /// What the bearer of a token may do; [`Grant::ANY`] without a token, or with one that says no more than that
@@ -52,6 +53,22 @@ impl Switchboard {
     /// Whether a connection has proven who is behind it.
     pub(crate) fn has_proven(&self, conn: ConnId, id: &PeerId) -> bool {
         self.grant(conn).peer == Some(*id)
+    }
+
+    /// Whether the bearer of this grant may know that the peer in this slot is there: only who may be where it is. One that
+    /// has not announced itself is in the global network, or where its own token allows.
+    pub(crate) fn may_know_of(&self, slot: u32, grant: &Grant) -> bool {
+        let peer = &self.peers[slot];
+        match (peer.network(), &self.grant(peer.conn).networks) {
+            (Some(network), _) => grant.allows_network(self.networks.name(network)),
+            (None, None) => grant.allows_network(GLOBAL),
+            (None, Some(names)) => names.iter().any(|name| grant.allows_network(name)),
+        }
+    }
+
+    /// Whether what is kept for `id` is kept for whoever is behind this connection.
+    pub(crate) fn owns_mail(&self, conn: ConnId, id: &PeerId) -> bool {
+        !self.mailboxes.is_proven(id) || self.has_proven(conn, id)
     }
 
     /// A connection is over for the core, whatever the cause.

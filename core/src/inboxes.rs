@@ -13,7 +13,7 @@ use crate::admission::Newcomer;
 use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
 use crate::pace::Verdict;
-use crate::peers::{Peer, Watch};
+use crate::peers::Peer;
 use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
 use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time, TimerKind};
@@ -34,6 +34,15 @@ pub(crate) struct Inbox {
 struct Waiting {
     conn: ConnId,
     due: Time,
+}
+
+/// Where something may wait for whoever asks for it.
+enum Kept {
+    /// In the inbox of the peer in this slot.
+    Inbox(u32),
+    /// In the mailbox of a peer that is not here.
+    Mailbox,
+    Nothing,
 }
 
 impl Inbox {
@@ -79,21 +88,22 @@ impl Switchboard {
         let Some(Poll { peer, wait_ms }) = read_poll(target) else {
             return self.refuse_poll(conn, Refusal::PeerNotAnId);
         };
-        if let Err(refusal) = self.may_fetch(peer.id(), grant) {
-            return self.refuse_poll(conn, refusal);
-        }
-        match self.peers.by_id(peer.id()) {
-            Some(slot) if self.peers[slot].inbox.is_none() => {
-                self.refuse_poll(conn, Refusal::ConnectedElsewhere)
-            }
-            Some(slot) => {
+        match self.find_mail(peer.id(), grant) {
+            Err(refusal) => self.refuse_poll(conn, refusal),
+            Ok(Kept::Inbox(slot)) => {
                 self.sign_of_life(slot);
                 // Of two that wait for the same, the older one has been given up by its client.
                 self.answer_poll(slot);
                 self.wait_for_mail(slot, conn, wait_ms);
             }
-            None => self.hand_out_mail(conn, &peer),
+            Ok(Kept::Mailbox) => self.hand_out_mail(conn, &peer),
+            Ok(Kept::Nothing) => self.reply_with(conn, post::start()),
         }
+    }
+
+    /// Whether a request waits for what is sent to a peer.
+    pub(crate) fn is_polled(&self, slot: u32) -> bool {
+        self.peers[slot].inbox.as_ref().is_some_and(|inbox| inbox.waiting.is_some())
     }
 
     /// The time of a request that waits is over.
@@ -223,7 +233,8 @@ impl Switchboard {
         };
         *speaker = self.peers[slot].conn;
         self.keep_grant(*speaker, grant);
-        self.sign_of_life(slot);
+        // It shows that somebody speaks for this id, not that anybody listens: a challenge is answered by a request that waits.
+        self.note_life(slot);
         let verdict = self.admit(slot, text.len());
         // What the messages of one batch cause is not worked on all at once, whatever the rate.
         if verdict != Verdict::Within || self.outbox.is_crowded() {
@@ -244,15 +255,30 @@ impl Switchboard {
         Ok(())
     }
 
-    /// The same for one that wants what was sent to that peer, in the network that it is or was in.
-    fn may_fetch(&self, id: &PeerId, grant: &Grant) -> Result<(), Refusal> {
+    /// The same for one that wants what was sent to that peer. Of one that is or was in a network that the request has no
+    /// token for, it is not told that it is there: it is answered as if there had never been such a peer.
+    fn find_mail(&self, id: &PeerId, grant: &Grant) -> Result<Kept, Refusal> {
+        let slot = self.peers.by_id(id);
+        let is_within_reach = match slot {
+            Some(slot) => self.may_know_of(slot, grant),
+            None => {
+                let network = self.mailboxes.network_of(id, self.now);
+                network.is_none_or(|network| grant.allows_network(self.networks.name(network)))
+            }
+        };
+        if !is_within_reach && grant.peer.is_none() {
+            return Ok(Kept::Nothing);
+        }
         self.may_speak_for(id, grant)?;
-        let network = self.peers.by_id(id).and_then(|slot| self.peers[slot].network());
-        let network = network.or_else(|| self.mailboxes.network_of(id, self.now));
-        if network.is_some_and(|network| !grant.allows_network(self.networks.name(network))) {
+        if !is_within_reach {
             return Err(Refusal::NetworkNotGranted);
         }
-        Ok(())
+        match slot {
+            Some(slot) if self.peers[slot].inbox.is_none() => Err(Refusal::ConnectedElsewhere),
+            Some(slot) => Ok(Kept::Inbox(slot)),
+            None if self.mailboxes.is_proven(id) && grant.peer.is_none() => Err(Refusal::PeerNotGranted),
+            None => Ok(Kept::Mailbox),
+        }
     }
 
     fn seat_without_connection(
@@ -308,24 +334,28 @@ impl Switchboard {
         let waiting = peer.inbox.as_mut()?.waiting.take()?;
         self.timers.disarm(waiting.due, TimerKind::Poll, peer.conn);
         self.polls.remove(&waiting.conn);
+        // It was there as long as its request waited.
+        self.note_life(slot);
         Some(waiting)
     }
 
     /// Answers the request that waits for this inbox, if there is one, with all there is.
     fn answer_poll(&mut self, slot: u32) {
         let Some(Waiting { conn, .. }) = self.stop_waiting(slot) else { return };
-        let peer = &mut self.peers[slot];
-        (peer.heard, peer.watch) = (self.now, Watch::Quiet);
         let ttl = self.limits.message_ttl_ms;
         let mut reply = post::start();
-        if let Some(inbox) = &peer.inbox {
+        if let Some(inbox) = &self.peers[slot].inbox {
             let fresh = |(arrived, _): &&(Time, Box<str>)| ttl == 0 || self.now.since(*arrived) < ttl;
             inbox.texts.iter().filter(fresh).for_each(|(_, text)| post::push(&mut reply, text));
         }
         self.empty(slot, MailEnd::Delivered);
-        let timestamp = self.boot.at(self.now);
-        post::finish(&mut reply, timestamp);
-        self.outbox.reply(conn, 200, &reply);
+        self.reply_with(conn, reply);
+    }
+
+    /// Answers a request with these messages.
+    fn reply_with(&mut self, conn: ConnId, mut messages: String) {
+        post::finish(&mut messages, self.clock.at(self.now).0);
+        self.outbox.reply(conn, 200, &messages);
     }
 
     fn empty(&mut self, slot: u32, end: MailEnd) {
@@ -358,8 +388,7 @@ impl Switchboard {
                 self.observe_mails(&id, 1, MailEnd::Delivered);
             }
         }
-        post::finish(&mut reply, self.boot.at(self.now));
-        self.outbox.reply(conn, 200, &reply);
+        self.reply_with(conn, reply);
     }
 
     /// # Panics

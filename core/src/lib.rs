@@ -74,6 +74,6 @@ pub use holders::{Holder, Holders};
 pub use id::{ConnId, PeerId, Spelling};
 pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use switchboard::Switchboard;
-pub use time::{Time, UnixMillis};
+pub use time::{Time, UnixMillis, WallClock};
 pub use timers::TimerKind;
 pub use worst_case::Share;

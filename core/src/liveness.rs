@@ -23,10 +23,13 @@ impl Switchboard {
 
     /// A deadline armed by this module has fired.
     pub(crate) fn look_for_life(&mut self, slot: u32, due: Time) {
-        let peer = &self.peers[slot];
         if self.outbox.is_crowded() {
             return self.look_again(slot, Some(self.now + 1));
         }
+        if self.is_polled(slot) {
+            self.note_life(slot);
+        }
+        let peer = &self.peers[slot];
         let (heard, watch) = (peer.heard, peer.watch);
         if self.has_stopped_reading(slot) {
             return self.close(slot, CloseReason::TooSlow);
@@ -64,8 +67,15 @@ impl Switchboard {
         }
     }
 
-    /// Pings a peer that has a connection.
+    /// Pings a peer. One without a connection cannot be pinged: a request of it that waits is the answer, and so is the next
+    /// one.
     pub(crate) fn ask_for_life(&mut self, slot: u32) {
+        if self.peers[slot].inbox.is_some() {
+            if self.is_polled(slot) {
+                self.sign_of_life(slot);
+            }
+            return;
+        }
         let peer = &mut self.peers[slot];
         peer.is_asked = true;
         self.outbox.ping(peer.conn);

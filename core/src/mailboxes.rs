@@ -44,12 +44,20 @@ impl Mail {
     }
 }
 
+/// Of whom a mailbox is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    /// Whom its place is charged to: where the peer was when it was lost.
+    pub(crate) holder: Holder,
+    /// The peer had proven its id: nobody else gets at the box.
+    pub(crate) is_proven: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     /// Holds a share of it.
     pub(crate) network: NetKey,
-    /// Whom its place is charged to: where its owner was when it was lost.
-    holder: Holder,
+    owner: Owner,
     /// Until when its owner is known.
     known_until: Time,
     /// Until when anything in it can be delivered.
@@ -118,13 +126,18 @@ impl Mailboxes {
         mailbox.map(|mailbox| mailbox.network)
     }
 
+    /// Whether there is a mailbox of somebody who had proven to be `id`.
+    pub(crate) fn is_proven(&self, id: &PeerId) -> bool {
+        self.boxes.get(id).is_some_and(|mailbox| mailbox.owner.is_proven)
+    }
+
     /// Opens a mailbox. The caller gives it a share of `network` and has closed an older one of the same owner.
-    pub(crate) fn open(&mut self, id: PeerId, network: NetKey, holder: Holder, known_until: Time) {
+    pub(crate) fn open(&mut self, id: PeerId, owner: Owner, network: NetKey, known_until: Time) {
         let expires = known_until;
-        let mailbox = Mailbox { network, holder, known_until, expires, mails: VecDeque::new(), bytes: 0 };
+        let mailbox = Mailbox { network, owner, known_until, expires, mails: VecDeque::new(), bytes: 0 };
         let before = self.boxes.insert(id, mailbox);
         debug_assert!(before.is_none());
-        self.by_holder.add(holder, (known_until, id), 1);
+        self.by_holder.add(owner.holder, (known_until, id), 1);
         self.by_expiry.insert((expires, id));
         self.by_network.insert((network, id));
     }
@@ -134,7 +147,7 @@ impl Mailboxes {
         let mailbox = self.boxes.remove(id)?;
         self.by_expiry.remove(&(mailbox.expires, *id));
         self.by_network.remove(&(mailbox.network, *id));
-        self.by_holder.remove(mailbox.holder, (mailbox.known_until, *id), 1);
+        self.by_holder.remove(mailbox.owner.holder, (mailbox.known_until, *id), 1);
         for mail in &mailbox.mails {
             self.uncount(mail, id);
         }
@@ -260,8 +273,9 @@ impl Mailboxes {
         assert_eq!(self.mails, self.boxes.values().map(|mailbox| mailbox.mails.len()).sum::<usize>());
         let mails = self.boxes.iter().flat_map(|(id, mailbox)| mailbox.mails.iter().map(|mail| (*id, mail)));
         self.by_writer.check(mails.map(|(to, mail)| (mail.writer, (mail.id, to), mail.bytes())));
-        self.by_holder
-            .check(self.boxes.iter().map(|(id, mailbox)| (mailbox.holder, (mailbox.known_until, *id), 1)));
+        self.by_holder.check(
+            self.boxes.iter().map(|(id, mailbox)| (mailbox.owner.holder, (mailbox.known_until, *id), 1)),
+        );
     }
 }
 

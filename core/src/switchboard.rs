@@ -15,10 +15,12 @@ use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Overdue, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
-use crate::wire::{self, Dialect, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp};
+use crate::wire::{
+    self, Dialect, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp,
+};
 use crate::{
     Census, CloseReason, ConnId, Departure, Event, Grant, Holders, Input, Limits, Output, PeerId, Time,
-    TimerKind, UnixMillis, Verb,
+    TimerKind, UnixMillis, Verb, WallClock,
 };
 use alloc::collections::BTreeMap;
 
@@ -31,7 +33,7 @@ pub struct Switchboard {
     pub(crate) limits: Limits,
     /// How many peers there were when a lower limit was set.
     pub(crate) overbooked: usize,
-    pub(crate) boot: UnixMillis,
+    pub(crate) clock: WallClock,
     pub(crate) now: Time,
     pub(crate) peers: Peers,
     pub(crate) networks: Networks,
@@ -69,6 +71,7 @@ pub struct Switchboard {
     /// What was sent because of the message that is being handled.
     pub(crate) caused: Caused,
     pub(crate) last_message: MessageId,
+    pub(crate) naming: Naming,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
     pub(crate) chosen: Vec<u32>,
 }
@@ -77,13 +80,14 @@ impl Switchboard {
     /// An empty switchboard; `boot` is the wall time of `Time(0)`.
     ///
     /// `hash_key` should be a number that peers cannot guess: whoever knows it could choose peer ids that are slow to look
-    /// up. Nothing else depends on it, so a simulation gives any number.
+    /// up, and read from message ids how many messages there were. Nothing else depends on it, so a simulation gives any
+    /// number.
     #[must_use]
     pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Self {
         Switchboard {
             limits,
             overbooked: 0,
-            boot,
+            clock: WallClock::new(boot),
             now: Time(0),
             peers: Peers::new(hash_key),
             networks: Networks::default(),
@@ -109,6 +113,7 @@ impl Switchboard {
             outbox: Outbox::default(),
             caused: Caused::default(),
             last_message: MessageId(0),
+            naming: Naming::new(boot, hash_key),
             chosen: Vec::new(),
         }
     }
@@ -135,6 +140,7 @@ impl Switchboard {
             Input::Posted { conn, body, address, grant } => self.posted(conn, body, address, grant),
             Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
             Input::Adjust { limits } => self.adjust(limits),
+            Input::ClockSet { wall } => self.clock.set(self.now, wall),
             Input::Tick => {}
         }
         self.answer_ready();
@@ -224,13 +230,17 @@ impl Switchboard {
         if fault::is(Fault::SignIgnored) {
             return;
         }
-        let peer = &mut self.peers[slot];
-        peer.heard = self.now;
-        peer.watch = Watch::Quiet;
+        self.note_life(slot);
         if !self.challengers.is_empty() {
-            let id = *peer.spelling.id();
+            let id = *self.peers[slot].spelling.id();
             self.answer_challenge(&id);
         }
+    }
+
+    /// The silence of a peer begins anew.
+    pub(crate) fn note_life(&mut self, slot: u32) {
+        let peer = &mut self.peers[slot];
+        (peer.heard, peer.watch) = (self.now, Watch::Quiet);
     }
 
     /// Handles one message of an admitted peer.
@@ -351,7 +361,7 @@ impl Switchboard {
     }
 
     pub(crate) fn stamp(&mut self) -> Stamp {
-        Stamp { timestamp: self.boot.at(self.now), boot: self.boot, fresh: self.next_message_id() }
+        Stamp { timestamp: self.clock.at(self.now).0, naming: self.naming, fresh: self.next_message_id() }
     }
 
     pub(crate) fn next_message_id(&mut self) -> MessageId {

@@ -24,16 +24,34 @@ impl Add<u64> for Time {
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-///
-/// Given once, as the wall time of [`Time`] 0. Every `timestamp` on the wire is computed from it, so a
-/// wall clock that jumps later moves nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixMillis(pub u64);
 
-impl UnixMillis {
-    /// The wall time at `now`, with `self` as the wall time of boot.
+/// What the clock on the wall shows: every `timestamp` on the wire is taken from it.
+///
+/// It goes as [`Time`] does until it is [set](Self::set), since it was set outside, or the machine slept. Nothing is measured
+/// with it.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock {
+    set_at: Time,
+    shown: UnixMillis,
+}
+
+impl WallClock {
+    /// One that shows `boot` at `Time(0)`.
     #[must_use]
-    pub fn at(self, now: Time) -> u64 {
-        self.0.saturating_add(now.0)
+    pub fn new(boot: UnixMillis) -> WallClock {
+        WallClock { set_at: Time(0), shown: boot }
+    }
+
+    /// From `now` on it shows `shown` and goes on from there.
+    pub fn set(&mut self, now: Time, shown: UnixMillis) {
+        *self = WallClock { set_at: now, shown };
+    }
+
+    /// What it shows at `now`, which must not lie before it was set.
+    #[must_use]
+    pub fn at(&self, now: Time) -> UnixMillis {
+        UnixMillis(self.shown.0.saturating_add(now.since(self.set_at)))
     }
 }

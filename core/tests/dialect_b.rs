@@ -191,3 +191,25 @@ fn a_million_messages_have_a_million_ids() {
     }
     assert_eq!(seen.len(), 1_000_000);
 }
+
+/// How far apart the numbers in two message ids are.
+fn distance(ids: [String; 2]) -> u64 {
+    let [first, second] = ids.map(|id| u64::from_str_radix(id.split_once('-').unwrap().1, 16).unwrap());
+    second.wrapping_sub(first)
+}
+
+#[test]
+fn message_ids_do_not_show_how_much_others_say() {
+    let distances = [0, 1, 50].map(|said_by_others| {
+        let mut board = Board::new(Limits::default());
+        board.open(1, &id('a'));
+        let ids = [0, said_by_others].map(|count| {
+            (0..count).for_each(|_| board.text(1, r#"{"type":"ping"}"#));
+            let (_, answer) = board.post(100, &format!(r#"{{"type":"register","peerId":"{}"}}"#, id('b')));
+            answer["messageId"].as_str().unwrap().to_owned()
+        });
+        distance(ids)
+    });
+    let smallest = distances.iter().map(|distance| (*distance).min(distance.wrapping_neg())).min();
+    assert!(smallest.unwrap() > 1_000_000, "{distances:?}");
+}

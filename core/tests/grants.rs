@@ -186,10 +186,135 @@ fn the_mail_of_a_lost_peer_is_not_handed_to_a_token_for_others() {
     board.join(2, &id('b'), "n");
     board.lose(2);
     board.signal(1, "offer", &id('b'), "{}", "n");
-    for (grant, status) in [(bound_to(&id('c')), 403), (within(&["m"]), 403), (bound_to(&id('b')), 200)] {
+    for (grant, expected) in [
+        (bound_to(&id('c')), (403, false)),
+        (within(&["m"]), (200, false)),
+        (bound_to(&id('b')), (200, true)),
+    ] {
         board.poll_with(100, &id('b'), 0, &grant);
-        let (_, answered, text) = board.replies.pop().unwrap();
-        assert_eq!((answered, text.contains("offer")), (status, status == 200), "{grant:?}");
+        let (_, status, text) = board.replies.pop().unwrap();
+        assert_eq!((status, text.contains("offer")), expected, "{grant:?}");
+    }
+}
+
+/// `a` is in the network, and `b`, who had proven its id, was lost from it while a signal waited for it.
+fn board_with_mail_of_a_proven_peer() -> Board {
+    let mut board = board();
+    board.join(1, &id('a'), "n");
+    board.open_with(2, &id('b'), &bound_to(&id('b')));
+    board.announce(2, "n");
+    board.lose(2);
+    board.signal(1, "offer", &id('b'), "{}", "n");
+    board
+}
+
+/// Whether the owner of the mail of [`board_with_mail_of_a_proven_peer`] gets it.
+fn owner_gets_its_mail(board: &mut Board) -> bool {
+    board.open_with(9, &id('b'), &bound_to(&id('b')));
+    board.take(9);
+    board.announce(9, "n");
+    board.types(9).contains(&"offer".to_owned())
+}
+
+#[test]
+fn the_mail_of_a_lost_peer_that_had_proven_its_id_is_for_who_proves_it_again() {
+    for other in [Grant::ANY, within(&["n"])] {
+        let mut board = board_with_mail_of_a_proven_peer();
+        board.poll_with(100, &id('b'), 0, &other);
+        let (_, status, text) = board.replies.pop().unwrap();
+        assert_eq!((status, text.contains("offer")), (403, false), "{other:?}");
+        assert!(owner_gets_its_mail(&mut board), "{other:?}");
+        let mut board = board_with_mail_of_a_proven_peer();
+        board.poll_with(100, &id('b'), 0, &bound_to(&id('b')));
+        assert!(board.replies.pop().unwrap().2.contains("offer"));
+    }
+}
+
+#[test]
+fn who_comes_under_the_id_of_a_peer_that_had_proven_it_neither_gets_its_mail_nor_ends_it() {
+    for deed in
+        [r#"{"type":"goodbye"}"#, r#"{"type":"cleanup","targetPeerId":"TARGET"}"#, r#"{"type":"ping"}"#]
+    {
+        for network in ["n", "m"] {
+            let mut board = board_with_mail_of_a_proven_peer();
+            board.open(3, &id('b'));
+            board.announce(3, network);
+            board.text(3, &deed.replace("TARGET", &id('a')));
+            assert!(!board.types(3).contains(&"offer".to_owned()), "{deed} in {network}");
+            board.lose(3);
+            assert!(owner_gets_its_mail(&mut board), "{deed} in {network}");
+        }
+    }
+    let mut board = board_with_mail_of_a_proven_peer();
+    board.post(100, &announce(&id('b'), "n"));
+    board.poll(101, &id('b'), 0);
+    assert_eq!(board.polled(101), ["announce"], "its own inbox, of one who was introduced");
+    assert!(owner_gets_its_mail(&mut board));
+}
+
+#[test]
+fn a_peer_that_proves_its_id_after_its_announce_is_remembered_once() {
+    let mut board = board_with_mail_of_a_proven_peer();
+    board.post(100, &announce(&id('b'), "n"));
+    let register = format!(r#"{{"type":"register","peerId":"{}"}}"#, id('b'));
+    assert_eq!(board.post_with(100, &register, &bound_to(&id('b'))).0, 200);
+    board.pass(300_000);
+    assert_eq!((board.board.census().peers, board.board.census().mailboxes), (0, 2), "one for each");
+}
+
+/// What `conn`, or whoever posts and polls with this grant, is told when it looks for `peer`.
+fn told_of(board: &mut Board, peer: &str, grant: &Grant) -> Vec<String> {
+    board.take(1);
+    let mut told = Vec::new();
+    for kind in ["offer", "answer"] {
+        board.signal(1, kind, peer, "{}", "n");
+    }
+    told.extend(board.take(1).iter().map(Value::to_string));
+    board.poll_with(100, peer, 0, grant);
+    told.extend(board.replies.drain(..).map(|(_, status, text)| format!("{status} {text}")));
+    let now = (common::BOOT + board.now.0).to_string();
+    told.iter().map(|text| text.replace(&now, "NOW")).collect()
+}
+
+#[test]
+fn who_may_not_enter_a_network_cannot_tell_who_is_there() {
+    let mine = within(&["n"]);
+    for theirs in [Grant::ANY, within(&["m"]), Grant { peer: bound_to(&id('b')).peer, ..within(&["m"]) }] {
+        for by_http in [false, true] {
+            let mut board = board();
+            board.open_with(1, &id('a'), &mine);
+            board.announce(1, "n");
+            let nobody = told_of(&mut board, &id('b'), &mine);
+            assert_eq!(nobody.len(), 4, "an offer is followed by a goodbye: {nobody:?}");
+            if by_http {
+                board.post_with(101, &announce(&id('b'), "m"), &theirs);
+            } else {
+                board.open_with(2, &id('b'), &theirs);
+                assert_eq!(told_of(&mut board, &id('b'), &mine), nobody, "not announced yet");
+                board.announce(2, "m");
+            }
+            assert_eq!(told_of(&mut board, &id('b'), &mine), nobody, "{theirs:?}, HTTP: {by_http}");
+            board.lose(2);
+            for _ in 0..2 {
+                board.pass(if by_http { 150_000 } else { 0 });
+                board.heard(1);
+            }
+            assert_eq!(board.board.census().mailboxes, 1);
+            assert_eq!(told_of(&mut board, &id('b'), &mine), nobody, "was lost: {theirs:?}");
+        }
+    }
+}
+
+#[test]
+fn who_may_enter_a_network_is_told_that_the_other_is_elsewhere() {
+    for mine in [Grant::ANY, within(&["n", "m"])] {
+        let mut board = board();
+        board.open_with(1, &id('a'), &mine);
+        board.announce(1, "n");
+        board.join(2, &id('b'), "m");
+        board.take(1);
+        board.signal(1, "answer", &id('b'), "{}", "n");
+        assert_eq!(board.only_error(1), "other-network", "{mine:?}");
     }
 }
 

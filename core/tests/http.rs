@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{Census, CloseReason, Event, Limits, MailEnd};
+use peerpigeon_core::{Census, CloseReason, DuplicatePeer, Event, Limits, MailEnd};
 use serde_json::json;
 
 fn announce(id: &str) -> String {
@@ -175,6 +175,65 @@ fn the_same_id_by_web_socket_takes_over_from_a_peer_that_does_not_poll() {
     board.poll(101, &id('c'), 0);
     board.polled(101);
     assert_eq!(board.closed, [(2, CloseReason::PeerAlreadyConnected)]);
+}
+
+#[test]
+fn a_request_that_waits_answers_for_its_peer_when_its_id_comes_by_web_socket() {
+    for duplicate_peer in [DuplicatePeer::Challenge, DuplicatePeer::Reject] {
+        let mut board = Board::new(Limits { duplicate_peer, ..Limits::default() });
+        board.post(100, &announce(&id('b')));
+        board.poll(101, &id('b'), 0);
+        board.polled(101);
+        board.poll(101, &id('b'), 25);
+        board.pass(10_000);
+        board.open(1, &id('b'));
+        board.pass(2_000);
+        assert_eq!(board.closed, [(1, CloseReason::PeerAlreadyConnected)], "{duplicate_peer:?}");
+        assert!(board.replies.is_empty(), "it waits on");
+    }
+}
+
+#[test]
+fn a_request_that_was_given_up_answers_for_nobody() {
+    let mut board = Board::new(Limits::default());
+    board.post(100, &announce(&id('b')));
+    board.poll(101, &id('b'), 0);
+    board.polled(101);
+    board.poll(101, &id('b'), 25);
+    board.lose(101);
+    board.open(1, &id('b'));
+    board.pass(2_000);
+    assert_eq!(board.types(1), ["connected"]);
+}
+
+#[test]
+fn a_peer_whose_request_waits_is_not_silent() {
+    let mut board = Board::new(Limits { peer_timeout_ms: 3_000, ping_interval_ms: 0, ..Limits::default() });
+    board.post(100, &announce(&id('b')));
+    board.poll(101, &id('b'), 0);
+    board.polled(101);
+    board.poll(101, &id('b'), 25);
+    board.pass(24_999);
+    assert_eq!((board.board.census().peers, board.replies.len()), (1, 0));
+    board.pass(3_000);
+    assert_eq!(board.polled(101), [""; 0]);
+    assert_eq!(board.board.census().peers, 1);
+    board.pass(1);
+    assert_eq!(board.board.census().peers, 0, "silent since it was answered");
+}
+
+#[test]
+fn who_only_posts_as_somebody_absent_does_not_lock_its_owner_out() {
+    let mut board = Board::new(Limits::default());
+    board.post(100, &announce(&id('b')));
+    board.pass(500);
+    board.open(1, &id('b'));
+    for _ in 0..2 {
+        board.post(100, &announce(&id('b')));
+        board.pass(1_000);
+    }
+    assert_eq!(board.types(1), ["connected"]);
+    assert_eq!(board.post(100, &announce(&id('b'))).0, 409);
 }
 
 #[test]

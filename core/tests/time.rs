@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{CloseReason, ConnId, Input, Limits};
+use peerpigeon_core::{CloseReason, ConnId, Input, Limits, UnixMillis};
 
 #[test]
 fn a_silent_peer_is_pinged_and_one_that_stays_silent_is_closed() {
@@ -130,4 +130,63 @@ fn a_peer_that_does_not_read_is_closed() {
     board.input(Input::QueueFull { conn: ConnId(1) });
     board.input(Input::QueueFull { conn: ConnId(1) });
     assert_eq!(board.closed, [(1, CloseReason::TooSlow)]);
+}
+
+/// The `timestamp` of everything that a ping and a request without a connection are answered by.
+fn timestamps(board: &mut Board) -> Vec<u64> {
+    board.text(1, r#"{"type":"ping"}"#);
+    let mut answers = board.take(1);
+    answers.push(board.post(100, &format!(r#"{{"type":"register","peerId":"{}"}}"#, id('c'))).1);
+    board.poll(101, &id('c'), 0);
+    answers.push(serde_json::from_str(&board.replies.pop().unwrap().2).unwrap());
+    let pong = answers[0]["data"]["timestamp"].clone();
+    answers
+        .iter()
+        .map(|answer| &answer["timestamp"])
+        .chain([&pong])
+        .map(|time| time.as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_peers_are_told_follows_the_clock_on_the_wall() {
+    let mut board = Board::new(Limits { ping_interval_ms: 0, ..Limits::default() });
+    board.join(1, &id('a'), "n");
+    board.take(1);
+    board.pass(1_000);
+    assert_eq!(timestamps(&mut board), [common::BOOT + 1_000; 4]);
+    for wall in [0, common::BOOT - 3_600_000, common::BOOT + 86_400_000, u64::MAX] {
+        board.input(Input::ClockSet { wall: UnixMillis(wall) });
+        assert_eq!(timestamps(&mut board), [wall; 4]);
+        board.pass(500);
+        assert_eq!(timestamps(&mut board), [wall.saturating_add(500); 4]);
+    }
+}
+
+#[test]
+fn what_is_measured_does_not_follow_the_clock_on_the_wall() {
+    for wall in [0, common::BOOT + 86_400_000] {
+        let limits = Limits {
+            message_ttl_ms: 10_000,
+            peer_timeout_ms: 20_000,
+            ping_interval_ms: 0,
+            ..Limits::default()
+        };
+        let mut board = Board::new(limits);
+        board.join(1, &id('a'), "n");
+        board.join(2, &id('b'), "n");
+        board.lose(2);
+        board.signal(1, "offer", &id('b'), "{}", "n");
+        let deadline = board.board.poll_timeout();
+        board.input(Input::ClockSet { wall: UnixMillis(wall) });
+        assert_eq!(board.board.poll_timeout(), deadline);
+        board.pass(9_999);
+        board.heard(1);
+        board.take(2);
+        board.open(3, &id('b'));
+        board.announce(3, "n");
+        assert!(board.types(3).contains(&"offer".to_owned()), "its time is not over");
+        board.pass(20_001);
+        assert_eq!(board.board.census().peers, 0);
+    }
 }

@@ -127,6 +127,7 @@ impl World {
                 self.feed(Input::Tick);
             }
             b'd' => self.feed(Input::Drain { until: self.now + script::number(line.rest, 100_000) }),
+            b'c' => self.feed(Input::ClockSet { wall: UnixMillis(script::number(line.rest, u64::MAX)) }),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::http::{Refusal, Request};
 use crate::origins::AllowOrigin;
-use peerpigeon_core::{AddressKey, Grant, Time};
+use peerpigeon_core::{AddressKey, Grant, Time, UnixMillis};
 use std::net::SocketAddr;
 
 /// Asked by the loop about every socket and every request. The answers given here let everybody in.
@@ -14,7 +14,7 @@ pub trait Gate {
     }
 
     /// Judges a well-formed request, a WebSocket handshake or not, before it is answered; says what whoever sent
-    /// it may do as a peer.
+    /// it may do as a peer. Rates are measured by `now`; `wall` is for what has a date.
     ///
     /// # Errors
     ///
@@ -22,11 +22,12 @@ pub trait Gate {
     fn judge(
         &mut self,
         now: Time,
+        wall: UnixMillis,
         remote: Option<SocketAddr>,
         request: &Request<'_>,
         purpose: Purpose,
     ) -> Result<Grant, Refusal> {
-        let _ = (now, remote, request, purpose);
+        let _ = (now, wall, remote, request, purpose);
         Ok(Grant::ANY)
     }
 

@@ -2,14 +2,13 @@
 
 use crate::access::{self, Tokens};
 use crate::addresses::{self, AddressList};
-use crate::calendar;
 use crate::gate::{Gate, Purpose};
 use crate::http::{Refusal, Request, Status, is_forwarded};
 use crate::jwt;
 use crate::origins::{self, AllowOrigin, Origins, Upgrade};
 use crate::per_address::{PerAddress, Rates, Verdict};
 use crate::settings::Settings;
-use peerpigeon_core::{AddressKey, Grant, Time};
+use peerpigeon_core::{AddressKey, Grant, Time, UnixMillis};
 use std::net::{IpAddr, SocketAddr};
 
 /// Lets in whom the settings let in: by address, rate, origin and token.
@@ -33,7 +32,11 @@ impl Guard {
         Guard {
             origins: settings.cors_origin.clone(),
             tokens: settings.auth_token.clone(),
-            keys: jwt::Keys::new(settings.auth_jwt_secret.as_ref(), settings.auth_jwt_public_key.as_ref()),
+            keys: jwt::Keys::new(
+                settings.auth_jwt_secret.as_ref(),
+                settings.auth_jwt_public_key.as_ref(),
+                settings.max_network_name,
+            ),
             trusted_proxies: settings.trusted_proxies.clone(),
             exempt: settings.limit_exempt.clone(),
             rates: PerAddress::new(Rates {
@@ -104,7 +107,7 @@ impl Guard {
     }
 
     /// What the first token that is good allows.
-    fn check_token(&self, request: &Request<'_>) -> Result<Grant, Refusal> {
+    fn check_token(&self, request: &Request<'_>, wall: UnixMillis) -> Result<Grant, Refusal> {
         if self.tokens.is_none() && self.keys.is_empty() {
             return Ok(Grant::ANY);
         }
@@ -113,8 +116,7 @@ impl Guard {
             if self.tokens.as_ref().is_some_and(|tokens| tokens.contains(&token)) {
                 return Ok(Grant::ANY);
             }
-            // Not the time of the loop, which stands still with a machine that sleeps.
-            match self.keys.check(&token, calendar::now().0 / 1000) {
+            match self.keys.check(&token, wall.0 / 1000) {
                 Ok(grant) => return Ok(grant),
                 // Where no such tokens are asked for there is nothing to say about them.
                 Err(_) if self.keys.is_empty() => fault = jwt::Fault::NoToken.text(),
@@ -137,6 +139,7 @@ impl Gate for Guard {
     fn judge(
         &mut self,
         now: Time,
+        wall: UnixMillis,
         remote: Option<SocketAddr>,
         request: &Request<'_>,
         purpose: Purpose,
@@ -159,7 +162,7 @@ impl Gate for Guard {
             Purpose::Http | Purpose::Health => Ok(Grant::ANY),
             Purpose::Signaling | Purpose::WebSocket => {
                 self.check_origin(request)?;
-                self.check_token(request)
+                self.check_token(request, wall)
             }
         }
     }

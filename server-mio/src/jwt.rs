@@ -7,7 +7,7 @@
 use crate::settings::pem;
 use core::fmt;
 use data_encoding::BASE64URL_NOPAD;
-use peerpigeon_core::{Grant, Limits, PeerId, Spelling};
+use peerpigeon_core::{Grant, PeerId, Spelling};
 use ring::{hmac, signature};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -17,7 +17,8 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// An Ed25519 key that tokens are signed with elsewhere (`EdDSA`, RFC 8037 section 3.1).
+/// An Ed25519 key that tokens are signed with elsewhere (`EdDSA`, RFC 8037 section 3.1; by its full name `Ed25519`,
+/// RFC 9864 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     key: [u8; 32],
@@ -29,6 +30,7 @@ pub struct PublicKey {
 pub struct Keys {
     secret: Option<hmac::Key>,
     public: Option<[u8; 32]>,
+    network_name_bytes: u32,
 }
 
 /// What a minted token says.
@@ -129,10 +131,10 @@ impl fmt::Debug for Secret {
 }
 
 impl Keys {
-    /// With what the settings give.
+    /// With what the settings give. A token may name networks whose names have at most `network_name_bytes`.
     #[must_use]
-    pub fn new(secret: Option<&Secret>, public: Option<&PublicKey>) -> Keys {
-        Keys { secret: secret.map(Secret::key), public: public.map(|public| public.key) }
+    pub fn new(secret: Option<&Secret>, public: Option<&PublicKey>, network_name_bytes: u32) -> Keys {
+        Keys { secret: secret.map(Secret::key), public: public.map(|public| public.key), network_name_bytes }
     }
 
     /// Whether tokens are asked for.
@@ -157,7 +159,7 @@ impl Keys {
         let algorithm = header.get("alg").and_then(Value::as_str);
         let is_good = match (algorithm, &self.secret, &self.public) {
             (Some(HS256), Some(secret), _) => hmac::verify(secret, signed, &signature).is_ok(),
-            (Some(EDDSA), _, Some(public)) => {
+            (Some(EDDSA | ED25519), _, Some(public)) => {
                 let public = signature::UnparsedPublicKey::new(&signature::ED25519, public);
                 public.verify(signed, &signature).is_ok()
             }
@@ -166,12 +168,12 @@ impl Keys {
         if !is_good {
             return Err(Fault::Signature);
         }
-        grant(&object(payload)?, now)
+        grant(&object(payload)?, now, self.network_name_bytes)
     }
 }
 
 /// Judges the claims of a token whose signature is good.
-fn grant(claims: &Map<String, Value>, now: u64) -> Result<Grant, Fault> {
+fn grant(claims: &Map<String, Value>, now: u64, network_name_bytes: u32) -> Result<Grant, Fault> {
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
     let (latest, earliest) = ((now + LEEWAY_SECONDS) as f64, now.saturating_sub(LEEWAY_SECONDS) as f64);
     let end = claims.get("exp").and_then(Value::as_f64).ok_or(Fault::NoEnd)?;
@@ -190,7 +192,8 @@ fn grant(claims: &Map<String, Value>, now: u64) -> Result<Grant, Fault> {
     {
         return Err(Fault::Audience);
     }
-    Ok(Grant { peer: peer(claims)?, networks: claims.get("networks").map(networks).transpose()? })
+    let networks = claims.get("networks").map(|names| networks(names, network_name_bytes)).transpose()?;
+    Ok(Grant { peer: peer(claims)?, networks })
 }
 
 /// `peerId` must be an id; `sub` counts where it is one, since many issuers put something else there.
@@ -202,10 +205,9 @@ fn peer(claims: &Map<String, Value>) -> Result<Option<PeerId>, Fault> {
     }
 }
 
-fn networks(value: &Value) -> Result<Box<[Box<str>]>, Fault> {
+fn networks(value: &Value, name_bytes: u32) -> Result<Box<[Box<str>]>, Fault> {
     let names = value.as_array().filter(|names| names.len() <= Grant::MAX_NETWORKS).ok_or(Fault::Networks)?;
-    let most = Limits::default().network_name_bytes as usize;
-    let name = |name: &Value| name.as_str().filter(|name| name.len() <= most).map(Into::into);
+    let name = |name: &Value| name.as_str().filter(|name| name.len() <= name_bytes as usize).map(Into::into);
     names.iter().map(name).collect::<Option<_>>().ok_or(Fault::Networks)
 }
 
@@ -273,6 +275,7 @@ impl core::error::Error for KeyError {}
 
 const HS256: &str = "HS256";
 const EDDSA: &str = "EdDSA";
+const ED25519: &str = "Ed25519";
 
 /// Who we are, where a token says whom it is for.
 const AUDIENCE: &str = "peerpigeon";

@@ -95,7 +95,7 @@ fn open(settings: &Settings, HandedOver { public, admin }: HandedOver) -> Result
         _ => admin.into_iter().try_for_each(|listener| net.inherit_admin(listener))?,
     }
     if let Some(certificate) = settings.certificate()? {
-        net.secure(certificate, settings.cleanup_interval);
+        net.secure(certificate, settings.cleanup_interval)?;
     }
     for url in net.urls(Door::Public)? {
         log::info!("listening on {url}{public_origin}");

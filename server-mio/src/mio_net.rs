@@ -13,11 +13,11 @@ use crate::listening;
 use crate::net::{Accepted, Door, Net, Process, Ready};
 use crate::stream::{Inherited, Listener, Stream};
 use crate::tls::{Certificate, Session};
-use crate::{heap, proc_files};
+use crate::{calendar, heap, proc_files};
 use incomplete::Incomplete;
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
-use peerpigeon_core::Time;
+use peerpigeon_core::{Time, UnixMillis};
 use sessions::Tls;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -139,18 +139,22 @@ impl MioNet {
         self.add(Listener::Tcp(listener), Door::Admin, Origin::Ours)
     }
 
-    /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`,
-    /// or with the next connection after that.
-    pub fn secure(&mut self, certificate: Certificate, check_every_ms: u64) {
+    /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`, by a thread
+    /// of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub fn secure(&mut self, mut certificate: Certificate, check_every_ms: u64) -> io::Result<()> {
+        certificate.watch(Duration::from_millis(check_every_ms.max(1)))?;
         self.tls = Some(Tls {
             scratch: certificate.scratch(),
             certificate,
-            check_every_ms,
-            checked: self.now(),
             incomplete: Incomplete::new(TLS_BUFFER_BYTES),
             readable: BTreeSet::new(),
             stalled: BTreeSet::new(),
         });
+        Ok(())
     }
 
     /// Expects the PROXY protocol of everybody in `trusted`, and of nobody else; the header must have come after
@@ -298,6 +302,10 @@ impl Net for MioNet {
         Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
+    fn wall_time(&self) -> Option<UnixMillis> {
+        Some(calendar::now())
+    }
+
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let has_work = self.tls.as_ref().is_some_and(|tls| !tls.readable.is_empty());
         let arrivals = self.arrivals.as_ref().and_then(Arrivals::deadline);
@@ -317,7 +325,7 @@ impl Net for MioNet {
         }
         if let Some(tls) = &mut self.tls {
             tls.complete(ready);
-            tls.look_after_certificate(now, &self.wishes);
+            tls.look_after_certificate(&self.wishes);
         }
         Ok(())
     }

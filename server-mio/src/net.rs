@@ -1,6 +1,6 @@
 //! The system calls that the loop makes, and nothing else of the outside world.
 
-use peerpigeon_core::{Input, Time};
+use peerpigeon_core::{Input, Time, UnixMillis};
 use std::io;
 use std::net::SocketAddr;
 
@@ -22,6 +22,12 @@ pub trait Net {
 
     /// Milliseconds since the start, never going back.
     fn now(&self) -> Time;
+
+    /// What the clock on the wall shows, which may be set at any time; `None` where there is none: it goes on from the start as
+    /// [`Net::now`] does.
+    fn wall_time(&self) -> Option<UnixMillis> {
+        None
+    }
 
     /// Sleeps until something is ready, or until `until`; `None` is for ever, a time that has passed not at
     /// all. Appends what is ready to `ready`.

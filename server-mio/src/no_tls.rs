@@ -4,6 +4,7 @@ use crate::stream::Stream;
 use core::convert::Infallible;
 use peerpigeon_core::AddressKey;
 use std::io;
+use std::time::Duration;
 
 /// There is none in this build.
 #[derive(Debug)]
@@ -25,11 +26,11 @@ pub(crate) struct Session {
 }
 
 impl Certificate {
-    pub(crate) fn reload_if_changed(&mut self) {
+    pub(crate) fn watch(&mut self, _: Duration) -> io::Result<()> {
         match self.0 {}
     }
 
-    pub(crate) fn reload(&mut self) {
+    pub(crate) fn reload(&self) {
         match self.0 {}
     }
 

@@ -60,6 +60,7 @@ impl Settings {
                 if settings.auth_jwt_secret.is_none() {
                     return Err(SettingsError::SecretMissing { name: given.spelled("AUTH_JWT_SECRET") });
                 }
+                order.check(&settings)?;
                 Ok(Command::Token(settings, order))
             }
             Action::Serve => settings().map(|(settings, _)| Command::Serve(settings)),

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod client;
+mod pem;
 mod session;
 #[cfg(test)]
 mod tests;

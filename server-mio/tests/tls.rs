@@ -139,6 +139,26 @@ fn a_hangup_has_the_certificate_read_again_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
+fn a_file_that_hangs_stops_nobody() {
+    for (name, interval, hangup) in [("fifo", "10", false), ("fifo-hangup", "86400000", true)] {
+        let secured = Secured::new(name, &[("CLEANUP_INTERVAL", interval)]);
+        let mut peer = secured.open(&"a".repeat(40));
+        // Whoever opens it waits for somebody who writes.
+        let key = secured.folder.join("key.pem");
+        fs::remove_file(&key).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&key).status().unwrap().success());
+        if hangup {
+            secured.server.signal("HUP");
+        }
+        for turn in 0..50 {
+            secured.open(&format!("{turn:040}"));
+            peer.send(r#"{"type":"ping"}"#.into()).unwrap();
+            assert!(next(&mut peer).starts_with(r#"{"type":"pong""#));
+        }
+    }
+}
+
+#[test]
 fn who_speaks_http_here_is_told_what_is_spoken_here() {
     let secured = Secured::new("http", &[]);
     let answer = exchange(secured.server.connect(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -64,6 +64,19 @@ fn a_minted_token_lets_its_peer_into_its_networks_and_nobody_into_others() {
 }
 
 #[test]
+fn tokens_name_networks_as_long_as_the_server_takes() {
+    let name = "n".repeat(200);
+    let longest = ["--max-network-name", "200"];
+    let good = token(&[&["--network", &name][..], &longest].concat());
+    let server = Running::start(&[("AUTH_JWT_SECRET", SECRET), ("MAX_NETWORK_NAME", "200")]);
+    let mut peer = open(&server, &format!("peerId={ID}&token={good}")).unwrap();
+    assert!(next(&mut peer).starts_with(r#"{"type":"connected""#));
+    peer.send(format!(r#"{{"type":"announce","networkName":"{name}"}}"#).into()).unwrap();
+    peer.send(r#"{"type":"ping"}"#.into()).unwrap();
+    assert!(next(&mut peer).starts_with(r#"{"type":"pong""#));
+}
+
+#[test]
 fn no_token_and_a_bad_one_are_refused_before_the_upgrade() {
     let server = Running::start(&[("AUTH_JWT_SECRET", SECRET)]);
     let good = token(&[]);
@@ -117,6 +130,12 @@ fn what_cannot_be_minted_is_refused_in_one_line() {
             "--expires-in=\"1w\": allowed is a time such as 90s, 15m, 12h or 30d, up to 3650d",
         ),
         (&secret, &["token", "--network", ""], "--network=\"\": allowed is a network name, 32 times at most"),
+        (
+            &secret,
+            &["token", "--network", "seventeen letters", "--max-network-name", "16"],
+            "--network=\"seventeen letters\": it is longer than 16 bytes (MAX_NETWORK_NAME); allowed is a network name, \
+             32 times at most",
+        ),
         (&secret, &["token", "--network"], "--network: needs a value, a network name, 32 times at most"),
         (&secret, &["token", "token"], "\"token\": belongs to no flag; see --help"),
         (&secret, &["--peer-id", ID], "--peer-id: there is no such flag; see --help"),

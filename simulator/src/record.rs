@@ -61,6 +61,7 @@ impl Record {
             Input::QueueFull { conn } => Happening::Up(conn.0, "does not read".to_owned()),
             Input::Drain { until } => Happening::Inside(format!("shut down until {} ms", until.0)),
             Input::Adjust { limits } => Happening::Inside(format!("from now on {limits:?}")),
+            Input::ClockSet { wall } => Happening::Inside(format!("the clock on the wall shows {}", wall.0)),
             Input::Tick => Happening::Inside("tick".to_owned()),
         });
     }

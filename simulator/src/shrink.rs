@@ -173,6 +173,7 @@ fn smaller(step: &Step) -> Vec<Step> {
         Step::Advance { ms } => times(ms).map(|ms| Step::Advance { ms }).collect(),
         Step::LateTick { ms } => times(ms).map(|ms| Step::LateTick { ms }).collect(),
         Step::Drain { ms } => times(ms).map(|ms| Step::Drain { ms }).collect(),
+        Step::SetClock { by_ms } if by_ms.abs() > 1_000 => vec![Step::SetClock { by_ms: by_ms / 2 }],
         Step::EverybodyComes { over_ms } => {
             times(over_ms).map(|over_ms| Step::EverybodyComes { over_ms }).collect()
         }
@@ -189,6 +190,7 @@ fn smaller(step: &Step) -> Vec<Step> {
         ],
         Step::Connect { .. }
         | Step::Goodbye { .. }
+        | Step::SetClock { .. }
         | Step::Unload { .. }
         | Step::Ping { .. }
         | Step::Cleanup { .. }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use peerpigeon_tests::tools::{packaged, repository, succeed};
@@ -267,6 +268,36 @@ fn terraform() {
     let settings: Vec<_> =
         settings.map(|line| line.split_once('=').unwrap()).map(|(a, b)| (a.into(), b.into())).collect();
     settings_are_accepted("cloud-init.yaml", &settings);
+    for (sums, expected) in [(true, "curl apt-get systemctl "), (false, "curl ")] {
+        assert_eq!(ran(&cloud["runcmd"], sums), expected, "the checksum is right: {sums}");
+    }
+}
+
+/// Which of the commands of a `runcmd` run, where the checksum of the package is right or not. As cloud-init does it: all in one
+/// script for `sh`, texts as they are and lists quoted.
+fn ran(commands: &Value, sums: bool) -> String {
+    let folder = std::env::temp_dir().join(format!("peerpigeon-runcmd-{}-{sums}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let log = folder.join("log");
+    for name in ["curl", "apt-get", "systemctl", "sha256sum"] {
+        let deed = match name {
+            "sha256sum" => if sums { "exit 0" } else { "exit 1" }.to_owned(),
+            _ => format!("printf '%s ' {name} >>'{}'", log.display()),
+        };
+        fs::write(folder.join(name), format!("#!/bin/sh\n{deed}\n")).unwrap();
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let quoted = |word: &Value| format!("'{}'", word.as_str().unwrap().replace('\'', r"'\''"));
+    let line = |command: &Value| match command.as_array() {
+        Some(words) => words.iter().map(quoted).collect::<Vec<_>>().join(" ") + "\n",
+        None => command.as_str().unwrap().to_owned() + "\n",
+    };
+    let script: String = commands.as_array().unwrap().iter().map(line).collect();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    Command::new("sh").args(["-c", &script]).env("PATH", path).output().unwrap();
+    let ran = fs::read_to_string(log).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    ran
 }
 
 #[test]

@@ -67,9 +67,13 @@ impl Switchboard {
         network
     }
 
-    /// Hands out what was kept for a peer while it was away; kept for another network it is lost.
+    /// Hands out what was kept for a peer while it was away; kept for another network it is lost, and kept for somebody who
+    /// had proven this id it waits on.
     fn deliver_mail(&mut self, slot: u32, network: NetKey) {
         let id = *self.peers[slot].spelling.id();
+        if !self.owns_mail(self.peers[slot].conn, &id) {
+            return;
+        }
         if self.mailboxes.network_of(&id, self.now) != Some(network) {
             self.close_mailbox(&id, MailEnd::Dropped);
             return;

@@ -10,7 +10,9 @@ impl Switchboard {
         let target = *target.id();
         let sender = *self.peers[slot].spelling.id();
         self.forget_mail(&sender, &target);
-        self.forget_mail(&target, &sender);
+        if self.owns_mail(self.peers[slot].conn, &sender) {
+            self.forget_mail(&target, &sender);
+        }
         Ok(())
     }
 

@@ -10,6 +10,8 @@ impl Switchboard {
         self.leave(slot, Departure::Goodbye);
         self.peers[slot].standing = Standing::Departed;
         let id = *self.peers[slot].spelling.id();
-        self.close_mailbox(&id, MailEnd::Dropped);
+        if self.owns_mail(self.peers[slot].conn, &id) {
+            self.close_mailbox(&id, MailEnd::Dropped);
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::mesh::following::Passage;
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
 use crate::peers::Standing;
 use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
-use crate::{Event, MailEnd, Signal, Spelling, Switchboard};
+use crate::{Event, Grant, MailEnd, Signal, Spelling, Switchboard};
 
 /// What a signal has beside its data and the name of its network, at most.
 const ENVELOPE_BYTES: usize = 320;
@@ -94,7 +94,7 @@ impl Switchboard {
         message: &Outgoing<'_>,
     ) -> Result<Outcome, Refusal> {
         self.observe_accepted(message);
-        let whereabouts = self.find(target, reach)?;
+        let whereabouts = self.find(target, reach, self.grant(self.peers[slot].conn))?;
         if let Whereabouts::Here(to) = whereabouts {
             if !self.has_room(slot, to, message.data) {
                 return Err(self.refuse_for_want_of_room(to));
@@ -138,7 +138,8 @@ impl Switchboard {
         self.outbox.observe(Event::Accepted { from: *message.from.id(), signal: message.signal, bytes });
     }
 
-    fn find(&self, target: &Spelling, reach: Reach) -> Result<Whereabouts, Refusal> {
+    /// Looks for a target on behalf of a sender with this reach and grant.
+    fn find(&self, target: &Spelling, reach: Reach, grant: &Grant) -> Result<Whereabouts, Refusal> {
         let is_known = || self.mailboxes.known_in(target.id(), self.now).map(Reach::Network) == Some(reach);
         let has_mail = || self.mailboxes.network_of(target.id(), self.now).map(Reach::Network) == Some(reach);
         let Some(slot) = self.peers.by_id(target.id()) else {
@@ -152,6 +153,7 @@ impl Switchboard {
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
             _ if fault::is(Fault::OtherNetworkReached) => Ok(Whereabouts::Here(slot)),
+            _ if !self.may_know_of(slot, grant) => Ok(Whereabouts::Unknown),
             _ => Err(Refusal::TargetInOtherNetwork),
         }
     }

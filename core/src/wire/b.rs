@@ -127,9 +127,8 @@ fn departure(out: &mut String, peer: Spelling, reason: &str, stamp: Stamp) {
     timestamp_and_end(out, stamp.timestamp);
 }
 
-/// Boot time and number: no two processes of one server, and no two messages of one process, share it.
 fn message_id(out: &mut String, before: &str, stamp: Stamp, id: MessageId) {
-    put(out, format_args!("{before}{:x}-{:x}\"", stamp.boot.0, id.0));
+    put(out, format_args!("{before}{}\"", stamp.naming.name(id)));
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod a;
 mod b;
 mod fields;
 mod json;
+mod message_id;
 pub(crate) mod post;
 mod refusal;
 mod scan;
@@ -15,10 +16,11 @@ use alloc::string::String;
 use core::fmt::Write as _;
 
 pub(crate) use json::{each_member, json_string, says};
+pub(crate) use message_id::{MessageId, Naming};
 pub(crate) use refusal::Refusal;
 
 use crate::mesh::networks::GLOBAL_JSON;
-use crate::{Limits, Signal, Spelling, UnixMillis, Verb};
+use crate::{Limits, Signal, Spelling, Verb};
 
 /// One of the formats; fixed per connection at its upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,17 +85,12 @@ impl Recipient<'_> {
         Recipient { dialect: Dialect::B, spelling: Spelling::NOBODY, network: GLOBAL_JSON };
 }
 
-/// Number of a message; never used again while the process lives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct MessageId(pub(crate) u64);
-
 /// When and as what a message goes out.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp {
     /// Milliseconds since 1970.
     pub(crate) timestamp: u64,
-    /// Told apart from the ids of an earlier process by its boot time.
-    pub(crate) boot: UnixMillis,
+    pub(crate) naming: Naming,
     /// For a message that has no id of its own.
     pub(crate) fresh: MessageId,
 }

@@ -3,6 +3,7 @@ use super::*;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 const NOW: u64 = 1_800_000_000;
+const NAME_BYTES: u32 = 128;
 const SECRET: &str = "a secret of 32 bytes, or of more";
 const ID: &str = "0123456789abcdefABCDEF0123456789abcdefAB";
 
@@ -37,7 +38,7 @@ fn by_pair(header: &str, claims: &str) -> String {
 
 /// What comes of a token with these claims, signed as it must be.
 fn claiming(claims: &str) -> Result<Grant, Fault> {
-    let keys = Keys::new(Some(&secret()), None);
+    let keys = Keys::new(Some(&secret()), None, NAME_BYTES);
     keys.check(by_secret(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, claims).as_bytes(), NOW)
 }
 
@@ -49,7 +50,8 @@ fn the_example_of_the_standard_for_a_shared_secret_is_understood() {
         dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
     let key = BASE64URL_NOPAD.decode(key.as_bytes()).unwrap();
-    let keys = Keys { secret: Some(hmac::Key::new(hmac::HMAC_SHA256, &key)), public: None };
+    let keys =
+        Keys { secret: Some(hmac::Key::new(hmac::HMAC_SHA256, &key)), public: None, network_name_bytes: 0 };
     assert_eq!(keys.check(token.as_bytes(), 1_300_819_380), Ok(Grant::ANY));
     assert_eq!(keys.check(token.as_bytes(), 1_300_819_380 + 60), Err(Fault::Expired));
 }
@@ -60,7 +62,7 @@ fn the_example_of_the_standard_for_ed25519_is_understood() {
     let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
         hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
     let key = BASE64URL_NOPAD.decode(b"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
-    let keys = Keys { secret: None, public: Some(key.try_into().unwrap()) };
+    let keys = Keys { secret: None, public: Some(key.try_into().unwrap()), network_name_bytes: 0 };
     assert_eq!(keys.check(token.as_bytes(), NOW), Err(Fault::NoToken));
     let changed = token.replace("RXhh", "RXhi");
     assert_eq!(keys.check(changed.as_bytes(), NOW), Err(Fault::Signature));
@@ -68,7 +70,7 @@ fn the_example_of_the_standard_for_ed25519_is_understood() {
 
 #[test]
 fn a_minted_token_says_what_it_was_minted_for_until_it_expires() {
-    let keys = Keys::new(Some(&secret()), None);
+    let keys = Keys::new(Some(&secret()), None, NAME_BYTES);
     let peer = Some(*Spelling::parse(ID).unwrap().id());
     let claims = Claims { peer, networks: vec!["a".into(), "ä\"".into()], expires: NOW + 10 };
     let token = secret().mint(&claims);
@@ -83,10 +85,13 @@ fn a_minted_token_says_what_it_was_minted_for_until_it_expires() {
 #[test]
 fn each_algorithm_goes_with_its_own_key_alone() {
     let claims = &format!(r#"{{"exp":{NOW}}}"#);
-    let both = Keys::new(Some(&secret()), Some(&public()));
-    let (shared, signed) = (Keys::new(Some(&secret()), None), Keys::new(None, Some(&public())));
+    let both = Keys::new(Some(&secret()), Some(&public()), NAME_BYTES);
+    let (shared, signed) =
+        (Keys::new(Some(&secret()), None, NAME_BYTES), Keys::new(None, Some(&public()), NAME_BYTES));
     let hs256 = by_secret(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, claims);
     let eddsa = by_pair(r#"{"alg":"EdDSA"}"#, claims);
+    // RFC 9864 section 2.2: the same by its full name.
+    let ed25519 = by_pair(r#"{"alg":"Ed25519"}"#, claims);
     for (keys, by_hs256, by_eddsa) in [
         (&both, Ok(Grant::ANY), Ok(Grant::ANY)),
         (&shared, Ok(Grant::ANY), Err(Fault::Algorithm)),
@@ -95,14 +100,17 @@ fn each_algorithm_goes_with_its_own_key_alone() {
     ] {
         assert_eq!(keys.check(hs256.as_bytes(), NOW), by_hs256);
         assert_eq!(keys.check(eddsa.as_bytes(), NOW), by_eddsa);
+        assert_eq!(keys.check(ed25519.as_bytes(), NOW), by_eddsa);
     }
     // The public key is known to everybody: taken for a secret, it would let everybody in.
     for key in [public().key.to_vec(), BASE64URL_NOPAD.encode(&public().key).into_bytes()] {
         let forged = by_secret(&key, r#"{"alg":"HS256"}"#, claims);
         assert_eq!(signed.check(forged.as_bytes(), NOW), Err(Fault::Algorithm));
         assert_eq!(both.check(forged.as_bytes(), NOW), Err(Fault::Signature));
-        let forged = by_secret(&key, r#"{"alg":"EdDSA"}"#, claims);
-        assert_eq!(both.check(forged.as_bytes(), NOW), Err(Fault::Signature));
+        for header in [r#"{"alg":"EdDSA"}"#, r#"{"alg":"Ed25519"}"#] {
+            let forged = by_secret(&key, header, claims);
+            assert_eq!(both.check(forged.as_bytes(), NOW), Err(Fault::Signature));
+        }
     }
     let swapped = by_pair(r#"{"alg":"HS256"}"#, claims);
     assert_eq!(both.check(swapped.as_bytes(), NOW), Err(Fault::Signature));
@@ -110,7 +118,7 @@ fn each_algorithm_goes_with_its_own_key_alone() {
 
 #[test]
 fn no_other_algorithm_is_followed() {
-    let keys = Keys::new(Some(&secret()), Some(&public()));
+    let keys = Keys::new(Some(&secret()), Some(&public()), NAME_BYTES);
     let claims = &format!(r#"{{"exp":{NOW}}}"#);
     for header in [
         r#"{"alg":"none"}"#,
@@ -119,6 +127,8 @@ fn no_other_algorithm_is_followed() {
         r#"{"alg":"HS384"}"#,
         r#"{"alg":"RS256"}"#,
         r#"{"alg":"ES256"}"#,
+        r#"{"alg":"Ed448"}"#,
+        r#"{"alg":"ed25519"}"#,
         r#"{"alg":null}"#,
         r#"{"alg":["HS256"]}"#,
         r#"{"alg":"HS256","alg":"none"}"#,
@@ -134,7 +144,7 @@ fn no_other_algorithm_is_followed() {
 
 #[test]
 fn a_token_that_was_signed_otherwise_or_changed_is_no_good() {
-    let keys = Keys::new(Some(&secret()), Some(&public()));
+    let keys = Keys::new(Some(&secret()), Some(&public()), NAME_BYTES);
     let claims = &format!(r#"{{"exp":{NOW}}}"#);
     let wrong_key = by_secret(&[b'x'; 32], r#"{"alg":"HS256"}"#, claims);
     let without = format!("{}.", unsigned(r#"{"alg":"HS256"}"#, claims));
@@ -151,7 +161,7 @@ fn a_token_that_was_signed_otherwise_or_changed_is_no_good() {
 
 #[test]
 fn garbage_is_no_token() {
-    let keys = Keys::new(Some(&secret()), Some(&public()));
+    let keys = Keys::new(Some(&secret()), Some(&public()), NAME_BYTES);
     let good = secret().mint(&Claims { expires: NOW, ..Claims::default() });
     let deep = format!("{}.e30.", BASE64URL_NOPAD.encode("[".repeat(6_000).as_bytes()));
     for token in [
@@ -237,9 +247,24 @@ fn a_token_may_name_its_peer_and_networks() {
 }
 
 #[test]
+fn a_token_may_name_every_network_that_a_message_may() {
+    for most in [16, 128, 1_000] {
+        let keys = Keys::new(Some(&secret()), None, most);
+        let check = |bytes: u32| {
+            let claims = format!(r#"{{"exp":{NOW},"networks":["{}"]}}"#, "x".repeat(bytes as usize));
+            keys.check(by_secret(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, &claims).as_bytes(), NOW)
+        };
+        assert!(check(most).is_ok(), "{most}");
+        assert_eq!(check(most + 1), Err(Fault::Networks), "{most}");
+    }
+}
+
+#[test]
 fn keys_are_read_and_never_shown() {
     assert_eq!(Secret::parse(&SECRET[1..]), Err(KeyError::TooShort));
-    assert!(!format!("{:?} {:?}", secret(), Keys::new(Some(&secret()), None)).contains("a secret"));
+    assert!(
+        !format!("{:?} {:?}", secret(), Keys::new(Some(&secret()), None, NAME_BYTES)).contains("a secret")
+    );
     // RFC 8410 section 10.1.
     let pem = "-----BEGIN PUBLIC KEY-----\n\
         MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";

@@ -6,7 +6,6 @@ use crate::addresses::key_of;
 use crate::net::Ready;
 use crate::stream::Stream;
 use crate::tls::{Certificate, Scratch, Session};
-use peerpigeon_core::Time;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -16,8 +15,6 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(super) struct Tls {
     pub(super) certificate: Certificate,
-    pub(super) check_every_ms: u64,
-    pub(super) checked: Time,
     pub(super) scratch: Scratch,
     pub(super) incomplete: Incomplete,
     /// Keys of those that can be read though their sockets report nothing.
@@ -27,15 +24,10 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn look_after_certificate(&mut self, now: Time, wishes: &Wishes) {
+    pub(super) fn look_after_certificate(&self, wishes: &Wishes) {
         if wishes.reload.swap(false, Ordering::Relaxed) {
             self.certificate.reload();
-        } else if now.since(self.checked) >= self.check_every_ms {
-            self.certificate.reload_if_changed();
-        } else {
-            return;
         }
-        self.checked = now;
     }
 
     /// The state of a new connection.

@@ -31,7 +31,7 @@ use crate::server::exchange::Exchange;
 pub(crate) use crate::server::pool::MAX_POOL_BYTES;
 pub(crate) use crate::server::slots::MAX_SLOTS;
 use crate::tally::Tally;
-use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis, WallClock};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -49,7 +49,7 @@ pub struct Server<N: Net> {
     acceptor: Acceptor,
     /// The clock is read once in a turn.
     now: Time,
-    boot: UnixMillis,
+    clock: WallClock,
     /// Requests that the core has not answered yet.
     exchanges: BTreeMap<ConnId, Exchange>,
     /// What the core has answered to them, with its status, while other outputs are worked on.
@@ -76,7 +76,7 @@ impl<N: Net> Server<N> {
             connections: Connections::new(config.max_queue_bytes, config.max_message_bytes),
             acceptor: Acceptor::new(config.max_sockets),
             now: net.now(),
-            boot,
+            clock: WallClock::new(boot),
             exchanges: BTreeMap::new(),
             replies: Vec::new(),
             draining: None,
@@ -112,6 +112,7 @@ impl<N: Net> Server<N> {
         self.wait()?;
         let (start, relayed) = (self.net.micros(), self.tally.relays());
         self.now = self.net.now();
+        self.follow_clock();
         self.note_events();
         self.accept_some();
         self.read_ready();
@@ -175,6 +176,15 @@ impl<N: Net> Server<N> {
         self.net.wait(until, &mut self.events)
     }
 
+    /// Timestamps and dates follow the clock on the wall when it was set, or the machine has slept.
+    fn follow_clock(&mut self) {
+        let Some(wall) = self.net.wall_time() else { return };
+        if wall.0.abs_diff(self.clock.at(self.now).0) >= CLOCK_STEP_MS {
+            self.clock.set(self.now, wall);
+            self.feed(Input::ClockSet { wall });
+        }
+    }
+
     fn note_events(&mut self) {
         for i in 0..self.events.len() {
             match self.events[i] {
@@ -213,3 +223,6 @@ pub(crate) const CONNECTION_BYTES: usize = size_of::<connection::Connection<()>>
 
 /// Bytes read from one connection in one turn at most.
 pub(crate) const INPUT_BYTES: usize = 64 * 1024;
+
+/// By how much the clock on the wall is off before it is followed: more than lies between two readings of one moment.
+const CLOCK_STEP_MS: u64 = 100;

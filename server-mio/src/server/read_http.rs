@@ -136,7 +136,9 @@ impl<N: Net> Server<N> {
         };
         let purpose = purpose_of(upgrade, request);
         let verdict = match (state.door, purpose) {
-            (Door::Public, _) => self.gate.judge(self.now, state.remote, request, purpose),
+            (Door::Public, _) => {
+                self.gate.judge(self.now, self.clock.at(self.now), state.remote, request, purpose)
+            }
             (Door::Admin, Purpose::Http | Purpose::Health) => Ok(Grant::ANY),
             (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
         };
@@ -242,14 +244,14 @@ impl<N: Net> Server<N> {
         frame: impl FnOnce(AllowOrigin<'b>, UnixMillis) -> Frame<'b>,
     ) {
         self.meter.count_answer(answer.status);
-        let frame = frame(self.gate.cors(origin), UnixMillis(self.boot.at(self.now)));
+        let frame = frame(self.gate.cors(origin), self.clock.at(self.now));
         self.connections.queue(id, 512 + answer.body.len(), |out| http::write(out, answer, frame));
     }
 
     fn vitals(&self) -> Vitals<'_> {
         Vitals {
             now: self.now,
-            boot: self.boot,
+            wall: self.clock.at(self.now),
             census: self.switchboard.census(),
             tally: &self.tally,
             meter: &self.meter,

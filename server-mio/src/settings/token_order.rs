@@ -1,9 +1,9 @@
 //! `peerpigeon-server token`: what the token to be minted says.
 
-use super::SettingsError;
+use super::{Settings, SettingsError};
 use crate::jwt::Claims;
 use core::fmt;
-use peerpigeon_core::{Grant, Limits, PeerId, Spelling};
+use peerpigeon_core::{Grant, PeerId, Spelling};
 use std::ffi::OsString;
 
 /// What the command line asks a token for.
@@ -38,7 +38,8 @@ impl TokenOrder {
             }
             OrderFlag::Network => {
                 self.networks.push(text.to_owned());
-                self.networks.len() <= Grant::MAX_NETWORKS && is_network_name(text)
+                // An empty name would be another way to say `global`.
+                self.networks.len() <= Grant::MAX_NETWORKS && !text.is_empty()
             }
             OrderFlag::ExpiresIn => {
                 self.lives_seconds = seconds(text).unwrap_or(0);
@@ -48,13 +49,25 @@ impl TokenOrder {
         if taken {
             return Ok(());
         }
-        Err(SettingsError::BadValue {
-            name: flag.name().to_owned(),
-            value: Some(value.to_string_lossy().into_owned()),
-            detail: None,
-            allowed: flag.to_string(),
-        })
+        Err(refused(flag, &value.to_string_lossy(), None))
     }
+
+    /// Whether a server with these settings takes what it says.
+    pub(super) fn check(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let most = settings.max_network_name;
+        match self.networks.iter().find(|name| name.len() > most as usize) {
+            Some(name) => {
+                let detail = format!("it is longer than {most} bytes (MAX_NETWORK_NAME)");
+                Err(refused(OrderFlag::Network, name, Some(detail)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn refused(flag: OrderFlag, value: &str, detail: Option<String>) -> SettingsError {
+    let value = Some(value.to_owned());
+    SettingsError::BadValue { name: flag.name().to_owned(), value, detail, allowed: flag.to_string() }
 }
 
 /// The flags behind `token`, beside those of the settings.
@@ -87,11 +100,6 @@ impl fmt::Display for OrderFlag {
             OrderFlag::ExpiresIn => f.write_str("a time such as 90s, 15m, 12h or 30d, up to 3650d"),
         }
     }
-}
-
-/// An empty name would be another way to say `global`.
-fn is_network_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= Limits::default().network_name_bytes as usize
 }
 
 fn seconds(text: &str) -> Option<u64> {

@@ -1,25 +1,35 @@
 //! The certificate and its key: two files that may change.
 
 use crate::settings::{Pem, SettingsError};
-use crate::tls::{Scratch, Session};
+use crate::tls::{Scratch, Session, pem};
 use core::fmt;
+use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection};
-use rustls::{InconsistentKeys, ServerConfig};
-use std::fs;
-use std::sync::Arc;
-use std::time::SystemTime;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use std::{fs, io, thread};
 
 /// What the server shows of itself, read from two files.
 #[derive(Debug)]
 pub struct Certificate {
+    shown: Arc<Mutex<Arc<ServerConfig>>>,
+    /// Of the thread that reads the files again, once there is one.
+    asked: Option<SyncSender<()>>,
+    files: Files,
+}
+
+/// The two files, and where what they hold is shown.
+#[derive(Clone, Debug)]
+struct Files {
     chain: Pem,
     key: Pem,
-    /// How the files looked when they were read for the last time.
+    /// How they looked when they were read for the last time.
     seen: [Option<Look>; 2],
-    config: Arc<ServerConfig>,
+    tickets: Arc<dyn ProducesTickets>,
+    shown: Arc<Mutex<Arc<ServerConfig>>>,
 }
 
 /// A file is taken for another one when it looks otherwise.
@@ -39,28 +49,38 @@ impl Certificate {
         let tickets = ring::Ticketer::new()
             .map_err(|error| CertificateError { setting: KEY, detail: error.to_string() })?;
         let seen = [chain, key].map(look);
-        let config = configured(chain, key, tickets)?;
-        Ok(Certificate { chain: chain.clone(), key: key.clone(), seen, config })
+        let shown = Arc::new(Mutex::new(configured(chain, key, Arc::clone(&tickets))?));
+        let files =
+            Files { chain: chain.clone(), key: key.clone(), seen, tickets, shown: Arc::clone(&shown) };
+        Ok(Certificate { shown, asked: None, files })
     }
 
-    /// Reads the files again if they have changed.
-    pub(crate) fn reload_if_changed(&mut self) {
-        if self.seen != [&self.chain, &self.key].map(look) {
-            self.reload();
-        }
-    }
-
-    /// Reads the files again. Connections that are there keep what they have; while the files are wrong so do
-    /// new ones.
-    pub(crate) fn reload(&mut self) {
-        self.seen = [&self.chain, &self.key].map(look);
-        match configured(&self.chain, &self.key, Arc::clone(&self.config.ticketer)) {
-            Ok(config) => {
-                self.config = config;
-                log::info!("the certificate has been read again ({})", self.chain);
+    /// From now on the files are read again when they have changed, which is looked for so often. A thread does it, since they
+    /// may lie on a disk that hangs.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub(crate) fn watch(&mut self, every: Duration) -> io::Result<()> {
+        let (asked, asks) = mpsc::sync_channel(1);
+        let mut files = self.files.clone();
+        thread::Builder::new().name("certificate".to_owned()).spawn(move || {
+            loop {
+                match asks.recv_timeout(every) {
+                    Ok(()) => files.reload(),
+                    Err(RecvTimeoutError::Timeout) => files.reload_if_changed(),
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
-            Err(error) => log::error!("the certificate stays the one that it was: {error}"),
-        }
+        })?;
+        self.asked = Some(asked);
+        Ok(())
+    }
+
+    /// Has the files read again, changed or not, without waiting for that.
+    pub(crate) fn reload(&self) {
+        // It is full where they are about to be read anyway.
+        let _ = self.asked.as_ref().map(|asked| asked.try_send(()));
     }
 
     /// Buffers for all its connections.
@@ -70,7 +90,28 @@ impl Certificate {
 
     /// The state of a new connection.
     pub(crate) fn session(&self) -> Result<Session, rustls::Error> {
-        UnbufferedServerConnection::new(Arc::clone(&self.config)).map(Session::new)
+        let config = Arc::clone(&self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+        UnbufferedServerConnection::new(config).map(Session::new)
+    }
+}
+
+impl Files {
+    fn reload_if_changed(&mut self) {
+        if self.seen != [&self.chain, &self.key].map(look) {
+            self.reload();
+        }
+    }
+
+    /// Connections that are there keep what they have; while the files are wrong so do new ones.
+    fn reload(&mut self) {
+        self.seen = [&self.chain, &self.key].map(look);
+        match configured(&self.chain, &self.key, Arc::clone(&self.tickets)) {
+            Ok(config) => {
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = config;
+                log::info!("the certificate has been read again ({})", self.chain);
+            }
+            Err(error) => log::error!("the certificate stays the one that it was: {error}"),
+        }
     }
 }
 
@@ -85,29 +126,31 @@ fn configured(
     key: &Pem,
     tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, CertificateError> {
-    let certificates: Vec<CertificateDer<'static>> = read(chain)
-        .and_then(|text| CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(unreadable))
-        .and_then(
-            |all: Vec<_>| if all.is_empty() { Err(unreadable(pem::Error::NoItemsFound)) } else { Ok(all) },
-        )
-        .map_err(|detail| CertificateError { setting: CHAIN, detail: named(chain, &detail) })?;
-    let wrong_key = |detail: String| CertificateError { setting: KEY, detail: named(key, &detail) };
-    let private = read(key)
-        .and_then(|text| PrivateKeyDer::from_pem_slice(&text).map_err(unreadable))
-        .map_err(wrong_key)?;
+    let wrong = |setting: &'static str, source: &Pem, detail: String| CertificateError {
+        setting,
+        detail: format!("{source}: {detail}"),
+    };
+    let certificates = read(chain)
+        .and_then(|text| pem::certificates(&text))
+        .map_err(|detail| wrong(CHAIN, chain, detail))?;
+    let private =
+        read(key).and_then(|text| pem::private_key(&text)).map_err(|detail| wrong(KEY, key, detail))?;
+    let signing = ring::sign::any_supported_type(&private).map_err(|_| wrong(KEY, key, KINDS.to_owned()))?;
+    let certified = CertifiedKey::new(certificates, signing);
+    match whose(&certified) {
+        Some(0) => {}
+        Some(_) => {
+            let detail =
+                "the certificate of the server, which TLS_KEY belongs to, must come first".to_owned();
+            return Err(wrong(CHAIN, chain, detail));
+        }
+        None => return Err(wrong(KEY, key, format!("it is not the key of {chain}"))),
+    }
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(certificates, private))
-        .map_err(|error| {
-            if error == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
-                wrong_key(format!("it is not the key of {chain}"))
-            } else if matches!(error, rustls::Error::InvalidCertificate(_)) {
-                CertificateError { setting: CHAIN, detail: named(chain, &error.to_string()) }
-            } else {
-                wrong_key(error.to_string())
-            }
-        })?;
+        .map(|builder| builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified))))
+        .map_err(|error| wrong(KEY, key, error.to_string()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Sessions are resumed by what their clients keep: nothing here grows with their number.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -123,16 +166,14 @@ fn read(source: &Pem) -> Result<Vec<u8>, String> {
     }
 }
 
-fn unreadable(error: pem::Error) -> String {
-    if matches!(error, pem::Error::NoItemsFound) {
-        "it holds nothing of that kind in PEM".to_owned()
-    } else {
-        error.to_string()
-    }
-}
-
-fn named(source: &Pem, detail: &str) -> String {
-    format!("{source}: {detail}")
+/// Which of the certificates the key belongs to: the one that holds its public half, which is looked for as it is encoded,
+/// since OpenSSL takes certificates that those who check them do not read (of X.509 version 1).
+fn whose(certified: &CertifiedKey) -> Option<usize> {
+    let public = certified.key.public_key()?;
+    certified
+        .cert
+        .iter()
+        .position(|certificate| certificate.windows(public.len()).any(|window| window == public.as_ref()))
 }
 
 /// Why a certificate cannot be shown.
@@ -160,3 +201,7 @@ impl From<CertificateError> for SettingsError {
 
 const CHAIN: &str = "TLS_CERT";
 const KEY: &str = "TLS_KEY";
+
+/// What is said of keys of other kinds.
+const KINDS: &str =
+    "the key is none that is supported: RSA of 2048 to 8192 bits, ECDSA of P-256 or P-384, Ed25519";

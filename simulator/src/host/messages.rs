@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use peerpigeon_core::{Census, ConnId, Grant, Input, Time};
+use peerpigeon_core::{Census, ConnId, Grant, Input, Time, UnixMillis, WallClock};
 
 use super::{BOOT, Downward, Host, Upward, care};
 use crate::record::Record;
@@ -12,6 +12,7 @@ use crate::watch::{Breach, Outgoing, Watch};
 
 pub(super) struct MessageHost {
     watch: Watch,
+    clock: WallClock,
     /// Requests that ask for what was said.
     polls: BTreeSet<ConnId>,
     outgoing: Vec<(ConnId, Downward)>,
@@ -20,7 +21,7 @@ pub(super) struct MessageHost {
 impl MessageHost {
     pub(super) fn new(knobs: &Knobs) -> MessageHost {
         let watch = Watch::new(&knobs.limits, BOOT, care(knobs.slots));
-        MessageHost { watch, polls: BTreeSet::new(), outgoing: Vec::new() }
+        MessageHost { watch, clock: WallClock::new(BOOT), polls: BTreeSet::new(), outgoing: Vec::new() }
     }
 
     fn give(&mut self, now: Time, input: Input<'_>, record: &mut Record) -> Result<(), Breach> {
@@ -86,6 +87,12 @@ impl Host for MessageHost {
 
     fn drain(&mut self, now: Time, ms: u64, record: &mut Record) -> Result<(), Breach> {
         self.give(now, Input::Drain { until: now + ms }, record)
+    }
+
+    fn set_clock(&mut self, now: Time, by_ms: i64, record: &mut Record) -> Result<(), Breach> {
+        let wall = UnixMillis(self.clock.at(now).0.saturating_add_signed(by_ms));
+        self.clock.set(now, wall);
+        self.give(now, Input::ClockSet { wall }, record)
     }
 
     fn draining(&self) -> Option<Time> {

@@ -30,6 +30,9 @@ pub(crate) trait Host {
     /// The server is asked to shut down; with messages it gets so many ms, with bytes its own timeout.
     fn drain(&mut self, now: Time, ms: u64, record: &mut Record) -> Result<(), Breach>;
 
+    /// The clock on the wall shows so many ms more than it would have.
+    fn set_clock(&mut self, now: Time, by_ms: i64, record: &mut Record) -> Result<(), Breach>;
+
     /// By when it must have shut down; `None` until it is asked to.
     fn draining(&self) -> Option<Time>;
 

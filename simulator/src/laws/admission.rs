@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use peerpigeon_core::{
     CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Holder, Input, Limits, PeerId,
-    Spelling, Time,
+    Time,
 };
 
 use super::{Law, Rest, Scene, Verdict, demand};
-use crate::scenario::Way;
 use crate::watch::{Behind, Ledger, Party, Said, Stage, is_virtual};
 
 #[derive(Debug)]
@@ -33,8 +32,6 @@ struct Challenge {
     since: Time,
     /// The incumbent gave a sign of life.
     answered: bool,
-    /// It posted something, which is none if it is not understood.
-    perhaps: bool,
 }
 
 impl Admission {
@@ -80,8 +77,9 @@ impl Admission {
         let taken = ledger.by_peer.contains_key(me.id());
         let fits = match why {
             CloseReason::PeerAlreadyConnected => {
-                let challenge =
-                    Challenge { peer: *me.id(), since: scene.now, answered: false, perhaps: false };
+                // A request that waits is one from the beginning; a post is none at all.
+                let answered = ledger.by_peer.get(me.id()).is_some_and(|seat| ledger.is_polled(*seat));
+                let challenge = Challenge { peer: *me.id(), since: scene.now, answered };
                 self.challenges.insert(conn, challenge);
                 // With `replace` it waits for no longer than the close of the incumbent takes.
                 taken && self.limits.duplicate_peer != DuplicatePeer::Reject
@@ -137,8 +135,6 @@ impl Admission {
                 let taken = peer.is_some_and(|peer| ledger.by_peer.contains_key(&peer));
                 let answered = self.challenges.get(&conn).is_some_and(|challenge| challenge.answered);
                 let rival = self.challenges.values().any(|challenge| Some(challenge.peer) == peer);
-                let answered =
-                    answered || self.challenges.get(&conn).is_some_and(|challenge| challenge.perhaps);
                 let refused = match policy {
                     DuplicatePeer::Challenge => rival,
                     DuplicatePeer::Reject => true,
@@ -285,14 +281,9 @@ impl Law for Admission {
             | Input::Posted { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
+            | Input::ClockSet { .. }
             | Input::Tick => {}
         }
-        Ok(())
-    }
-
-    fn spoke(&mut self, _: Scene<'_>, me: Spelling, way: Way, _: &Said<'_>) -> Verdict {
-        let rivals = self.challenges.values_mut().filter(|rival| way == Way::Http && rival.peer == *me.id());
-        rivals.for_each(|rival| rival.perhaps = true);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use peerpigeon_core::{ConnId, PeerId, Signal, Spelling, UnixMillis};
+use peerpigeon_core::{ConnId, PeerId, Signal, Spelling};
 use serde_json::Value;
 
 use super::{Given, Law, Rest, Scene, Verdict, demand};
@@ -13,7 +13,6 @@ use crate::watch::Said;
 
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    boot: UnixMillis,
     /// What each peer said to each other, in order, and was neither delivered nor overtaken yet.
     said: BTreeMap<(PeerId, PeerId), VecDeque<Letter>>,
     /// The id of the message that is told next, where it has one.
@@ -36,8 +35,8 @@ struct Letter {
 const REMEMBERED: usize = 5_000;
 
 impl Delivery {
-    pub(crate) fn new(boot: UnixMillis) -> Delivery {
-        Delivery { boot, said: BTreeMap::new(), id: None, acknowledged: BTreeMap::new(), owed: Vec::new() }
+    pub(crate) fn new() -> Delivery {
+        Delivery { said: BTreeMap::new(), id: None, acknowledged: BTreeMap::new(), owed: Vec::new() }
     }
 
     /// The letter must be one of those said, and those before it can never come any more.
@@ -139,7 +138,7 @@ impl Law for Delivery {
         demand!(frame.target == me.to_string(), "a frame for {me} names {} as its target", frame.target);
         let network = scene.ledger.network_name(conn);
         demand!(frame.network == network, "a frame for {me} in `{network}` names `{}`", frame.network);
-        let wall = self.boot.at(scene.now);
+        let wall = scene.ledger.wall(scene.now);
         demand!(frame.timestamp == wall, "a frame sent at {wall} says {}", frame.timestamp);
         let Some(signal) = frame.signal() else {
             let system = frame.from == "system" || frame.kind == "goodbye";

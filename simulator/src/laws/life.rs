@@ -50,6 +50,7 @@ impl Law for Life {
             | Input::Polled { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
+            | Input::ClockSet { .. }
             | Input::Tick => None,
         };
         self.deaf = about.filter(|conn| !scene.ledger.parties.contains_key(conn));

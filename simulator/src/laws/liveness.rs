@@ -112,7 +112,9 @@ impl Law for Liveness {
             let late = party.stage == Stage::Unregistered && waited >= self.limits.register_ms;
             demand!(!late, "{conn:?} has not registered for {waited} ms and is still here");
             let silence = scene.now.since(party.heard.max(scene.ledger.late));
-            let silent = is_virtual(*conn) && silence >= self.silence_without_connection();
+            let silent = is_virtual(*conn)
+                && silence >= self.silence_without_connection()
+                && !scene.ledger.is_polled(*conn);
             demand!(!silent, "{conn:?} has neither posted nor asked for {silence} ms and is still here");
         }
         let admitted = scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Admitted);

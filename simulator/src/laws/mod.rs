@@ -13,9 +13,7 @@ mod replies;
 mod shelves;
 mod signals;
 
-use peerpigeon_core::{
-    Census, CloseReason, ConnId, Event, Input, Limits, PeerId, Spelling, Time, TimerKind, UnixMillis,
-};
+use peerpigeon_core::{Census, CloseReason, ConnId, Event, Input, Limits, PeerId, Spelling, Time, TimerKind};
 
 use crate::client::Frame;
 use crate::model::Model;
@@ -142,12 +140,12 @@ pub(crate) trait Law {
 }
 
 /// All of them for a switchboard with these settings.
-pub(crate) fn all(limits: &Limits, boot: UnixMillis) -> Vec<Box<dyn Law>> {
+pub(crate) fn all(limits: &Limits) -> Vec<Box<dyn Law>> {
     vec![
         Box::new(life::Life::default()),
         Box::new(bounds::Bounds::new(limits.clone())),
         Box::new(signals::Signals::default()),
-        Box::new(delivery::Delivery::new(boot)),
+        Box::new(delivery::Delivery::new()),
         Box::new(acquaintance::Acquaintance::default()),
         Box::new(liveness::Liveness::new(limits.clone())),
         Box::new(admission::Admission::new(limits.clone())),

@@ -66,10 +66,11 @@ impl Law for Shelves {
         let delivered = self.delivered.entry(*me.id()).or_default();
         demand!(*delivered > 0, "{me} got a `{}` that was not told as delivered", frame.kind);
         *delivered -= 1;
-        let age = crate::host::BOOT.at(scene.now).saturating_sub(frame.timestamp);
+        // How old it is cannot be read from it once the clock was set.
+        let age = scene.ledger.wall(scene.now).saturating_sub(frame.timestamp);
         let ttl = self.limits.message_ttl_ms;
         demand!(
-            ttl == 0 || age < ttl,
+            ttl == 0 || age < ttl || scene.ledger.clock.is_some(),
             "{me} got a `{}` that is {age} ms old, at most {ttl} allowed",
             frame.kind
         );

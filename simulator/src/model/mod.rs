@@ -386,8 +386,7 @@ impl Law for Model {
     }
 
     fn fetched(&mut self, _: Scene<'_>, me: Spelling, party: Option<ConnId>, frame: &Frame<'_>) -> Verdict {
-        let at = Time(frame.timestamp.saturating_sub(crate::host::BOOT.0));
-        self.frames.shelves.fetched(*me.id(), party, at, Told::read(frame)?);
+        self.frames.shelves.fetched(*me.id(), party, frame.timestamp, Told::read(frame)?);
         Ok(())
     }
 

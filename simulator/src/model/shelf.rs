@@ -18,14 +18,23 @@ pub(super) struct Shelves {
 #[derive(Debug, Default)]
 struct Shelf {
     /// Everything told since the peer asked for the last time, and when; also what was dropped since.
-    entries: Vec<(Time, Told)>,
+    entries: Vec<Entry>,
     /// How many of these are still there, and how many more came in this turn.
     waiting: usize,
     fresh: usize,
-    /// What the peer got in this turn.
-    got: Vec<(Time, Told)>,
+    /// What the peer got in this turn, with its timestamp.
+    got: Vec<(u64, Told)>,
     /// The peer is gone.
     over: bool,
+}
+
+/// Something that a peer was told.
+#[derive(Debug)]
+struct Entry {
+    at: Time,
+    /// What the clock on the wall showed then.
+    wall: u64,
+    told: Told,
 }
 
 impl Shelves {
@@ -52,10 +61,10 @@ impl Shelves {
         self.handed.push((to, told));
     }
 
-    /// Somebody got this for a peer, which was told it at `at`.
-    pub(super) fn fetched(&mut self, peer: PeerId, party: Option<ConnId>, at: Time, told: Told) {
+    /// Somebody got this for a peer, with this timestamp.
+    pub(super) fn fetched(&mut self, peer: PeerId, party: Option<ConnId>, wall: u64, told: Told) {
         match party {
-            Some(conn) => self.shelves.entry(conn).or_default().got.push((at, told)),
+            Some(conn) => self.shelves.entry(conn).or_default().got.push((wall, told)),
             None => self.taken.push((peer, told)),
         }
     }
@@ -70,14 +79,15 @@ impl Shelves {
         demand!(self.handed == self.taken, "of the mail {:?} was handed out {:?}", self.handed, self.taken);
         self.handed.clear();
         self.taken.clear();
-        let mut expected: BTreeMap<ConnId, Vec<(Time, Told)>> = BTreeMap::new();
+        let mut expected: BTreeMap<ConnId, Vec<Entry>> = BTreeMap::new();
+        let entry = |told| Entry { at: scene.now, wall: scene.ledger.wall(scene.now), told };
         for (conn, told) in told {
-            expected.entry(conn).or_default().push((scene.now, told));
+            expected.entry(conn).or_default().push(entry(told));
         }
         for (conn, told) in allowed {
             let list = expected.entry(conn).or_default();
             if self.shelves.get(&conn).is_some_and(|shelf| shelf.fresh > list.len()) {
-                list.push((scene.now, told));
+                list.push(entry(told));
             }
         }
         for conn in expected.keys() {
@@ -92,12 +102,12 @@ impl Shelves {
 }
 
 impl Shelf {
-    fn settled(&mut self, conn: ConnId, told: Vec<(Time, Told)>) -> Verdict {
+    fn settled(&mut self, conn: ConnId, told: Vec<Entry>) -> Verdict {
         let fresh = core::mem::take(&mut self.fresh);
         demand!(fresh == told.len(), "{fresh} entries were kept for {conn:?}, told were {told:?}");
         self.entries.extend(told);
         let got = core::mem::take(&mut self.got);
-        let Some((oldest, _)) = got.first() else {
+        if got.is_empty() {
             // Nothing is as much an answer as something: what was dropped before matters no more.
             let lost = self.entries.len().saturating_sub(self.waiting);
             if self.waiting == 0 {
@@ -105,18 +115,21 @@ impl Shelf {
             }
             demand!(self.entries.len() >= self.waiting, "{conn:?}: {lost} entries too many wait");
             return Ok(());
-        };
-        demand!(got.is_sorted_by_key(|(at, _)| at), "{conn:?} got things out of order: {got:?}");
+        }
+        let mut times = Vec::new();
         for one in &got {
-            let Some(position) = self.entries.iter().position(|entry| entry == one) else {
+            let Some(position) =
+                self.entries.iter().position(|entry| (entry.wall, &entry.told) == (one.0, &one.1))
+            else {
                 return Err(format!("{conn:?} got {one:?}, which it was not told, or had got before"));
             };
-            self.entries.remove(position);
+            times.push(self.entries.remove(position).at);
         }
+        demand!(times.is_sorted(), "{conn:?} got things out of order: {got:?}");
         let left = self.entries.len();
         demand!(left >= self.waiting, "{conn:?}: {} entries wait, at most {left} can", self.waiting);
         // Only the oldest go when there is no room.
-        let lost = self.entries.drain(..left - self.waiting).find(|(at, _)| at > oldest);
+        let lost = self.entries.drain(..left - self.waiting).find(|entry| times.first() < Some(&entry.at));
         demand!(lost.is_none(), "{conn:?} did not get {lost:?}, but what is older");
         Ok(())
     }

@@ -41,6 +41,13 @@ impl Scenario {
         if rare.chance(20) && knobs.limits.message_ttl_ms > 0 {
             steps.extend(draw_late_return(&knobs, &mut rare));
         }
+        let mut clock = Random::part(seed, CLOCK_PART);
+        if clock.chance(25) {
+            for _ in 0..clock.between(1, 4) {
+                let at = clock.below(steps.len() as u64 + 1);
+                steps.insert(usize::try_from(at).unwrap_or(0), draw_clock(&mut clock));
+            }
+        }
         Scenario { note: String::new(), level, seed, knobs, steps }
     }
 }
@@ -271,6 +278,13 @@ fn draw_late_return(knobs: &Knobs, random: &mut Random) -> Vec<Step> {
     steps
 }
 
+/// A correction, a machine that has slept for a while, or one that learns the date only after its start.
+fn draw_clock(random: &mut Random) -> Step {
+    let by_ms =
+        i64::try_from(random.between(500, *random.clone().pick(&[5_000, 3_600_000, 1 << 40]))).unwrap_or(0);
+    Step::SetClock { by_ms: if random.chance(50) { by_ms } else { -by_ms } }
+}
+
 fn draw_slot(knobs: &Knobs, random: &mut Random) -> u32 {
     u32::try_from(random.below(knobs.slots.into())).unwrap_or(0)
 }
@@ -295,6 +309,7 @@ fn draw_signal(from: u32, knobs: &Knobs, random: &mut Random) -> Step {
 
 const WAYS_PART: u64 = 1 << 43;
 const LATE_RETURN_PART: u64 = 1 << 44;
+const CLOCK_PART: u64 = 1 << 45;
 
 /// The ways that occur together in a run; of a way that comes twice there are more.
 const WAYS: [&[Way]; 10] = [
@@ -421,7 +436,7 @@ mod tests {
         };
         let runs: Vec<_> = (0..300).map(kinds).collect();
         let all: std::collections::BTreeSet<&String> = runs.iter().flatten().collect();
-        assert_eq!(all.len(), WEIGHTS.len() + 2, "{all:?}");
+        assert_eq!(all.len(), WEIGHTS.len() + 3, "{all:?}");
         for kind in all.into_iter().filter(|kind| !["Connect", "Advance"].contains(&kind.as_str())) {
             assert!(runs.iter().any(|run| !run.contains(kind)), "{kind} is in every run");
         }

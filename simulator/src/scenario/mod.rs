@@ -237,6 +237,11 @@ pub enum Step {
         /// How much.
         ms: u64,
     },
+    /// The clock on the wall is set, or the machine has slept; what time is measured with goes on.
+    SetClock {
+        /// How much more it shows than before.
+        by_ms: i64,
+    },
     /// The server is told to shut down.
     Drain {
         /// How long it has.

@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use peerpigeon_core::{
     AddressKey, CloseReason, ConnId, Departure, Event, Input, NetworkId, Output, PeerId, Spelling, Time,
+    WallClock,
 };
 
 use serde_json::value::RawValue;
 
 use super::said::{Message, Said};
 use super::target;
+use crate::host::BOOT;
 use crate::scenario::Way;
 
 /// What is known at one moment of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// The clock on the wall, once it was set.
+    pub(crate) clock: Option<WallClock>,
     /// Every connection that the core knows.
     pub(crate) parties: BTreeMap<ConnId, Party>,
     /// Those that are held.
@@ -132,6 +136,11 @@ pub(crate) struct Network {
 }
 
 impl Ledger {
+    /// What the clock on the wall shows, in milliseconds since 1970.
+    pub(crate) fn wall(&self, now: Time) -> u64 {
+        self.clock.unwrap_or(WallClock::new(BOOT)).at(now).0
+    }
+
     /// The admitted connection of a peer.
     pub(crate) fn party_of(&self, peer: PeerId) -> Option<(ConnId, &Party)> {
         let conn = *self.by_peer.get(&peer)?;
@@ -182,7 +191,9 @@ impl Ledger {
                 self.control(conn);
             }
             Input::Closed { conn, .. } => {
-                self.asked.remove(&conn);
+                if let Some(Asked::Poll { party: Some(party), .. }) = self.asked.remove(&conn) {
+                    self.heard(now, party);
+                }
                 self.set_stage(conn, Stage::Over);
             }
             Input::Posted { conn, body, address, .. } => self.posted(conn, body, address),
@@ -196,6 +207,9 @@ impl Ledger {
                 let taken =
                     before.filter(|before| waiting >= before.waiting).map_or(now, |before| before.taken);
                 self.behind.insert(conn, Behind { waiting, capacity, taken });
+            }
+            Input::ClockSet { wall } => {
+                self.clock.get_or_insert(WallClock::new(BOOT)).set(now, wall);
             }
             Input::QueueFull { .. } | Input::Adjust { .. } | Input::Tick => {}
         }
@@ -222,6 +236,11 @@ impl Ledger {
             self.texts.push_back((seat.unwrap_or(conn), text.to_owned()));
         }
         self.asked.insert(conn, Asked::Post { speakers, batch });
+    }
+
+    /// Whether a request waits for what is sent to this peer without a connection.
+    pub(crate) fn is_polled(&self, seat: ConnId) -> bool {
+        self.asked.values().any(|asked| matches!(asked, Asked::Poll { party, .. } if *party == Some(seat)))
     }
 
     fn polled(&mut self, now: Time, conn: ConnId, target: &str) {

@@ -78,7 +78,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(limits: &Limits, boot: UnixMillis, care: Care) -> Watch {
-        let laws = laws::all(limits, boot);
+        let laws = laws::all(limits);
         let limits = limits.clone();
         let fresh = Box::new(move || Switchboard::new(limits.clone(), boot, 0));
         Watch {
@@ -161,6 +161,7 @@ impl Watch {
             | Input::QueueFull { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
+            | Input::ClockSet { .. }
             | Input::Tick => {}
         }
         let board = &mut self.board;
@@ -274,6 +275,7 @@ impl Given {
             Input::QueueFull { conn } => Given::Other(Input::QueueFull { conn }),
             Input::Drain { until } => Given::Other(Input::Drain { until }),
             Input::Adjust { limits } => Given::Other(Input::Adjust { limits }),
+            Input::ClockSet { wall } => Given::Other(Input::ClockSet { wall }),
             Input::Tick => Given::Other(Input::Tick),
         }
     }
@@ -318,7 +320,7 @@ fn sent_in_b(
                 network: "global".into(),
                 from: "system".into(),
                 target: me.unwrap_or_default().into(),
-                timestamp: crate::host::BOOT.at(now),
+                timestamp: ledger.wall(now),
                 data: data.as_deref().ok(),
                 error: None,
             };
@@ -376,7 +378,7 @@ fn replied(
         Asked::Poll { peer, party, .. } if status == 200 => {
             let fetched = Fetched::read(text).ok_or_else(|| unreadable(conn, text))?;
             let scene = Scene { now, ledger };
-            let (Some(peer), true) = (peer, fetched.timestamp == crate::host::BOOT.at(now)) else {
+            let (Some(peer), true) = (peer, fetched.timestamp == ledger.wall(now)) else {
                 return Err(unreadable(conn, text));
             };
             for message in &fetched.messages {

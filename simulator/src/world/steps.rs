@@ -67,6 +67,10 @@ impl World<'_> {
                 self.witness.overslept(ms);
                 self.run_until(self.now + ms)?;
             }
+            Step::SetClock { by_ms } => {
+                self.host.set_clock(self.now, by_ms, &mut self.record)?;
+                self.went_out();
+            }
             Step::Drain { ms } => {
                 self.host.drain(self.now, ms, &mut self.record)?;
                 self.went_out();

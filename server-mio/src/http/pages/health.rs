@@ -10,7 +10,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
     let status = if vitals.is_draining { Status::ServiceUnavailable } else { Status::Ok };
     let body = json!({
         "status": vitals.status(),
-        "timestamp": Iso8601(vitals.wall()).to_string(),
+        "timestamp": Iso8601(vitals.wall).to_string(),
         "uptime": vitals.uptime_seconds(),
         "connections": vitals.census.connections,
         "activeConnections": vitals.active(),

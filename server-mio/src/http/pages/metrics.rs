@@ -35,7 +35,7 @@ fn process(to: &mut Exposition, vitals: &Vitals<'_>) {
     let build =
         format!("version=\"{}\",os=\"{}\",arch=\"{}\"", env!("CARGO_PKG_VERSION"), consts::OS, consts::ARCH);
     to.gauges("peerpigeon_build_info", "What is running; always 1.", [(build, 1)]);
-    let start = seconds(vitals.boot.0.saturating_mul(1_000));
+    let start = seconds(vitals.start().0.saturating_mul(1_000));
     to.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", start);
     let process = vitals.process;
     if let Some(ms) = process.processor_ms {

@@ -18,8 +18,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vitals<'a> {
     pub(crate) now: Time,
-    /// The wall time of `Time(0)`.
-    pub(crate) boot: UnixMillis,
+    pub(crate) wall: UnixMillis,
     pub(crate) census: Census,
     pub(crate) tally: &'a Tally,
     pub(crate) meter: &'a Meter,
@@ -41,8 +40,9 @@ pub(crate) struct Vitals<'a> {
 }
 
 impl Vitals<'_> {
-    pub(crate) fn wall(&self) -> UnixMillis {
-        UnixMillis(self.boot.at(self.now))
+    /// When the process was started, by the clock on the wall as it goes now.
+    pub(crate) fn start(&self) -> UnixMillis {
+        UnixMillis(self.wall.0.saturating_sub(self.now.0))
     }
 
     pub(crate) fn status(&self) -> &'static str {

@@ -14,7 +14,7 @@ pub(crate) fn values(vitals: &Vitals<'_>) -> Value {
     json!({
         "status": vitals.status(),
         "version": env!("CARGO_PKG_VERSION"),
-        "startTime": Iso8601(vitals.boot).to_string(),
+        "startTime": Iso8601(vitals.start()).to_string(),
         "uptime": vitals.uptime_seconds(),
         "connectionsTotal": tally.opened,
         "messagesTotal": tally.messages(),
@@ -64,7 +64,7 @@ pub(crate) mod tests {
     pub(crate) fn example() -> Value {
         values(&Vitals {
             now: Time(1_500),
-            boot: UnixMillis(0),
+            wall: UnixMillis(0),
             census: Census::default(),
             tally: &Tally::default(),
             meter: &Meter::default(),

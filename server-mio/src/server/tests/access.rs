@@ -117,3 +117,18 @@ fn pages_of_the_server_itself_may_connect_whatever_origins_are_set() {
         assert_eq!(status(&upgrade(&mut bench, &format!("Origin: {origin}\r\n"))), expected, "{origin}");
     }
 }
+
+#[test]
+fn whether_a_token_has_expired_is_told_by_the_clock_on_the_wall() {
+    let text = "a secret of 32 bytes, or of more";
+    let secret = crate::jwt::Secret::parse(text).unwrap();
+    let mut bench = guarded(&[("AUTH_JWT_SECRET", text)]);
+    let token = secret.mint(&crate::jwt::Claims { expires: 784_111_777 + 3_600, ..Default::default() });
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    assert_eq!(status(&upgrade(&mut bench, &bearer)), "101");
+    // A machine that has slept for two hours: little time has passed for the loop.
+    for (wall, expected) in [(784_111_777_000 + 7_200_000, "401"), (784_111_777_000, "101")] {
+        bench.world.borrow_mut().wall = Some(UnixMillis(wall));
+        assert_eq!(status(&upgrade(&mut bench, &bearer)), expected);
+    }
+}

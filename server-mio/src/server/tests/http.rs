@@ -240,3 +240,37 @@ fn health_counts_who_is_there() {
         assert!(answer.contains(part), "{part} in {answer}");
     }
 }
+
+#[test]
+fn dates_follow_the_clock_on_the_wall_and_uptime_does_not() {
+    let mut bench = Bench::new();
+    bench.pass(10_000);
+    for (wall, date, start) in [
+        (951_782_400_000, "Tue, 29 Feb 2000 00:00:00 GMT", "2000-02-28T23:59:50.000Z"),
+        (784_111_777_000, "Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:27.000Z"),
+    ] {
+        bench.world.borrow_mut().wall = Some(UnixMillis(wall));
+        let client = bench.connect();
+        let health = bench.ask(client, get("/health").as_bytes());
+        assert!(health.contains(&format!("\r\nDate: {date}\r\n")), "{health}");
+        assert!(health.contains(r#""uptime":10"#), "{health}");
+        let stats = bench.ask(client, get("/stats").as_bytes());
+        assert!(stats.contains(start), "{stats}");
+        let seconds = format!("process_start_time_seconds {}", (wall - 10_000) / 1_000);
+        assert!(bench.ask(client, get("/metrics").as_bytes()).contains(&seconds), "{seconds}");
+        let timestamp = format!(r#""timestamp":{wall}"#);
+        let poll = format!("/signaling?peerId={ID_A}&wait=0");
+        assert!(bench.ask(client, get(&poll).as_bytes()).contains(&timestamp), "{timestamp}");
+    }
+}
+
+#[test]
+fn two_readings_of_one_moment_are_no_step_of_the_clock() {
+    let mut bench = Bench::new();
+    for (off_by, shown) in [(99, "37.000Z"), (100, "37.100Z")] {
+        bench.world.borrow_mut().wall = Some(UnixMillis(784_111_777_000 + off_by));
+        let client = bench.connect();
+        let health = bench.ask(client, get("/health").as_bytes());
+        assert!(health.contains(shown), "{health}");
+    }
+}

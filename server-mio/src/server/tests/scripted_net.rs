@@ -1,7 +1,7 @@
 //! A network in memory that does what a test says.
 
 use crate::net::{Accepted, Door, Net, Ready};
-use peerpigeon_core::Time;
+use peerpigeon_core::{Time, UnixMillis};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -14,6 +14,8 @@ pub(super) struct ScriptedNet(pub(super) Rc<RefCell<World>>);
 #[derive(Default)]
 pub(super) struct World {
     pub(super) now: Time,
+    /// What the clock on the wall shows; `None`: it was never set.
+    pub(super) wall: Option<UnixMillis>,
     pub(super) pipes: Vec<Pipe>,
     /// Pipes that wait to be accepted.
     backlog: VecDeque<usize>,
@@ -114,6 +116,10 @@ impl Net for ScriptedNet {
 
     fn now(&self) -> Time {
         self.0.borrow().now
+    }
+
+    fn wall_time(&self) -> Option<UnixMillis> {
+        self.0.borrow().wall
     }
 
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {

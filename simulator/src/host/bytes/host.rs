@@ -118,6 +118,11 @@ impl Host for ByteHost {
         self.tick(now, record)
     }
 
+    fn set_clock(&mut self, now: Time, by_ms: i64, record: &mut Record) -> Result<(), Breach> {
+        self.server.net_mut().set_clock(now, by_ms);
+        self.tick(now, record)
+    }
+
     fn draining(&self) -> Option<Time> {
         self.draining
     }

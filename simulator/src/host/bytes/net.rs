@@ -6,9 +6,10 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use peerpigeon_core::{Input, Time};
+use peerpigeon_core::{Input, Time, UnixMillis, WallClock};
 use peerpigeon_server::{Accepted, Door, Net, Ready};
 
+use crate::host::BOOT;
 use crate::random::Random;
 use crate::watch::Given;
 
@@ -28,6 +29,7 @@ pub(super) struct SimNet {
     is_asleep: bool,
     turns: u32,
     exhausted_until: Time,
+    clock: WallClock,
     /// What the core has been given since this was asked last.
     inputs: Vec<(Time, Given)>,
     random: Random,
@@ -78,6 +80,7 @@ impl SimNet {
             is_asleep: false,
             turns: 0,
             exhausted_until: Time(0),
+            clock: WallClock::new(BOOT),
             inputs: Vec::new(),
             random: Random::part(seed, 1 << 42),
             oddity_percent,
@@ -112,6 +115,12 @@ impl SimNet {
     }
 
     /// No descriptors until then.
+    /// The clock on the wall shows so many ms more than it would have.
+    pub(super) fn set_clock(&mut self, now: Time, by_ms: i64) {
+        let wall = UnixMillis(self.clock.at(now).0.saturating_add_signed(by_ms));
+        self.clock.set(now, wall);
+    }
+
     pub(super) fn exhaust(&mut self, until: Time) {
         self.exhausted_until = until;
     }
@@ -234,6 +243,10 @@ impl Net for SimNet {
 
     fn now(&self) -> Time {
         self.now
+    }
+
+    fn wall_time(&self) -> Option<UnixMillis> {
+        Some(self.clock.at(self.now))
     }
 
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
