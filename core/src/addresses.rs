@@ -1,6 +1,9 @@
 //! What the peers of one address do together: how many there are, and how much they send.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::num::NonZero;
+
+use slab::Slab;
 
 use crate::pace::{ADDRESS_SHARES, Caused, Pace, Verdict};
 use crate::{AddressKey, Limits, Switchboard, Time};
@@ -8,9 +11,24 @@ use crate::{AddressKey, Limits, Switchboard, Time};
 /// The addresses of those who are here, and of those who have sent much lately.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
-    all: BTreeMap<AddressKey, Address>,
+    all: Slab<Address>,
+    places: BTreeMap<AddressKey, usize>,
     /// Those without an admitted peer, the one that was left first before the others.
     deserted: BTreeSet<(Time, AddressKey)>,
+}
+
+/// The address of a peer, and where to find what is known of it: every message is charged to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Home {
+    pub(crate) key: AddressKey,
+    /// Counted from 1, so that a peer without one takes no more memory.
+    place: NonZero<u32>,
+}
+
+impl Home {
+    fn place(self) -> usize {
+        self.place.get() as usize - 1
+    }
 }
 
 #[derive(Debug)]
@@ -28,47 +46,66 @@ impl Addresses {
 
     /// Admitted connections of an address.
     pub(crate) fn peers(&self, key: AddressKey) -> u32 {
-        self.all.get(&key).map_or(0, |address| address.peers)
+        self.places.get(&key).map_or(0, |place| self.all[*place].peers)
     }
 
     /// A connection of this address is admitted.
-    pub(crate) fn come(&mut self, key: AddressKey, now: Time, limits: &Limits) {
-        let address = self.of(key, now, limits);
+    pub(crate) fn come(&mut self, key: AddressKey, now: Time, limits: &Limits) -> Home {
+        let place = self.place_of(key, now, limits);
+        let address = &mut self.all[place];
         address.peers += 1;
-        let place = (address.deserted, key);
-        self.deserted.remove(&place);
+        self.deserted.remove(&(address.deserted, key));
+        Home {
+            key,
+            place: u32::try_from(place)
+                .map_or(NonZero::<u32>::MAX, |place| NonZero::<u32>::MIN.saturating_add(place)),
+        }
     }
 
     /// An admitted connection of this address is over.
-    pub(crate) fn go(&mut self, key: AddressKey, now: Time) {
-        let Some(address) = self.all.get_mut(&key) else { return };
+    pub(crate) fn go(&mut self, home: Home, now: Time) {
+        let address = &mut self.all[home.place()];
         address.peers -= 1;
         if address.peers == 0 {
             address.deserted = now;
-            self.deserted.insert((now, key));
+            self.deserted.insert((now, home.key));
         }
+    }
+
+    /// The buckets of an address that has a peer.
+    fn of_peers(&mut self, home: Home) -> &mut Pace {
+        &mut self.all[home.place()].pace
     }
 
     /// What is known of an address; from now on it is remembered.
     pub(crate) fn of(&mut self, key: AddressKey, now: Time, limits: &Limits) -> &mut Address {
-        if !self.all.contains_key(&key) {
-            self.make_room(now, limits);
-            self.deserted.insert((now, key));
+        let place = self.place_of(key, now, limits);
+        &mut self.all[place]
+    }
+
+    fn place_of(&mut self, key: AddressKey, now: Time, limits: &Limits) -> usize {
+        if let Some(place) = self.places.get(&key) {
+            return *place;
         }
-        let fresh = || Address { peers: 0, deserted: now, pace: Pace::default() };
-        self.all.entry(key).or_insert_with(fresh)
+        self.make_room(now, limits);
+        self.deserted.insert((now, key));
+        let place = self.all.insert(Address { peers: 0, deserted: now, pace: Pace::default() });
+        self.places.insert(key, place);
+        place
     }
 
     /// Forgets deserted addresses of which nothing is to be remembered, and the oldest where there are too many.
     fn make_room(&mut self, now: Time, limits: &Limits) {
         while let Some((since, key)) = self.deserted.first().copied() {
-            let rests =
-                self.all.get_mut(&key).is_none_or(|address| address.pace.rests(now, limits, ADDRESS_SHARES));
+            let place = self.places.get(&key).copied();
+            let rests = place.is_none_or(|place| self.all[place].pace.rests(now, limits, ADDRESS_SHARES));
             if !rests && self.deserted.len() < Addresses::DESERTED {
                 return;
             }
             self.deserted.remove(&(since, key));
-            self.all.remove(&key);
+            if let Some(place) = self.places.remove(&key) {
+                self.all.remove(place);
+            }
         }
     }
 
@@ -76,11 +113,13 @@ impl Addresses {
     ///
     /// When the peers of an address were not counted right, or a deserted one has no place.
     pub(crate) fn check(&self, peers: &BTreeMap<AddressKey, u32>) {
-        for (key, address) in &self.all {
+        assert_eq!(self.all.len(), self.places.len());
+        for (key, place) in &self.places {
+            let address = &self.all[*place];
             assert_eq!(address.peers, peers.get(key).copied().unwrap_or(0), "{key:?}");
             assert_eq!(address.peers == 0, self.deserted.contains(&(address.deserted, *key)));
         }
-        assert!(peers.keys().all(|key| self.all.contains_key(key)));
+        assert!(peers.keys().all(|key| self.places.contains_key(key)));
         assert!(self.deserted.len() <= Addresses::DESERTED);
     }
 }
@@ -88,22 +127,20 @@ impl Addresses {
 impl Switchboard {
     /// Whether a peer may send a message of so many bytes now, by its own rates and by those of its address.
     pub(crate) fn admit(&mut self, slot: u32, bytes: usize) -> Verdict {
-        let (peer, limits) = (&mut self.peers[slot], &self.limits);
-        let address = peer.address.map(|key| &mut self.addresses.of(key, self.now, limits).pace);
-        peer.pace.admit(address, bytes, self.now, limits)
+        let peer = &mut self.peers[slot];
+        let address = peer.address.map(|home| self.addresses.of_peers(home));
+        peer.pace.admit(address, bytes, self.now, &self.limits)
     }
 
     /// Charges a peer, and its address.
     pub(crate) fn charge(&mut self, slot: u32, cost: Caused) {
+        if cost.is_nothing() {
+            return;
+        }
         let peer = &mut self.peers[slot];
         peer.pace.charge(cost, self.now, &self.limits, 1);
-        if let Some(key) = peer.address {
-            self.addresses.of(key, self.now, &self.limits).pace.charge(
-                cost,
-                self.now,
-                &self.limits,
-                ADDRESS_SHARES,
-            );
+        if let Some(home) = peer.address {
+            self.addresses.of_peers(home).charge(cost, self.now, &self.limits, ADDRESS_SHARES);
         }
     }
 }
@@ -121,13 +158,13 @@ mod tests {
     fn who_leaves_in_debt_is_remembered_until_it_is_paid() {
         let limits = Limits::default();
         let mut addresses = Addresses::default();
-        addresses.come(AddressKey(1), Time(0), &limits);
+        let home = addresses.come(AddressKey(1), Time(0), &limits);
         busy(&mut addresses, 1, Time(0), &limits);
-        addresses.go(AddressKey(1), Time(0));
+        addresses.go(home, Time(0));
         addresses.of(AddressKey(2), Time(1_000), &limits);
-        assert!(addresses.all.contains_key(&AddressKey(1)));
+        assert!(addresses.places.contains_key(&AddressKey(1)));
         addresses.of(AddressKey(3), Time(100_000), &limits);
-        assert!(!addresses.all.contains_key(&AddressKey(1)));
+        assert!(!addresses.places.contains_key(&AddressKey(1)));
         addresses.check(&BTreeMap::new());
     }
 
@@ -138,7 +175,7 @@ mod tests {
         addresses.come(AddressKey(0), Time(0), &limits);
         (0..3_000).for_each(|key| busy(&mut addresses, key, Time(0), &limits));
         assert_eq!(addresses.all.len(), 1 + Addresses::DESERTED);
-        assert!(addresses.all.contains_key(&AddressKey(2_999)));
+        assert!(addresses.places.contains_key(&AddressKey(2_999)));
         addresses.check(&BTreeMap::from([(AddressKey(0), 1)]));
     }
 }

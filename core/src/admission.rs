@@ -273,9 +273,7 @@ impl Switchboard {
     /// Admits a newcomer; one with an `inbox` has no connection. Returns its slot.
     pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> u32 {
         let Newcomer { conn, dialect, spelling, address } = newcomer;
-        if let Some(address) = address {
-            self.addresses.come(address, self.now, &self.limits);
-        }
+        let address = address.map(|key| self.addresses.come(key, self.now, &self.limits));
         let slot = self.peers.insert(Peer {
             conn,
             address,

@@ -69,10 +69,10 @@ impl Switchboard {
         if let Some((due, kind)) = peer.next_due() {
             self.timers.disarm(due, kind, peer.conn);
         }
-        if let Some(address) = peer.address
+        if let Some(home) = peer.address
             && !fault::is(Fault::AddressCountLeaks)
         {
-            self.addresses.go(address, self.now);
+            self.addresses.go(home, self.now);
         }
         let id = *peer.spelling.id();
         self.observe_gone(peer.conn, Some(id), cause);

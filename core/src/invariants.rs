@@ -50,8 +50,8 @@ impl Switchboard {
         let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
         let mut timers = self.held.len() + self.unregistered.len();
         for (slot, peer) in self.peers.iter() {
-            if let Some(address) = peer.address {
-                *by_address.entry(address).or_default() += 1;
+            if let Some(home) = peer.address {
+                *by_address.entry(home.key).or_default() += 1;
             }
             timers += self.check_peer(slot, peer);
         }

@@ -90,7 +90,7 @@ impl Pace {
     /// What a message made the server send beyond what it is itself. What the buckets do not hold is a debt that must be filled
     /// before anything else passes.
     pub(crate) fn charge(&mut self, cost: Caused, now: Time, limits: &Limits, shares: u32) {
-        if (cost.messages, cost.bytes) == (0, 0) || fault::is(Fault::ChargeForgotten) {
+        if fault::is(Fault::ChargeForgotten) {
             return;
         }
         self.fill(now, limits, shares);
@@ -142,6 +142,10 @@ impl Caused {
     /// What this is beyond one message of so many bytes.
     pub(crate) fn beyond(self, bytes: usize) -> Caused {
         Caused { messages: self.messages.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) }
+    }
+
+    pub(crate) fn is_nothing(self) -> bool {
+        (self.messages, self.bytes) == (0, 0)
     }
 
     pub(crate) fn add(&mut self, bytes: usize) {

@@ -6,6 +6,7 @@ use core::ops;
 
 use slab::Slab;
 
+use crate::addresses::Home;
 use crate::inboxes::Inbox;
 use crate::index::{Hashing, Index};
 use crate::mesh::acquaintances::Acquaintances;
@@ -14,14 +15,14 @@ use crate::mesh::networks::NetKey;
 use crate::pace::Pace;
 use crate::timers::Due;
 use crate::wire::Dialect;
-use crate::{AddressKey, ConnId, Holder, PeerId, Spelling, Switchboard, Time, TimerKind};
+use crate::{ConnId, Holder, PeerId, Spelling, Switchboard, Time, TimerKind};
 
 /// One admitted connection. Its slot is used again as soon as it is gone, so nothing outside the switchboard
 /// sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) conn: ConnId,
-    pub(crate) address: Option<AddressKey>,
+    pub(crate) address: Option<Home>,
     pub(crate) heard: Time,
     pub(crate) liveness_due: Due,
     pub(crate) pace: Pace,
@@ -78,7 +79,7 @@ pub(crate) enum Watch {
 impl Peer {
     /// Whom what it takes is charged to.
     pub(crate) fn holder(&self) -> Holder {
-        Holder::new(self.address, self.conn)
+        Holder::new(self.address.map(|home| home.key), self.conn)
     }
 
     /// The earliest of its deadlines: the one that the table of deadlines has.

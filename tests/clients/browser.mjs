@@ -9,7 +9,6 @@ import { chromium } from 'playwright-core';
 
 import { Server, until } from './server.mjs';
 
-const BUNDLE = new URL('./node_modules/peerpigeon/dist/peerpigeon-browser.js', import.meta.url);
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** Chromium may need several attempts on a busy machine. */
 export const MESH_DEADLINE_MS = 120_000;
@@ -37,10 +36,10 @@ export class Browser {
   #site;
   #origin;
 
-  /** `options` are added to those that Chromium is launched with. */
-  static async launch(options = {}) {
+  /** `library`: the package whose bundle its pages run. `options` are added to those that Chromium is launched with. */
+  static async launch({ library = 'peerpigeon', ...options } = {}) {
     const browser = new Browser();
-    const bundle = await readFile(BUNDLE);
+    const bundle = await readFile(new URL(`./node_modules/${library}/dist/peerpigeon-browser.js`, import.meta.url));
     browser.#site = createServer((request, response) => {
       const isScript = request.url === '/peerpigeon.js';
       response.writeHead(200, { 'content-type': isScript ? 'text/javascript; charset=utf-8' : 'text/html' });

@@ -91,7 +91,12 @@ fn the_core_reads_no_clock_starts_no_thread_and_has_no_map_of_random_order() {
             "println!",
             "log::",
         ] {
-            let line = code.lines().find(|line| line.contains(forbidden));
+            // As a word of its own: a `Backlog::` is no `log::`.
+            let says = |line: &str| {
+                let mut places = line.match_indices(forbidden).map(|(place, _)| &line[..place]);
+                places.any(|before| !before.ends_with(|last: char| last.is_alphanumeric() || last == '_'))
+            };
+            let line = code.lines().find(|line| says(line));
             assert_eq!(line, None, "{forbidden} in {}", path.display());
         }
     }

@@ -71,9 +71,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn kind(&self) -> Result<Kind, Refusal> {
         let raw = self.kind.filter(|raw| raw.starts_with('"')).ok_or(Refusal::TypeNotAString)?;
-        let name = json::read_ascii::<LONGEST_TYPE>(raw).ok_or(Refusal::UnknownType)?;
-        let signal = Signal::named(name.as_str()).map(Kind::Signal);
-        let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name.as_str()).map(Kind::Verb);
+        let escaped = json::read_escaped::<LONGEST_TYPE>(raw);
+        let name = escaped.as_ref().map_or_else(|| raw.trim_matches('"'), json::Ascii::as_str);
+        let signal = Signal::named(name).map(Kind::Signal);
+        let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name).map(Kind::Verb);
         signal.or_else(verb).ok_or(Refusal::UnknownType)
     }
 

@@ -58,7 +58,7 @@ fn fill(server: &Server) {
     eprintln!("  {} bytes with mail, inboxes, networks", process::anonymous_bytes(server.pid()));
     let heads = endless_heads(server);
     let halves = half_messages(server);
-    let deaf: Vec<Peer> = (200..240).map(|i| Peer::announced(server, &id::number(i), "net")).collect();
+    let deaf: Vec<Peer> = (200..280).map(|i| Peer::announced(server, &id::number(i), "net")).collect();
     let senders: Vec<Peer> = (0..100).map(|i| Peer::connect(server, &id::number(40_000 + i))).collect();
     let taken = usize::try_from(server.gauge("/health", "activeConnections")).expect("a few");
     let seats: Vec<Peer> = (taken..SEATS).map(|i| Peer::connect(server, &id::number(10_000 + i))).collect();
