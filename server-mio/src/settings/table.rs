@@ -2,8 +2,9 @@
 
 use super::given::Given;
 use super::handed::Pem;
+use super::kind::Kind;
 use super::memory::default_memory_budget;
-use super::value::{Host, Kind, LogFormat, Mode, Switch, Value as _};
+use super::value::{Host, LogFormat, Mode, Switch, Value as _};
 use super::{SettingsError, secrecy, value};
 use crate::access::Tokens;
 use crate::addresses::AddressList;
