@@ -98,6 +98,9 @@ impl Pace {
     }
 
     fn fill(&mut self, now: Time, limits: &Limits, shares: u32) {
+        if self.filled == now {
+            return;
+        }
         let elapsed = if fault::is(Fault::RateNotRefilled) { 0 } else { now.since(self.filled) };
         let fill =
             |missing: u64, bucket: Bucket| missing.saturating_sub(elapsed.saturating_mul(bucket.per_second));
