@@ -20,25 +20,25 @@ pub enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A [`Host`].
+    /// A [`Host`](super::Host).
     Host,
-    /// A [`Mode`].
+    /// A [`Mode`](super::Mode).
     Mode,
-    /// A [`SocketAddr`].
+    /// A [`SocketAddr`](std::net::SocketAddr).
     Endpoint,
     /// A path.
     Path,
-    /// An [`AddressList`].
+    /// An [`AddressList`](crate::addresses::AddressList).
     Addresses,
-    /// An [`Origins`].
+    /// An [`Origins`](crate::origins::Origins).
     Origins,
-    /// A [`Tokens`]; never shown.
+    /// A [`Tokens`](crate::access::Tokens); never shown.
     Tokens,
     /// A [`Secret`]; never shown.
     Secret,
-    /// A [`PublicKey`].
+    /// A [`PublicKey`](crate::jwt::PublicKey).
     PublicKey,
-    /// A [`Pem`].
+    /// A [`Pem`](super::Pem).
     File,
 }
 
