@@ -5,7 +5,7 @@
 //
 // A page is closed and another one opened every few seconds, the lives of the others have no end. Every five seconds the links
 // that both ends hold are looked at, and every half minute one page of the largest piece sends a message to all. Real
-// time, real WebRTC on the loopback. Prints a table, and with PEERPIGEON_BIN naming npm's server.js the same of that.
+// time, real WebRTC on the loopback. Prints what it has counted. Chromium: /usr/bin/chromium, or what CHROMIUM names.
 
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';

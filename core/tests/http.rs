@@ -177,14 +177,20 @@ fn the_same_id_by_web_socket_takes_over_from_a_peer_that_does_not_poll() {
     assert_eq!(board.closed, [(2, CloseReason::PeerAlreadyConnected)]);
 }
 
+/// Of the peer b…, by connection 101.
+fn with_a_request_that_waits(limits: Limits) -> Board {
+    let mut board = Board::new(limits);
+    board.post(100, &announce(&id('b')));
+    board.poll(101, &id('b'), 0);
+    board.polled(101);
+    board.poll(101, &id('b'), 25);
+    board
+}
+
 #[test]
 fn a_request_that_waits_answers_for_its_peer_when_its_id_comes_by_web_socket() {
     for duplicate_peer in [DuplicatePeer::Challenge, DuplicatePeer::Reject] {
-        let mut board = Board::new(Limits { duplicate_peer, ..Limits::default() });
-        board.post(100, &announce(&id('b')));
-        board.poll(101, &id('b'), 0);
-        board.polled(101);
-        board.poll(101, &id('b'), 25);
+        let mut board = with_a_request_that_waits(Limits { duplicate_peer, ..Limits::default() });
         board.pass(10_000);
         board.open(1, &id('b'));
         board.pass(2_000);
@@ -195,11 +201,7 @@ fn a_request_that_waits_answers_for_its_peer_when_its_id_comes_by_web_socket() {
 
 #[test]
 fn a_request_that_was_given_up_answers_for_nobody() {
-    let mut board = Board::new(Limits::default());
-    board.post(100, &announce(&id('b')));
-    board.poll(101, &id('b'), 0);
-    board.polled(101);
-    board.poll(101, &id('b'), 25);
+    let mut board = with_a_request_that_waits(Limits::default());
     board.lose(101);
     board.open(1, &id('b'));
     board.pass(2_000);

@@ -37,6 +37,15 @@ fn refuse(board: &mut Board, from: u64, to: u64, reason: &str) {
     board.signal(from, "connection-rejected", &peer_id(to).to_string(), reason, "global");
 }
 
+/// Pages 40…, 70… and 41… with one link each, of which the last is nearer to the first than the second is.
+fn three_pages() -> Board {
+    let mut board = board(0, 1);
+    for peer in [0x40, 0x70, 0x41] {
+        announce(&mut board, peer << 56, 1);
+    }
+    board
+}
+
 /// Those whom a newcomer that takes one link is introduced to for it: who has room, as far as the server knows.
 fn met_by_newcomer(board: &mut Board, newcomer: u64) -> Vec<PeerId> {
     board.events.clear();
@@ -139,10 +148,7 @@ fn a_refusal_long_after_an_answer_is_relayed() {
 
 #[test]
 fn a_full_page_that_answers_has_given_up_its_farthest_link_and_that_one_has_room_when_it_has_noticed() {
-    let mut board = board(0, 1);
-    for peer in [0x40, 0x70, 0x41] {
-        announce(&mut board, peer << 56, 1);
-    }
+    let mut board = three_pages();
     link(&mut board, 0x70 << 56, 0x40 << 56);
     // Nearer to 40… than 70… is.
     link(&mut board, 0x41 << 56, 0x40 << 56);
@@ -319,10 +325,7 @@ fn an_offer_sooner_or_later_after_an_answer_is_an_offer_like_any_other() {
 
 #[test]
 fn a_page_that_said_that_it_is_full_has_room_when_a_link_of_it_was_given_up() {
-    let mut board = board(0, 1);
-    for peer in [0x40, 0x70, 0x41] {
-        announce(&mut board, peer << 56, 1);
-    }
+    let mut board = three_pages();
     link(&mut board, 0x70 << 56, 0x40 << 56);
     refuse(&mut board, 0x70 << 56, 0x41 << 56, FULL);
     link(&mut board, 0x41 << 56, 0x40 << 56);
