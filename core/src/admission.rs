@@ -8,7 +8,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::fault::{self, Fault};
 use crate::inboxes::Inbox;
 use crate::pace::Pace;
 use crate::peers::{Peer, Standing, Watch};
@@ -65,7 +64,7 @@ impl Switchboard {
         let Some(comer) = read_target(target) else {
             return self.turn_away(conn, None, CloseReason::InvalidPeerId);
         };
-        if self.draining.is_some() && !fault::is(Fault::DrainLetsIn) {
+        if self.draining.is_some() {
             let peer = match comer {
                 Comer::Named(spelling) => Some(*spelling.id()),
                 Comer::Unnamed => None,
@@ -96,7 +95,7 @@ impl Switchboard {
         let bytes = held.kept_bytes + text.len();
         let full =
             held.kept.len() >= self.limits.held_messages as usize || bytes > self.limits.held_bytes as usize;
-        if full && !fault::is(Fault::HeldWithoutCap) {
+        if full {
             return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
         }
         held.kept.push(text.into());
@@ -139,9 +138,7 @@ impl Switchboard {
         self.timers.arm(due, TimerKind::Hold, conn);
         match self.peers.by_id(&id) {
             // Leaving lets its challenger in.
-            Some(silent) if challenged && !fault::is(Fault::ChallengeIgnored) => {
-                self.close(silent, CloseReason::Replaced)
-            }
+            Some(silent) if challenged => self.close(silent, CloseReason::Replaced),
             _ => self.turn_away_waiting(conn, why),
         }
     }
@@ -159,7 +156,6 @@ impl Switchboard {
     pub(crate) fn place_is_free(&mut self) {
         let next = self.held.values().find(|held| {
             held.why != CloseReason::PeerAlreadyConnected
-                && !fault::is(Fault::PlaceNotGiven)
                 && self.no_place_for(held.newcomer.address).is_none()
                 && self.peers.by_id(held.newcomer.spelling.id()).is_none()
         });
@@ -261,9 +257,6 @@ impl Switchboard {
         }
         self.seat(held.newcomer, None);
         for text in held.kept {
-            if fault::is(Fault::HeldMessagesLost) {
-                continue;
-            }
             // What it sent can end it.
             let Some(slot) = self.peers.by_conn(conn) else { break };
             self.text_from(slot, &text);

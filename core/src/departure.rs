@@ -5,7 +5,6 @@
 
 use alloc::vec::Vec;
 
-use crate::fault::{self, Fault};
 use crate::mailboxes::Owner;
 use crate::mailboxes::unexpired;
 use crate::mesh::introductions::FEW_ACQUAINTANCES;
@@ -43,9 +42,6 @@ impl Switchboard {
             None => {
                 self.release_lost(conn, cause);
                 self.poll_lost(conn);
-                if fault::is(Fault::LateCloseEndsAnother) {
-                    self.peers.next(&mut 0).into_iter().for_each(|slot| self.end(slot, cause));
-                }
             }
         }
     }
@@ -69,9 +65,7 @@ impl Switchboard {
         if let Some((due, kind)) = peer.next_due() {
             self.timers.disarm(due, kind, peer.conn);
         }
-        if let Some(home) = peer.address
-            && !fault::is(Fault::AddressCountLeaks)
-        {
+        if let Some(home) = peer.address {
             self.addresses.go(home, self.now);
         }
         let id = *peer.spelling.id();
@@ -89,10 +83,8 @@ impl Switchboard {
         let Standing::Announced(network, announcement) = standing else { return };
         let spelling = self.peers[slot].spelling;
         self.end_links(slot, network, &announcement.links, cause);
-        if !(fault::is(Fault::GoodbyeForgetsIndex) && cause == Departure::Goodbye) {
-            let holder = self.peers[slot].holder();
-            self.networks.change_members(network, holder, |members| members.remove(spelling.id()));
-        }
+        let holder = self.peers[slot].holder();
+        self.networks.change_members(network, holder, |members| members.remove(spelling.id()));
         self.announced -= 1;
         self.acquainted -= announcement.acquaintances.len();
         let id = self.networks.id(network);
@@ -114,15 +106,10 @@ impl Switchboard {
                 other.acquaintances.part_from(slot);
             }
             // Only of a peer that says so itself: clients cut the link at once.
-            if cause == Departure::Goodbye || fault::is(Fault::GoodbyeForLost) {
+            if cause == Departure::Goodbye {
                 self.send(acquaintance, Message::Goodbye { from: peer, reason });
             }
-            if !fault::is(Fault::DisconnectedNever) {
-                self.send(acquaintance, Message::Disconnected { peer, reason });
-            }
-            if fault::is(Fault::DisconnectedTwice) {
-                self.send(acquaintance, Message::Disconnected { peer, reason });
-            }
+            self.send(acquaintance, Message::Disconnected { peer, reason });
         }
     }
 

@@ -4,7 +4,6 @@
 //! told in parts, as far as the deadline allows. No part is more than what one turn of the driver can bear: what is missing of
 //! it follows at once.
 
-use crate::fault::{self, Fault};
 use crate::timers::NO_CONN;
 use crate::{CloseReason, Switchboard, Time, TimerKind};
 
@@ -35,9 +34,7 @@ impl Switchboard {
             Some(draining) => draining.until = draining.until.min(until),
             None => {
                 self.draining = Some(Draining { until, due: None, missing: 0, next: 0 });
-                if !fault::is(Fault::DrainForgetsHeld) {
-                    self.turn_away_all_waiting(CloseReason::ShuttingDown);
-                }
+                self.turn_away_all_waiting(CloseReason::ShuttingDown);
                 self.drain_some();
             }
         }

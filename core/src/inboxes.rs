@@ -10,7 +10,6 @@ use alloc::string::String;
 use core::mem;
 
 use crate::admission::Newcomer;
-use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
 use crate::pace::Verdict;
 use crate::peers::Peer;
@@ -135,14 +134,12 @@ impl Switchboard {
             inbox.bytes += text.len();
             inbox.texts.push_back((now, text));
         });
-        let is_capped = !fault::is(Fault::InboxWithoutCap);
-        while let Some(inbox) = self.peers[slot].inbox.as_ref().filter(|_| is_capped)
+        while let Some(inbox) = self.peers[slot].inbox.as_ref()
             && (inbox.texts.len() > max_texts || inbox.bytes > max_bytes)
         {
             self.drop_oldest(slot);
         }
-        while is_capped
-            && self.shelved_by_holder.total() as u64 > self.limits.mailbox_total_bytes
+        while self.shelved_by_holder.total() as u64 > self.limits.mailbox_total_bytes
             && let Some((_, given)) = self.shelved_by_holder.gives_way(holder, 0)
             && let Some(given) = self.peers.by_conn(given)
         {

@@ -40,10 +40,6 @@ mod departure;
 mod doors;
 mod drain;
 mod event;
-#[cfg(feature = "planted-faults")]
-pub mod fault;
-#[cfg(not(feature = "planted-faults"))]
-mod fault;
 mod grant;
 mod holders;
 mod id;

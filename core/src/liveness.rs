@@ -4,7 +4,6 @@
 //! message: a deadline that comes too early just looks at the time of the last sign and is armed again.
 
 use crate::admission::LATE_MS;
-use crate::fault::{self, Fault};
 use crate::peers::Watch;
 use crate::timers::{Due, around};
 use crate::{CloseReason, Switchboard, Time};
@@ -82,9 +81,7 @@ impl Switchboard {
     }
 
     fn look_again(&mut self, slot: u32, due: Option<Time>) {
-        let peer = &self.peers[slot];
-        debug_assert_eq!(peer.liveness_due, Due::default());
-        let due = due.filter(|_| !(fault::is(Fault::LivenessNotRearmed) && peer.watch == Watch::Pinged));
+        debug_assert_eq!(self.peers[slot].liveness_due, Due::default());
         self.change_due(slot, |peer| peer.liveness_due = Due::at(due));
     }
 

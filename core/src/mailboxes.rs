@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::{iter, mem};
 
-use crate::fault::{self, Fault};
 use crate::mesh::networks::NetKey;
 use crate::wire::{Message, MessageId};
 use crate::{Holder, Holders, Limits, PeerId, Signal, Spelling, Time};
@@ -40,7 +39,7 @@ impl Mail {
     }
 
     fn is_expired(&self, now: Time, ttl_ms: u64) -> bool {
-        now.since(self.arrived) >= ttl_ms && !fault::is(Fault::MailPastItsTime)
+        now.since(self.arrived) >= ttl_ms
     }
 }
 
@@ -121,9 +120,7 @@ impl Mailboxes {
 
     /// The network in which something may wait for `id`.
     pub(crate) fn network_of(&self, id: &PeerId, now: Time) -> Option<NetKey> {
-        let may_be_late = fault::is(Fault::MailPastItsTime);
-        let mailbox = self.boxes.get(id).filter(|mailbox| mailbox.expires > now || may_be_late);
-        mailbox.map(|mailbox| mailbox.network)
+        self.boxes.get(id).filter(|mailbox| mailbox.expires > now).map(|mailbox| mailbox.network)
     }
 
     /// Whether there is a mailbox of somebody who had proven to be `id`.
@@ -189,9 +186,6 @@ impl Mailboxes {
 
     /// Drops one mail where the box of `to`, or all boxes together, have no room for so much of `writer`. Returns whose it was.
     fn drop_surplus(&mut self, to: &PeerId, writer: Holder, bytes: usize, limits: &Limits) -> Option<PeerId> {
-        if fault::is(Fault::MailboxWithoutCap) {
-            return None;
-        }
         let mailbox = self.boxes.get(to)?;
         let (max_mails, max_bytes) = (limits.mailbox_messages as usize, limits.mailbox_bytes as usize);
         let (id, of) = if mailbox.mails.len() >= max_mails || mailbox.bytes + bytes > max_bytes {
@@ -211,7 +205,7 @@ impl Mailboxes {
 
     /// Takes all mails of `from` out of the box of `to`; returns how many.
     pub(crate) fn forget(&mut self, from: &PeerId, to: &PeerId) -> usize {
-        if fault::is(Fault::CleanupIgnored) || !self.counts_by_sender.contains_key(&(*from, *to)) {
+        if !self.counts_by_sender.contains_key(&(*from, *to)) {
             return 0;
         }
         let Some(mailbox) = self.boxes.get_mut(to) else { return 0 };

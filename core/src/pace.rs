@@ -2,7 +2,6 @@
 //!
 //! What is missing does not depend on the rates: when these change, it fills at the new ones from the last look on.
 
-use crate::fault::{self, Fault};
 use crate::{Limits, Time};
 
 /// Refusals in a row, without the buckets filling up in between, that end a connection: a second's worth.
@@ -78,9 +77,7 @@ impl Pace {
             missing.saturating_add(thousandths(amount)) <= bucket.capacity
         };
         let of_messages = Bucket::of_messages(limits, shares);
-        if of_messages.is_some_and(|bucket| !has(self.messages.into(), 1, bucket))
-            && !fault::is(Fault::RateWithoutLimit)
-        {
+        if of_messages.is_some_and(|bucket| !has(self.messages.into(), 1, bucket)) {
             return Some(Verdict::TooMany);
         }
         let of_bytes = Bucket::of_bytes(limits, shares);
@@ -90,9 +87,6 @@ impl Pace {
     /// What a message made the server send beyond what it is itself. What the buckets do not hold is a debt that must be filled
     /// before anything else passes.
     pub(crate) fn charge(&mut self, cost: Caused, now: Time, limits: &Limits, shares: u32) {
-        if fault::is(Fault::ChargeForgotten) {
-            return;
-        }
         self.fill(now, limits, shares);
         self.take(cost, limits, shares);
     }
@@ -101,7 +95,7 @@ impl Pace {
         if self.filled == now {
             return;
         }
-        let elapsed = if fault::is(Fault::RateNotRefilled) { 0 } else { now.since(self.filled) };
+        let elapsed = now.since(self.filled);
         let fill =
             |missing: u64, bucket: Bucket| missing.saturating_sub(elapsed.saturating_mul(bucket.per_second));
         self.change(limits, shares, fill, fill);

@@ -7,7 +7,6 @@ use crate::addresses::Addresses;
 use crate::admission::Held;
 use crate::backlogs::Backlog;
 use crate::drain::Draining;
-use crate::fault::{self, Fault};
 use crate::mailboxes::Mailboxes;
 use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
@@ -15,9 +14,7 @@ use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Overdue, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
-use crate::wire::{
-    self, Dialect, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp,
-};
+use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
     Census, CloseReason, ConnId, Departure, Event, Grant, Holders, Input, Limits, Output, PeerId, Time,
     TimerKind, UnixMillis, Verb, WallClock,
@@ -227,9 +224,6 @@ impl Switchboard {
     }
 
     pub(crate) fn sign_of_life(&mut self, slot: u32) {
-        if fault::is(Fault::SignIgnored) {
-            return;
-        }
         self.note_life(slot);
         if !self.challengers.is_empty() {
             let id = *self.peers[slot].spelling.id();
@@ -263,8 +257,6 @@ impl Switchboard {
             Ok(Outcome::Answered) => {}
             Ok(outcome) => {
                 if dialect.acknowledges() {
-                    let outcome =
-                        if fault::is(Fault::KeptCountsAsDelivered) { Outcome::Done } else { outcome };
                     self.send(slot, Message::Done { id, outcome });
                 }
             }
@@ -342,8 +334,7 @@ impl Switchboard {
         let stamp = self.stamp();
         let peer = &self.peers[slot];
         let network = peer.network().map_or(GLOBAL_JSON, |network| self.networks.json(network));
-        let dialect = if fault::is(Fault::WrongDialect) { Dialect::A } else { peer.dialect };
-        let to = Recipient { dialect, spelling: peer.spelling, network };
+        let to = Recipient { dialect: peer.dialect, spelling: peer.spelling, network };
         if peer.inbox.is_none() {
             let bytes = self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
             if let Some(backlog) = self.backlogs.get_mut(&peer.conn) {

@@ -2,7 +2,6 @@
 
 use core::ops::RangeInclusive;
 
-use crate::fault::{self, Fault};
 use crate::mesh::links::{Links, Stage};
 use crate::mesh::networks::NetKey;
 use crate::peers::Peer;
@@ -72,7 +71,7 @@ impl Switchboard {
         }
         let is_surprise = own.taken_but(to) >= own.max();
         self.set_full(from, false);
-        if is_surprise && !fault::is(Fault::LostLinkIgnored) {
+        if is_surprise {
             self.lose_one(from, to);
         }
         match tie.map(|tie| tie.stage) {
@@ -103,7 +102,7 @@ impl Switchboard {
         self.tie(from, to, Stage::Linked, self.now);
         for (page, other) in [(from, to), (to, from)] {
             let has_evicted = self.links_of(page).is_some_and(|own| own.taken_but(other) >= own.max());
-            if has_evicted && !fault::is(Fault::EvictionIgnored) {
+            if has_evicted {
                 self.lose_farthest(page, other);
             }
         }
@@ -112,9 +111,7 @@ impl Switchboard {
     /// The dialler is told to take the full one off its list, or it would dial it for ever; and is introduced to others.
     fn follow_full(&mut self, from: u32, to: u32) {
         self.untie(from, to);
-        if !fault::is(Fault::FullCountsAsFree) {
-            self.mark_full(from);
-        }
+        self.mark_full(from);
         self.tell_to_strike(to, from);
         self.set_full(to, false);
         self.look_for_mates(to, Occasion::Free);
@@ -130,7 +127,7 @@ impl Switchboard {
             Stage::Linked => self.now.since(tie.at) < CROSSING_MS,
             Stage::Introduced | Stage::Ended => false,
         });
-        if crossing && !fault::is(Fault::CrossingRefusalRelayed) {
+        if crossing {
             return Passage::Withhold;
         }
         self.tell_to_strike(to, from);
@@ -227,9 +224,6 @@ impl Switchboard {
     /// A peer is told to take another off its list, as if that had left: the evidence is a refusal, which only comes where there
     /// is no link.
     fn tell_to_strike(&mut self, slot: u32, other: u32) {
-        if fault::is(Fault::FullOneDialledForEver) {
-            return;
-        }
         let Some(own) = self.peers[slot].announcement_mut() else { return };
         own.acquaintances.strike(other);
         let (peer, of) = (*self.peers[slot].spelling.id(), self.peers[other].spelling);
@@ -251,9 +245,6 @@ impl Switchboard {
         };
         let until = self.now + noticed;
         for tie in left.iter().filter(|tie| tie.stage != Stage::Ended) {
-            if fault::is(Fault::LinkOutlivesPeer) {
-                continue;
-            }
             let until = if tie.stage.takes_place() { until } else { self.now + CLOSED_MS };
             self.change_links(tie.peer, |own| own.end(slot, until));
         }

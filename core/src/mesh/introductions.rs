@@ -6,7 +6,6 @@
 
 use alloc::vec::Vec;
 
-use crate::fault::{self, Fault};
 use crate::mesh::following::dials;
 use crate::mesh::links::{Links, Stage};
 use crate::peers::{Announcement, Overdue, Peer};
@@ -137,7 +136,7 @@ impl Switchboard {
         let (dialler, other) =
             if dials(&self.peers[one], &self.peers[two]) { (one, two) } else { (two, one) };
         let Some(own) = self.peers[dialler].announcement() else { return false };
-        (own.links.to(other).is_none() || fault::is(Fault::LinkedAgain))
+        own.links.to(other).is_none()
             && own.acquaintances.would_hear_of(other, self.now)
             && self.can_be_acquainted(one, two)
             && (self.are_acquainted(one, two) || self.have_few_acquaintances(one, two))
@@ -242,7 +241,7 @@ impl Switchboard {
             let Some(own) = peer.announcement_mut() else { return };
             own.look_due = Due::default();
             own.vain_looks = if found > 0 { 0 } else { own.vain_looks.saturating_add(1) };
-            if interval > 0 && own.links.lacks_some() && !fault::is(Fault::NeverLookedAgain) {
+            if interval > 0 && own.links.lacks_some() {
                 let soon = SOON_MS << own.vain_looks.min(MOST_DOUBLINGS);
                 let is_poor = own.links.len() < FEW_LINKS && own.links.room() > 0;
                 let due =
@@ -274,9 +273,7 @@ impl Switchboard {
                     self.outbox.observe(Event::Limited { conn, limit: Limit::Acquaintances });
                 }
             }
-            if one == newcomer || !fault::is(Fault::OneSidedIntroduction) {
-                self.tell_of(one, two);
-            }
+            self.tell_of(one, two);
         }
         let (newcomer, other) = (*self.peers[newcomer].spelling.id(), *self.peers[other].spelling.id());
         self.outbox.observe(Event::Introduced { newcomer, other, occasion });

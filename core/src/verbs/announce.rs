@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use crate::fault::{self, Fault};
 use crate::mailboxes::unexpired;
 use crate::mesh::acquaintances::Acquaintances;
 use crate::mesh::links::Links;
@@ -82,11 +81,7 @@ impl Switchboard {
         self.networks.release(network);
         let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
         self.observe_mails(&id, expired, MailEnd::Expired);
-        let rest = fault::swapped(rest);
         for mail in rest {
-            if fault::is(Fault::MailTwice) {
-                self.send(slot, mail.message());
-            }
             self.send(slot, mail.message());
             self.observe_mails(&id, 1, MailEnd::Delivered);
         }

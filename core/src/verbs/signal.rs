@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use crate::fault::{self, Fault};
 use crate::mailboxes::Mail;
 use crate::mesh::following::Passage;
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
@@ -120,10 +119,7 @@ impl Switchboard {
     }
 
     fn relay(&mut self, sender: u32, to: u32, message: &Outgoing<'_>) {
-        let Outgoing { mut from, signal, data, id } = *message;
-        if fault::is(Fault::SenderForged) {
-            from = self.peers[to].spelling;
-        }
+        let Outgoing { from, signal, data, id } = *message;
         let bytes = self.send(to, Message::Signal { signal, from, data, id });
         if let Some(backlog) = self.backlogs.get_mut(&self.peers[to].conn) {
             backlog.charge(self.peers[sender].conn, bytes);
@@ -152,7 +148,6 @@ impl Switchboard {
             (Standing::Fresh, its) if its == reach && has_mail() => Ok(Whereabouts::Away),
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
-            _ if fault::is(Fault::OtherNetworkReached) => Ok(Whereabouts::Here(slot)),
             _ if !self.may_know_of(slot, grant) => Ok(Whereabouts::Unknown),
             _ => Err(Refusal::TargetInOtherNetwork),
         }

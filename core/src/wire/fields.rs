@@ -4,7 +4,6 @@ use alloc::borrow::Cow;
 
 use super::json;
 use super::{Kind, Refusal, Target};
-use crate::fault::{self, Fault};
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON};
 use crate::{Signal, Spelling, Verb};
 
@@ -35,9 +34,7 @@ impl<'a> Fields<'a> {
             let key = member.key_bytes();
             // Without its quotes.
             if let Some(field) = fields.field(&key[1..key.len() - 1]) {
-                if field.is_none() || !fault::is(Fault::FirstKeyCounts) {
-                    *field = Some(member.value());
-                }
+                *field = Some(member.value());
             } else if let Some(name) = json::read_escaped::<LONGEST_NAME>(member.key())
                 && let Some(field) = fields.field(name.as_str().as_bytes())
             {
