@@ -122,10 +122,9 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small_and_owns_nothing() {
-        let document = include_str!("../../../docs/FOOTPRINT.md");
         // A socket of a release build has 16 bytes; with debug assertions mio notes more in it.
-        let row = format!("| `Connection` | {} |", size_of::<Connection<[u64; 2]>>());
-        assert!(document.contains(&row), "docs/FOOTPRINT.md has no row {row}");
+        let bytes = size_of::<Connection<[u64; 2]>>();
+        assert!(bytes <= 112, "Connection takes {bytes} bytes, 112 are allowed");
         let connection = Connection {
             id: ConnId(1),
             phase: Phase::Open { decoder: Decoder::default(), pong: None },

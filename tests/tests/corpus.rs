@@ -1,6 +1,6 @@
 //! What the fuzzer has found so far, and what it began with, without the fuzzer: `scripts/fuzz` looks for more.
 
-use std::path::Path;
+use peerpigeon_tests::tools::repository;
 
 #[allow(missing_docs, unreachable_pub, dead_code, reason = "a crate of its own, whose lints these are not")]
 #[path = "../../fuzz/src/lib.rs"]
@@ -8,7 +8,7 @@ mod targets;
 
 /// Calls a target with every file of its corpus.
 fn replay(name: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
+    let folder = repository().join("fuzz/corpus").join(name);
     let mut inputs = 0;
     for entry in std::fs::read_dir(folder).expect("a corpus") {
         let path = entry.expect("a file").path();

@@ -4,7 +4,7 @@
 use core::fmt::Write as _;
 use peerpigeon_server::reload::AT_START;
 use peerpigeon_server::settings::{Group, Kind, ROWS, Row, help, markdown_table};
-use std::path::Path;
+use peerpigeon_tests::tools::repository;
 use std::{env, fs};
 
 const NAME: &str = "peerpigeon-server";
@@ -26,7 +26,7 @@ const SUBCOMMANDS: [(&str, &str); 2] = [
 
 /// Compares a file of the repository with what it should hold, or writes it where that is wanted.
 fn hold(path: &str, expected: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let path = repository().join(path);
     if env::var_os("UPDATE_DOCUMENTS").is_some() {
         fs::write(&path, expected).unwrap();
     }
@@ -48,7 +48,7 @@ fn plain(row: &Row) -> String {
 fn the_settings_in_the_readme() {
     const START: &str = "<!-- settings -->\n";
     const END: &str = "<!-- /settings -->";
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
     let (before, rest) = readme.split_once(START).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
     hold("README.md", &format!("{before}{START}{}{END}{after}", markdown_table()));
@@ -58,8 +58,7 @@ fn the_settings_in_the_readme() {
 fn the_settings_in_the_operators_document() {
     const START: &str = "<!-- settings -->\n";
     const END: &str = "<!-- /settings -->";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/OPERATIONS.md");
-    let document = fs::read_to_string(path).unwrap();
+    let document = fs::read_to_string(repository().join("docs/OPERATIONS.md")).unwrap();
     let (before, rest) = document.split_once(START).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
     let mut table = "| variable | default | takes effect by | |\n| --- | --- | --- | --- |\n".to_owned();
