@@ -1,6 +1,4 @@
 //! All tests of this folder as one program, for mutation testing: a mutant is linked twice and not a dozen times.
-//!
-//! `document` is not among them: it fails for every change of the source, whatever that does.
 #![allow(clippy::duplicate_mod, reason = "each of them has its own driver where it runs alone")]
 
 #[path = "adjusting.rs"]
