@@ -6,6 +6,7 @@ use core::num::NonZero;
 use slab::Slab;
 
 use crate::pace::{ADDRESS_SHARES, Caused, Pace, Verdict};
+use crate::peers::PeerSlot;
 use crate::{AddressKey, Limits, Switchboard, Time};
 
 /// The addresses of those who are here, and of those who have sent much lately.
@@ -126,14 +127,14 @@ impl Addresses {
 
 impl Switchboard {
     /// Whether a peer may send a message of so many bytes now, by its own rates and by those of its address.
-    pub(crate) fn admit(&mut self, slot: u32, bytes: usize) -> Verdict {
+    pub(crate) fn admit(&mut self, slot: PeerSlot, bytes: usize) -> Verdict {
         let peer = &mut self.peers[slot];
         let address = peer.address.map(|home| self.addresses.of_peers(home));
         peer.pace.admit(address, bytes, self.now, &self.limits)
     }
 
     /// Charges a peer, and its address.
-    pub(crate) fn charge(&mut self, slot: u32, cost: Caused) {
+    pub(crate) fn charge(&mut self, slot: PeerSlot, cost: Caused) {
         if cost.is_nothing() {
             return;
         }

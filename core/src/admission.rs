@@ -10,7 +10,7 @@ use core::mem;
 
 use crate::inboxes::Inbox;
 use crate::pace::Pace;
-use crate::peers::{Peer, Standing, Watch};
+use crate::peers::{Peer, PeerSlot, Standing, Watch};
 use crate::timers::Due;
 use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
@@ -206,7 +206,7 @@ impl Switchboard {
             || self.unregistered.contains_key(&conn)
     }
 
-    fn meet_incumbent(&mut self, newcomer: Newcomer, incumbent: u32) {
+    fn meet_incumbent(&mut self, newcomer: Newcomer, incumbent: PeerSlot) {
         let id = *newcomer.spelling.id();
         if self.has_proven(newcomer.conn, &id) {
             return self.replace(newcomer, incumbent);
@@ -228,7 +228,7 @@ impl Switchboard {
         }
     }
 
-    fn replace(&mut self, newcomer: Newcomer, incumbent: u32) {
+    fn replace(&mut self, newcomer: Newcomer, incumbent: PeerSlot) {
         // Whoever waits for the incumbent to fall silent has lost, too.
         self.answer_challenge(newcomer.spelling.id());
         self.say_close(incumbent, CloseReason::Replaced);
@@ -264,7 +264,7 @@ impl Switchboard {
     }
 
     /// Admits a newcomer; one with an `inbox` has no connection. Returns its slot.
-    pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> u32 {
+    pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> PeerSlot {
         let Newcomer { conn, dialect, spelling, address } = newcomer;
         let address = address.map(|key| self.addresses.come(key, self.now, &self.limits));
         let slot = self.peers.insert(Peer {

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use crate::peers::PeerSlot;
 use crate::wire::Refusal;
 use crate::{ConnId, Switchboard, Time};
 
@@ -98,19 +99,19 @@ impl Switchboard {
     }
 
     /// Whether so much waits for a peer that it is introduced to nobody: what is left is for what it must be told.
-    pub(crate) fn is_crowded(&self, slot: u32) -> bool {
+    pub(crate) fn is_crowded(&self, slot: PeerSlot) -> bool {
         self.backlogs.get(&self.peers[slot].conn).is_some_and(Backlog::is_crowded)
     }
 
     /// Whether a signal with so much data may be sent from one peer to another.
-    pub(crate) fn has_room(&self, from: u32, to: u32, data: Option<&str>) -> bool {
+    pub(crate) fn has_room(&self, from: PeerSlot, to: PeerSlot, data: Option<&str>) -> bool {
         let backlog = self.backlogs.get(&self.peers[to].conn);
         let bytes = data.map_or(0, str::len) + ENVELOPE_BYTES;
         backlog.is_none_or(|backlog| backlog.has_room(self.peers[from].conn, bytes))
     }
 
     /// Refuses a signal for which a peer has no room. If that peer has stopped reading, its time is over.
-    pub(crate) fn refuse_for_want_of_room(&mut self, to: u32) -> Refusal {
+    pub(crate) fn refuse_for_want_of_room(&mut self, to: PeerSlot) -> Refusal {
         if self.has_stopped_reading(to) {
             self.look_for_life_soon(to);
         }
@@ -118,7 +119,7 @@ impl Switchboard {
     }
 
     /// Whether a peer has taken nothing of what waits for it for as long as it may be silent after a ping.
-    pub(crate) fn has_stopped_reading(&self, slot: u32) -> bool {
+    pub(crate) fn has_stopped_reading(&self, slot: PeerSlot) -> bool {
         let (timeout, backlog) = (self.limits.pong_timeout_ms, self.backlogs.get(&self.peers[slot].conn));
         backlog.is_some_and(|backlog| timeout > 0 && self.now.since(backlog.taken) >= timeout)
     }

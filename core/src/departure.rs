@@ -9,19 +9,19 @@ use crate::mailboxes::Owner;
 use crate::mailboxes::unexpired;
 use crate::mesh::introductions::FEW_ACQUAINTANCES;
 use crate::mesh::networks::NetKey;
-use crate::peers::{Announcement, Standing};
+use crate::peers::{Announcement, PeerSlot, Standing};
 use crate::wire::Message;
 use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard};
 
 impl Switchboard {
     /// Closes the connection of an admitted peer.
-    pub(crate) fn close(&mut self, slot: u32, why: CloseReason) {
+    pub(crate) fn close(&mut self, slot: PeerSlot, why: CloseReason) {
         self.say_close(slot, why);
         self.end(slot, Departure::Closed(why));
     }
 
     /// Tells an admitted peer why its connection is closed; one without a connection is told nothing.
-    pub(crate) fn say_close(&mut self, slot: u32, why: CloseReason) {
+    pub(crate) fn say_close(&mut self, slot: PeerSlot, why: CloseReason) {
         if self.peers[slot].inbox.is_none() {
             self.outbox.close(self.peers[slot].conn, why);
         }
@@ -47,14 +47,14 @@ impl Switchboard {
     }
 
     /// Ends a connection; whoever waits for its id or its place is next.
-    fn end(&mut self, slot: u32, cause: Departure) {
+    fn end(&mut self, slot: PeerSlot, cause: Departure) {
         let id = self.forget(slot, cause);
         self.id_is_free(&id);
         self.place_is_free();
     }
 
     /// Forgets a connection and everything that belongs to it. Returns its id, which is free then.
-    pub(crate) fn forget(&mut self, slot: u32, cause: Departure) -> PeerId {
+    pub(crate) fn forget(&mut self, slot: PeerSlot, cause: Departure) -> PeerId {
         let caused = core::mem::take(&mut self.caused);
         self.leave(slot, cause);
         // The connection is over, but not its address, whose next one pays for it.
@@ -74,7 +74,7 @@ impl Switchboard {
     }
 
     /// Takes a peer out of its network, if it is in one, and tells its acquaintances.
-    pub(crate) fn leave(&mut self, slot: u32, cause: Departure) {
+    pub(crate) fn leave(&mut self, slot: PeerSlot, cause: Departure) {
         if self.peers[slot].announcement().is_none() {
             return;
         }
@@ -99,7 +99,7 @@ impl Switchboard {
         self.heal(&announcement);
     }
 
-    fn tell_acquaintances(&mut self, slot: u32, announcement: &Announcement, cause: Departure) {
+    fn tell_acquaintances(&mut self, slot: PeerSlot, announcement: &Announcement, cause: Departure) {
         let (peer, reason) = (self.peers[slot].spelling, reason(cause));
         for acquaintance in announcement.acquaintances.iter() {
             if let Some(other) = self.peers[acquaintance].announcement_mut() {
@@ -129,7 +129,7 @@ impl Switchboard {
     }
 
     /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
-    fn remember(&mut self, slot: u32, network: NetKey, cause: Departure) {
+    fn remember(&mut self, slot: PeerSlot, network: NetKey, cause: Departure) {
         let (conn, id) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
         let lost = match cause {
             Departure::Goodbye | Departure::Moved => false,
@@ -158,7 +158,7 @@ impl Switchboard {
 
     /// Makes room for one more network, where there is none: one goes that nobody is in, and the mail for whoever was lost from
     /// it. Returns whether there is room.
-    pub(crate) fn make_room_for_network(&mut self, slot: u32) -> bool {
+    pub(crate) fn make_room_for_network(&mut self, slot: PeerSlot) -> bool {
         if self.networks.len() < self.limits.networks as usize {
             return true;
         }

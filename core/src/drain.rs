@@ -23,8 +23,8 @@ pub(crate) struct Draining {
     pub(crate) due: Option<Time>,
     /// Peers of the last part that are still to be told.
     missing: usize,
-    /// The slot from which on peers are still to be told: nobody takes one any more.
-    next: u32,
+    /// Places of peers that are done with: nobody takes one any more.
+    looked_at: usize,
 }
 
 impl Switchboard {
@@ -33,7 +33,7 @@ impl Switchboard {
         match &mut self.draining {
             Some(draining) => draining.until = draining.until.min(until),
             None => {
-                self.draining = Some(Draining { until, due: None, missing: 0, next: 0 });
+                self.draining = Some(Draining { until, due: None, missing: 0, looked_at: 0 });
                 self.turn_away_all_waiting(CloseReason::ShuttingDown);
                 self.drain_some();
             }
@@ -42,14 +42,14 @@ impl Switchboard {
 
     /// Closes one part of the peers, or what was missing of the last one, and arms the next one while there are more.
     pub(crate) fn drain_some(&mut self) {
-        let Some(Draining { until, missing, mut next, .. }) = self.draining else { return };
+        let Some(Draining { until, missing, mut looked_at, .. }) = self.draining else { return };
         let steps_left = usize::try_from(until.since(self.now) / STEP_MS).unwrap_or(usize::MAX);
         let part =
             if missing > 0 { missing } else { self.peers.len().div_ceil(steps_left.max(1)).max(STEP_PEERS) };
         let mut told = 0;
         while told < part.min(MOST_PEERS)
             && !self.outbox.is_crowded()
-            && let Some(slot) = self.peers.next(&mut next)
+            && let Some(slot) = self.peers.next(&mut looked_at)
         {
             self.close(slot, CloseReason::ShuttingDown);
             told += 1;
@@ -57,7 +57,7 @@ impl Switchboard {
         let missing = part - told;
         let wait = if missing > 0 { 1 } else { STEP_MS };
         let due = (self.peers.len() > 0).then(|| self.now + wait);
-        self.draining = Some(Draining { until, due, missing, next });
+        self.draining = Some(Draining { until, due, missing, looked_at });
         if let Some(due) = due {
             self.timers.arm(due, TimerKind::Drain, NO_CONN);
         }
@@ -87,10 +87,10 @@ mod tests {
             handle(&mut board, Time(1), opened);
         }
         handle(&mut board, Time(1), Input::Drain { until: Time(2_001) });
-        let (mut parts, mut looked_at, mut begin) = (0, 0, 0);
-        while let Some(Draining { due: Some(due), next, .. }) = board.draining {
-            assert!(next > begin, "from {begin} to {next}");
-            (looked_at, begin, parts) = (looked_at + next - begin, next, parts + 1);
+        let (mut parts, mut before) = (0, 0);
+        while let Some(Draining { due: Some(due), looked_at, .. }) = board.draining {
+            assert!(looked_at > before, "from {before} to {looked_at}");
+            (before, parts) = (looked_at, parts + 1);
             let last = ConnId(u64::from(PEERS) - parts);
             let now = board.now;
             handle(&mut board, now, Input::Closed { conn: last, cause: Gone::Reset });
@@ -98,6 +98,6 @@ mod tests {
         }
         assert_eq!(board.peers.len(), 0);
         assert_eq!(parts, 39, "the last of 40 is not followed by another one");
-        assert!(looked_at <= PEERS, "{looked_at}");
+        assert!(before <= PEERS as usize, "{before}");
     }
 }

@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 
 use crate::mesh::networks::GLOBAL;
+use crate::peers::PeerSlot;
 use crate::{ConnId, Departure, Event, PeerId, Switchboard};
 
 /// What the bearer of a token may do; [`Grant::ANY`] without a token, or with one that says no more than that
@@ -57,7 +58,7 @@ impl Switchboard {
 
     /// Whether the bearer of this grant may know that the peer in this slot is there: only who may be where it is. One that
     /// has not announced itself is in the global network, or where its own token allows.
-    pub(crate) fn may_know_of(&self, slot: u32, grant: &Grant) -> bool {
+    pub(crate) fn may_know_of(&self, slot: PeerSlot, grant: &Grant) -> bool {
         let peer = &self.peers[slot];
         match (peer.network(), &self.grant(peer.conn).networks) {
             (Some(network), _) => grant.allows_network(self.networks.name(network)),

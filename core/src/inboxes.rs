@@ -12,7 +12,7 @@ use core::mem;
 use crate::admission::Newcomer;
 use crate::mailboxes::unexpired;
 use crate::pace::Verdict;
-use crate::peers::Peer;
+use crate::peers::{Peer, PeerSlot};
 use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
 use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time, TimerKind};
@@ -38,7 +38,7 @@ struct Waiting {
 /// Where something may wait for whoever asks for it.
 enum Kept {
     /// In the inbox of the peer in this slot.
-    Inbox(u32),
+    Inbox(PeerSlot),
     /// In the mailbox of a peer that is not here.
     Mailbox,
     Nothing,
@@ -101,12 +101,12 @@ impl Switchboard {
     }
 
     /// Whether a request waits for what is sent to a peer.
-    pub(crate) fn is_polled(&self, slot: u32) -> bool {
+    pub(crate) fn is_polled(&self, slot: PeerSlot) -> bool {
         self.peers[slot].inbox.as_ref().is_some_and(|inbox| inbox.waiting.is_some())
     }
 
     /// The time of a request that waits is over.
-    pub(crate) fn poll_ends(&mut self, slot: u32) {
+    pub(crate) fn poll_ends(&mut self, slot: PeerSlot) {
         if let Some(Waiting { due, .. }) = self.peers[slot].inbox.as_ref().and_then(|inbox| inbox.waiting) {
             // The deadline has fired, and answering disarms one: arm it again for that moment.
             self.timers.arm(due, TimerKind::Poll, self.peers[slot].conn);
@@ -122,7 +122,7 @@ impl Switchboard {
     }
 
     /// Puts a text into the inbox of a peer; the oldest ones make room.
-    pub(crate) fn shelve(&mut self, slot: u32, text: Box<str>) {
+    pub(crate) fn shelve(&mut self, slot: PeerSlot, text: Box<str>) {
         let (max_texts, max_bytes) =
             (self.limits.mailbox_messages as usize, self.limits.mailbox_bytes as usize);
         let (conn, to, holder, now) = {
@@ -152,7 +152,7 @@ impl Switchboard {
     }
 
     /// Drops the oldest text of an inbox that has one.
-    fn drop_oldest(&mut self, slot: u32) {
+    fn drop_oldest(&mut self, slot: PeerSlot) {
         self.change_inbox(slot, |inbox| {
             if let Some((_, oldest)) = inbox.texts.pop_front() {
                 inbox.bytes -= oldest.len();
@@ -163,7 +163,7 @@ impl Switchboard {
     }
 
     /// Changes what is in an inbox, and what is known of all of them.
-    fn change_inbox<T>(&mut self, slot: u32, change: impl FnOnce(&mut Inbox) -> T) -> Option<T> {
+    fn change_inbox<T>(&mut self, slot: PeerSlot, change: impl FnOnce(&mut Inbox) -> T) -> Option<T> {
         let peer = &mut self.peers[slot];
         let (conn, holder, inbox) = (peer.conn, peer.holder(), peer.inbox.as_mut()?);
         if let Some(oldest) = inbox.oldest() {
@@ -189,7 +189,7 @@ impl Switchboard {
     }
 
     /// A peer is over: so is its inbox.
-    pub(crate) fn close_inbox(&mut self, slot: u32) {
+    pub(crate) fn close_inbox(&mut self, slot: PeerSlot) {
         self.answer_poll(slot);
         self.empty(slot, MailEnd::Dropped);
     }
@@ -282,7 +282,7 @@ impl Switchboard {
         &mut self,
         spelling: crate::Spelling,
         address: Option<AddressKey>,
-    ) -> Result<u32, Refusal> {
+    ) -> Result<PeerSlot, Refusal> {
         if self.draining.is_some() || self.no_place_for(address).is_some() {
             return Err(Refusal::NoPlace);
         }
@@ -314,7 +314,7 @@ impl Switchboard {
         self.outbox.reply(conn, status, &reply);
     }
 
-    fn wait_for_mail(&mut self, slot: u32, conn: ConnId, wait_ms: u64) {
+    fn wait_for_mail(&mut self, slot: PeerSlot, conn: ConnId, wait_ms: u64) {
         let peer_conn = self.peers[slot].conn;
         let Some(inbox) = self.peers[slot].inbox.as_mut() else { return };
         let due = self.now + wait_ms.max(1);
@@ -326,7 +326,7 @@ impl Switchboard {
         }
     }
 
-    fn stop_waiting(&mut self, slot: u32) -> Option<Waiting> {
+    fn stop_waiting(&mut self, slot: PeerSlot) -> Option<Waiting> {
         let peer = &mut self.peers[slot];
         let waiting = peer.inbox.as_mut()?.waiting.take()?;
         self.timers.disarm(waiting.due, TimerKind::Poll, peer.conn);
@@ -337,7 +337,7 @@ impl Switchboard {
     }
 
     /// Answers the request that waits for this inbox, if there is one, with all there is.
-    fn answer_poll(&mut self, slot: u32) {
+    fn answer_poll(&mut self, slot: PeerSlot) {
         let Some(Waiting { conn, .. }) = self.stop_waiting(slot) else { return };
         let ttl = self.limits.message_ttl_ms;
         let mut reply = post::start();
@@ -355,7 +355,7 @@ impl Switchboard {
         self.outbox.reply(conn, 200, &messages);
     }
 
-    fn empty(&mut self, slot: u32, end: MailEnd) {
+    fn empty(&mut self, slot: PeerSlot, end: MailEnd) {
         let to = *self.peers[slot].spelling.id();
         let ttl = self.limits.message_ttl_ms;
         let texts = self.change_inbox(slot, |inbox| {
@@ -391,7 +391,7 @@ impl Switchboard {
     /// # Panics
     ///
     /// When an invariant does not hold. Returns how many deadlines belong to the inbox.
-    pub(crate) fn check_inbox(&self, slot: u32, peer: &Peer) -> usize {
+    pub(crate) fn check_inbox(&self, slot: PeerSlot, peer: &Peer) -> usize {
         let Some(inbox) = &peer.inbox else { return 0 };
         assert!(inbox.texts.len() <= self.limits.mailbox_messages as usize);
         assert!(inbox.bytes <= self.limits.mailbox_bytes as usize);

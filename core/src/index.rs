@@ -6,6 +6,7 @@
 
 use hashbrown::HashTable;
 
+use crate::peers::PeerSlot;
 use crate::{ConnId, PeerId};
 
 /// A family of hash functions of which nobody outside knows the member in use. Two ids that somebody chose without
@@ -40,7 +41,7 @@ impl Hashing {
 
 /// Slots by the hash of a key.
 #[derive(Debug, Default)]
-pub(crate) struct Index(HashTable<u32>);
+pub(crate) struct Index(HashTable<PeerSlot>);
 
 impl Index {
     pub(crate) fn len(&self) -> usize {
@@ -48,18 +49,18 @@ impl Index {
     }
 
     /// The slot with that hash whose content `is_it`.
-    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(PeerSlot) -> bool) -> Option<PeerSlot> {
         self.0.find(hash, |slot| is_it(*slot)).copied()
     }
 
     /// Adds a slot whose key is not there yet; `rehash` tells the hash of a slot.
-    pub(crate) fn insert(&mut self, hash: u64, slot: u32, rehash: impl Fn(u32) -> u64) {
+    pub(crate) fn insert(&mut self, hash: u64, slot: PeerSlot, rehash: impl Fn(PeerSlot) -> u64) {
         self.0.insert_unique(hash, slot, |slot| rehash(*slot));
     }
 
-    pub(crate) fn remove(&mut self, hash: u64, slot: u32) {
+    pub(crate) fn remove(&mut self, hash: u64, slot: PeerSlot) {
         let entry = self.0.find_entry(hash, |found| *found == slot);
-        debug_assert!(entry.is_ok(), "slot {slot} is not in the index");
+        debug_assert!(entry.is_ok(), "{slot:?} is not in the index");
         if let Ok(entry) = entry {
             entry.remove();
         }

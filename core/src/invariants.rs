@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::peers::Peer;
+use crate::peers::{Peer, PeerSlot};
 use crate::timers::NO_CONN;
 use crate::{AddressKey, Census, Switchboard, TimerKind};
 
@@ -82,7 +82,7 @@ impl Switchboard {
     }
 
     /// Returns how many deadlines belong to the peer.
-    fn check_peer(&self, slot: u32, peer: &Peer) -> usize {
+    fn check_peer(&self, slot: PeerSlot, peer: &Peer) -> usize {
         let mut timers = self.check_inbox(slot, peer);
         if let Some((due, kind)) = peer.next_due() {
             assert!(self.timers.is_armed(due, kind, peer.conn));
@@ -121,7 +121,7 @@ impl Switchboard {
                 .iter()
                 .filter_map(|(_, slot)| Some((slot, self.links_of(slot)?)))
                 .for_each(|(slot, own)| own.check(slot, |other| self.links_of(other)));
-            let is_free = |slot: u32| self.links_of(slot).is_some_and(|own| own.is_listed);
+            let is_free = |slot: PeerSlot| self.links_of(slot).is_some_and(|own| own.is_listed);
             let free = || self.networks.free_after(network, NO_CONN);
             assert!(free().all(|conn| self.peers.by_conn(conn).is_some_and(is_free)));
             assert_eq!(free().count(), members_here.iter().filter(|(_, slot)| is_free(*slot)).count());

@@ -4,7 +4,7 @@
 //! message: a deadline that comes too early just looks at the time of the last sign and is armed again.
 
 use crate::admission::LATE_MS;
-use crate::peers::Watch;
+use crate::peers::{PeerSlot, Watch};
 use crate::timers::{Due, around};
 use crate::{CloseReason, Switchboard, Time};
 
@@ -13,7 +13,7 @@ const HTTP_PEER_TIMEOUT_MS: u64 = 300_000;
 
 impl Switchboard {
     /// Arms the first look at a newcomer.
-    pub(crate) fn arm_liveness(&mut self, slot: u32) {
+    pub(crate) fn arm_liveness(&mut self, slot: PeerSlot) {
         let peer = &self.peers[slot];
         let ping = self.ping_due(slot, peer.heard);
         let dead = self.dead_at(slot);
@@ -21,7 +21,7 @@ impl Switchboard {
     }
 
     /// A deadline armed by this module has fired.
-    pub(crate) fn look_for_life(&mut self, slot: u32, due: Time) {
+    pub(crate) fn look_for_life(&mut self, slot: PeerSlot, due: Time) {
         if self.outbox.is_crowded() {
             return self.look_again(slot, Some(self.now + 1));
         }
@@ -58,7 +58,7 @@ impl Switchboard {
     }
 
     /// Looks at a peer before its time, and not before the driver has told what it has heard by now.
-    pub(crate) fn look_for_life_soon(&mut self, slot: u32) {
+    pub(crate) fn look_for_life_soon(&mut self, slot: PeerSlot) {
         let soon = self.now + 1;
         // One that was pinged has a deadline already, and must have all of its time.
         if self.peers[slot].watch == Watch::Quiet {
@@ -68,7 +68,7 @@ impl Switchboard {
 
     /// Pings a peer. One without a connection cannot be pinged: a request of it that waits is the answer, and so is the next
     /// one.
-    pub(crate) fn ask_for_life(&mut self, slot: u32) {
+    pub(crate) fn ask_for_life(&mut self, slot: PeerSlot) {
         if self.peers[slot].inbox.is_some() {
             if self.is_polled(slot) {
                 self.sign_of_life(slot);
@@ -80,20 +80,20 @@ impl Switchboard {
         self.outbox.ping(peer.conn);
     }
 
-    fn look_again(&mut self, slot: u32, due: Option<Time>) {
+    fn look_again(&mut self, slot: PeerSlot, due: Option<Time>) {
         debug_assert_eq!(self.peers[slot].liveness_due, Due::default());
         self.change_due(slot, |peer| peer.liveness_due = Due::at(due));
     }
 
     /// When a peer is pinged that was heard, or pinged, last at `last`.
-    fn ping_due(&self, slot: u32, last: Time) -> Option<Time> {
+    fn ping_due(&self, slot: PeerSlot, last: Time) -> Option<Time> {
         let interval = self.limits.ping_interval_ms;
         let peer = &self.peers[slot];
         (interval > 0 && peer.inbox.is_none()).then(|| around(last, interval, peer.conn))
     }
 
     /// When a peer that stays silent is closed in any case.
-    fn dead_at(&self, slot: u32) -> Option<Time> {
+    fn dead_at(&self, slot: PeerSlot) -> Option<Time> {
         let timeout = match self.limits.peer_timeout_ms {
             // Nothing else would ever tell that a peer without a connection is gone.
             0 if self.peers[slot].inbox.is_some() => HTTP_PEER_TIMEOUT_MS,

@@ -17,8 +17,33 @@ use crate::timers::Due;
 use crate::wire::Dialect;
 use crate::{ConnId, Holder, PeerId, Spelling, Switchboard, Time, TimerKind};
 
-/// One admitted connection. Its slot is used again as soon as it is gone, so nothing outside the switchboard
-/// sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
+/// The place of an admitted connection in the table of peers. It is used again as soon as the peer is gone, so nothing
+/// outside the switchboard sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PeerSlot(u32);
+
+impl PeerSlot {
+    /// Stands for nobody: there are never so many peers.
+    pub(crate) const NOBODY: PeerSlot = PeerSlot(u32::MAX);
+
+    /// There are never more than [`crate::Limits::connections`], which is a `u32`.
+    fn at(place: usize) -> PeerSlot {
+        u32::try_from(place).map_or(PeerSlot::NOBODY, PeerSlot)
+    }
+
+    fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[cfg(test)]
+impl From<u32> for PeerSlot {
+    fn from(place: u32) -> PeerSlot {
+        PeerSlot(place)
+    }
+}
+
+/// One admitted connection.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) conn: ConnId,
@@ -123,7 +148,7 @@ pub(crate) struct Overdue {
 
 impl Switchboard {
     /// Changes deadlines of a peer, and what the table of deadlines has of them.
-    pub(crate) fn change_due<T>(&mut self, slot: u32, change: impl FnOnce(&mut Peer) -> T) -> T {
+    pub(crate) fn change_due<T>(&mut self, slot: PeerSlot, change: impl FnOnce(&mut Peer) -> T) -> T {
         let peer = &mut self.peers[slot];
         let before = peer.next_due();
         let changed = change(peer);
@@ -141,7 +166,7 @@ impl Switchboard {
 
     /// The deadline of a peer has fired that the table had: what was due is taken from the peer, and the table has the next
     /// one. Returns what was due of its introductions.
-    pub(crate) fn due_has_come(&mut self, slot: u32, kind: TimerKind) -> Overdue {
+    pub(crate) fn due_has_come(&mut self, slot: PeerSlot, kind: TimerKind) -> Overdue {
         let now = self.now;
         let peer = &mut self.peers[slot];
         let mut overdue = Overdue::default();
@@ -186,45 +211,43 @@ impl Peers {
         self.slots.len()
     }
 
-    pub(crate) fn by_conn(&self, conn: ConnId) -> Option<u32> {
+    pub(crate) fn by_conn(&self, conn: ConnId) -> Option<PeerSlot> {
         self.by_conn.find(Hashing::conn(conn), |slot| self[slot].conn == conn)
     }
 
-    pub(crate) fn by_id(&self, id: &PeerId) -> Option<u32> {
+    pub(crate) fn by_id(&self, id: &PeerId) -> Option<PeerSlot> {
         self.by_id.find(self.hashing.peer(id), |slot| self[slot].spelling.id() == id)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
-        // Never more than `Limits::connections`, which is a u32.
-        self.slots.iter().map(|(slot, peer)| (u32::try_from(slot).unwrap_or(u32::MAX), peer))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerSlot, &Peer)> {
+        self.slots.iter().map(|(place, peer)| (PeerSlot::at(place), peer))
     }
 
-    /// The next slot that is taken, from `next` on, in an order that peers cannot influence. `next` moves past all places that
-    /// were looked at.
-    pub(crate) fn next(&self, next: &mut u32) -> Option<u32> {
-        let end = u32::try_from(self.slots.capacity()).unwrap_or(u32::MAX);
-        let found = (*next..end).find(|slot| self.slots.contains(*slot as usize));
-        *next = found.map_or(end, |slot| slot + 1);
-        found
+    /// The next slot that is taken, where so many places have been looked at, in an order that peers cannot influence.
+    pub(crate) fn next(&self, looked_at: &mut usize) -> Option<PeerSlot> {
+        let end = self.slots.capacity();
+        let found = (*looked_at..end).find(|place| self.slots.contains(*place));
+        *looked_at = found.map_or(end, |place| place + 1);
+        found.map(PeerSlot::at)
     }
 
-    pub(crate) fn insert(&mut self, peer: Peer) -> u32 {
+    pub(crate) fn insert(&mut self, peer: Peer) -> PeerSlot {
         let (conn, id) = (peer.conn, *peer.spelling.id());
         debug_assert_eq!((self.by_conn(conn), self.by_id(&id)), (None, None));
         if self.slots.len() == self.slots.capacity() {
             // In steps instead of doubling: nearly all of what a connected peer costs is here.
             self.slots.reserve_exact((self.slots.len() / 8).max(16));
         }
-        let slot = u32::try_from(self.slots.insert(peer)).unwrap_or(u32::MAX);
+        let slot = PeerSlot::at(self.slots.insert(peer));
         let (slots, hashing) = (&self.slots, &self.hashing);
-        self.by_conn.insert(Hashing::conn(conn), slot, |slot| Hashing::conn(slots[slot as usize].conn));
-        let id_of = |slot: u32| slots[slot as usize].spelling;
+        self.by_conn.insert(Hashing::conn(conn), slot, |slot| Hashing::conn(slots[slot.place()].conn));
+        let id_of = |slot: PeerSlot| slots[slot.place()].spelling;
         self.by_id.insert(hashing.peer(&id), slot, |slot| hashing.peer(id_of(slot).id()));
         slot
     }
 
-    pub(crate) fn remove(&mut self, slot: u32) -> Peer {
-        let peer = self.slots.remove(slot as usize);
+    pub(crate) fn remove(&mut self, slot: PeerSlot) -> Peer {
+        let peer = self.slots.remove(slot.place());
         self.by_conn.remove(Hashing::conn(peer.conn), slot);
         self.by_id.remove(self.hashing.peer(peer.spelling.id()), slot);
         peer
@@ -243,17 +266,17 @@ impl Peers {
     }
 }
 
-impl ops::Index<u32> for Peers {
+impl ops::Index<PeerSlot> for Peers {
     type Output = Peer;
 
-    fn index(&self, slot: u32) -> &Peer {
-        &self.slots[slot as usize]
+    fn index(&self, slot: PeerSlot) -> &Peer {
+        &self.slots[slot.place()]
     }
 }
 
-impl ops::IndexMut<u32> for Peers {
-    fn index_mut(&mut self, slot: u32) -> &mut Peer {
-        &mut self.slots[slot as usize]
+impl ops::IndexMut<PeerSlot> for Peers {
+    fn index_mut(&mut self, slot: PeerSlot) -> &mut Peer {
+        &mut self.slots[slot.place()]
     }
 }
 
@@ -320,8 +343,8 @@ mod tests {
         let conns = || (0..PEERS).map(|number| ConnId(number.into()));
         let index = each(|| {
             let mut index = Index::default();
-            for slot in 0..PEERS {
-                let hash = |slot: u32| Hashing::conn(ConnId(slot.into()));
+            for slot in (0..PEERS).map(PeerSlot) {
+                let hash = |slot: PeerSlot| Hashing::conn(ConnId(slot.0.into()));
                 index.insert(hash(slot), slot, hash);
             }
             index
@@ -342,7 +365,7 @@ mod tests {
         let member = each(|| {
             let mut members = Members::default();
             let mut random = 1_u128;
-            for slot in 0..PEERS {
+            for slot in (0..PEERS).map(PeerSlot) {
                 // The multiplier of a congruential generator (Steele and Vigna, 2022).
                 random = random.wrapping_mul(0x0FC9_4E3B_F4E9_AB32_8664_58CD_56F5_E605).wrapping_add(1);
                 let mut id = [0; 20];

@@ -11,7 +11,7 @@ use crate::mailboxes::Mailboxes;
 use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
 use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
-use crate::peers::{Overdue, Peers, Watch};
+use crate::peers::{Overdue, PeerSlot, Peers, Watch};
 use crate::registration::Unregistered;
 use crate::timers::{NO_CONN, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp};
@@ -53,7 +53,7 @@ pub struct Switchboard {
     pub(crate) sweep_due: Option<Time>,
     pub(crate) draining: Option<Draining>,
     /// HTTP requests that wait, with the slot of the peer that they wait for.
-    pub(crate) polls: BTreeMap<ConnId, u32>,
+    pub(crate) polls: BTreeMap<ConnId, PeerSlot>,
     /// Peers with something for the request that waits; empty between two inputs.
     pub(crate) ready: Vec<ConnId>,
     pub(crate) shelved: usize,
@@ -70,7 +70,7 @@ pub struct Switchboard {
     pub(crate) last_message: MessageId,
     pub(crate) naming: Naming,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
-    pub(crate) chosen: Vec<u32>,
+    pub(crate) chosen: Vec<PeerSlot>,
 }
 
 impl Switchboard {
@@ -205,7 +205,7 @@ impl Switchboard {
     }
 
     /// A ping, or a pong that nobody has asked for, counts as a message.
-    fn heard_from(&mut self, slot: u32) {
+    fn heard_from(&mut self, slot: PeerSlot) {
         let peer = &mut self.peers[slot];
         if core::mem::take(&mut peer.is_asked) {
             return;
@@ -223,7 +223,7 @@ impl Switchboard {
         }
     }
 
-    pub(crate) fn sign_of_life(&mut self, slot: u32) {
+    pub(crate) fn sign_of_life(&mut self, slot: PeerSlot) {
         self.note_life(slot);
         if !self.challengers.is_empty() {
             let id = *self.peers[slot].spelling.id();
@@ -232,13 +232,13 @@ impl Switchboard {
     }
 
     /// The silence of a peer begins anew.
-    pub(crate) fn note_life(&mut self, slot: u32) {
+    pub(crate) fn note_life(&mut self, slot: PeerSlot) {
         let peer = &mut self.peers[slot];
         (peer.heard, peer.watch) = (self.now, Watch::Quiet);
     }
 
     /// Handles one message of an admitted peer.
-    pub(crate) fn text_from(&mut self, slot: u32, text: &str) {
+    pub(crate) fn text_from(&mut self, slot: PeerSlot, text: &str) {
         let id = self.next_message_id();
         let peer = &self.peers[slot];
         let (conn, dialect) = (peer.conn, peer.dialect);
@@ -294,7 +294,7 @@ impl Switchboard {
     /// Does what an admitted message of so many bytes asks for, and charges its sender with what that makes the server send.
     pub(crate) fn perform(
         &mut self,
-        slot: u32,
+        slot: PeerSlot,
         request: &Request<'_>,
         id: MessageId,
         bytes: usize,
@@ -305,7 +305,12 @@ impl Switchboard {
         result
     }
 
-    fn do_as_asked(&mut self, slot: u32, request: &Request<'_>, id: MessageId) -> Result<Outcome, Refusal> {
+    fn do_as_asked(
+        &mut self,
+        slot: PeerSlot,
+        request: &Request<'_>,
+        id: MessageId,
+    ) -> Result<Outcome, Refusal> {
         let own = *self.peers[slot].spelling.id();
         if request.claimed.is_some_and(|claimed| *claimed.id() != own) {
             return Err(Refusal::PeerNotTheSender);
@@ -330,7 +335,7 @@ impl Switchboard {
     }
 
     /// Sends one message to an admitted peer; returns its size in bytes.
-    pub(crate) fn send(&mut self, slot: u32, message: Message<'_>) -> usize {
+    pub(crate) fn send(&mut self, slot: PeerSlot, message: Message<'_>) -> usize {
         let stamp = self.stamp();
         let peer = &self.peers[slot];
         let network = peer.network().map_or(GLOBAL_JSON, |network| self.networks.json(network));

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::Time;
+use crate::peers::PeerSlot;
 
 /// A page ignores what it is told of a peer that is on its list, and takes a peer off its list 300 to 330 s after it first
 /// heard of it (observed, all versions up to 1.1.3).
@@ -14,7 +15,7 @@ pub(crate) struct Acquaintances(Vec<Acquaintance>);
 
 #[derive(Clone, Copy, Debug)]
 struct Acquaintance {
-    peer: u32,
+    peer: PeerSlot,
     /// The second after that in which its page heard of the peer; 0 = the page does not have it on its list; [`NEVER`].
     heard: u32,
 }
@@ -25,22 +26,22 @@ impl Acquaintances {
     }
 
     /// Slots, ascending.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = PeerSlot> {
         self.0.iter().map(|acquaintance| acquaintance.peer)
     }
 
-    pub(crate) fn contain(&self, peer: u32) -> bool {
+    pub(crate) fn contain(&self, peer: PeerSlot) -> bool {
         self.place(peer).is_ok()
     }
 
     /// Whether the page would act on being told of `peer`: it does not have it on its list.
-    pub(crate) fn would_hear_of(&self, peer: u32, now: Time) -> bool {
+    pub(crate) fn would_hear_of(&self, peer: PeerSlot, now: Time) -> bool {
         let listed = self.place(peer).map_or(0, |place| self.0[place].heard);
         listed == 0 || (listed != NEVER && now.0 >= u64::from(listed) * 1_000 + LISTED_MS)
     }
 
     /// The page is told of `peer` now.
-    pub(crate) fn hear_of(&mut self, peer: u32, now: Time) {
+    pub(crate) fn hear_of(&mut self, peer: PeerSlot, now: Time) {
         let heard = u32::try_from(now.0 / 1_000 + 1).unwrap_or(u32::MAX);
         let would_hear = self.would_hear_of(peer, now);
         match self.place(peer) {
@@ -60,7 +61,7 @@ impl Acquaintances {
     }
 
     /// The page was told to take `peer` off its list; the two stay acquainted.
-    pub(crate) fn strike(&mut self, peer: u32) {
+    pub(crate) fn strike(&mut self, peer: PeerSlot) {
         if let Ok(place) = self.place(peer)
             && self.0[place].heard != NEVER
         {
@@ -69,19 +70,19 @@ impl Acquaintances {
     }
 
     /// The two have found no way to each other: they stay acquainted, and are not introduced again.
-    pub(crate) fn give_up(&mut self, peer: u32) {
+    pub(crate) fn give_up(&mut self, peer: PeerSlot) {
         if let Ok(place) = self.place(peer) {
             self.0[place].heard = NEVER;
         }
     }
 
     /// Whether the two have [given up](Acquaintances::give_up).
-    pub(crate) fn have_given_up(&self, peer: u32) -> bool {
+    pub(crate) fn have_given_up(&self, peer: PeerSlot) -> bool {
         self.place(peer).is_ok_and(|place| self.0[place].heard == NEVER)
     }
 
     /// The two are not acquainted any more.
-    pub(crate) fn part_from(&mut self, peer: u32) {
+    pub(crate) fn part_from(&mut self, peer: PeerSlot) {
         let place = self.place(peer);
         debug_assert!(place.is_ok(), "acquaintance is not mutual");
         if let Ok(place) = place {
@@ -89,7 +90,7 @@ impl Acquaintances {
         }
     }
 
-    fn place(&self, peer: u32) -> Result<usize, usize> {
+    fn place(&self, peer: PeerSlot) -> Result<usize, usize> {
         self.0.binary_search_by_key(&peer, |acquaintance| acquaintance.peer)
     }
 }
@@ -108,25 +109,26 @@ mod tests {
     #[test]
     fn a_page_hears_of_strangers_of_the_struck_and_of_those_whom_its_list_has_lost() {
         let mut own = Acquaintances::default();
-        assert!(own.would_hear_of(7, Time(0)));
-        own.hear_of(7, Time(0));
-        assert!(own.contain(7) && !own.would_hear_of(7, Time(331_999)));
+        let other = PeerSlot::from(7);
+        assert!(own.would_hear_of(other, Time(0)));
+        own.hear_of(other, Time(0));
+        assert!(own.contain(other) && !own.would_hear_of(other, Time(331_999)));
         // Told in vain: the entry keeps its time.
-        own.hear_of(7, Time(300_000));
-        assert!(own.would_hear_of(7, Time(332_000)));
-        own.hear_of(7, Time(332_000));
-        assert!(!own.would_hear_of(7, Time(600_000)));
-        own.strike(7);
-        assert!(own.contain(7) && own.would_hear_of(7, Time(600_000)));
-        own.part_from(7);
-        assert!(!own.contain(7));
+        own.hear_of(other, Time(300_000));
+        assert!(own.would_hear_of(other, Time(332_000)));
+        own.hear_of(other, Time(332_000));
+        assert!(!own.would_hear_of(other, Time(600_000)));
+        own.strike(other);
+        assert!(own.contain(other) && own.would_hear_of(other, Time(600_000)));
+        own.part_from(other);
+        assert!(!own.contain(other));
     }
 
     #[test]
     fn the_list_is_ascending_and_grows_by_four() {
         let mut own = Acquaintances::default();
         let mut grown = Vec::new();
-        for other in (0..17).rev() {
+        for other in (0..17).rev().map(PeerSlot::from) {
             own.hear_of(other, Time(0));
             own.hear_of(other, Time(0));
             if grown.last() != Some(&own.0.capacity()) {
@@ -134,6 +136,6 @@ mod tests {
             }
         }
         assert_eq!(grown, [7, 11, 15, 19]);
-        assert!(own.iter().eq(0..17));
+        assert!(own.iter().eq((0..17).map(PeerSlot::from)));
     }
 }

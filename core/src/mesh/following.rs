@@ -4,7 +4,7 @@ use core::ops::RangeInclusive;
 
 use crate::mesh::links::{Links, Stage};
 use crate::mesh::networks::NetKey;
-use crate::peers::Peer;
+use crate::peers::{Peer, PeerSlot};
 use crate::wire::{Message, Refused};
 use crate::{CloseReason, Departure, Event, Gone, Occasion, Signal, Switchboard, Time};
 
@@ -35,7 +35,13 @@ pub(crate) enum Passage {
 
 impl Switchboard {
     /// A signal is about to be relayed from one peer to another.
-    pub(crate) fn follow(&mut self, from: u32, to: u32, signal: Signal, data: Option<&str>) -> Passage {
+    pub(crate) fn follow(
+        &mut self,
+        from: PeerSlot,
+        to: PeerSlot,
+        signal: Signal,
+        data: Option<&str>,
+    ) -> Passage {
         match signal {
             Signal::Offer => return self.follow_offer(from, to),
             Signal::Answer => self.follow_answer(from, to),
@@ -55,12 +61,12 @@ impl Switchboard {
     }
 
     /// Whether both have: who has not is linked to nobody, so that its refusals say nothing, nor do those that it gets.
-    fn have_announced(&self, one: u32, two: u32) -> bool {
+    fn have_announced(&self, one: PeerSlot, two: PeerSlot) -> bool {
         self.links_of(one).is_some() && self.links_of(two).is_some()
     }
 
     /// Nobody dials without a place for it, nor whom it is linked to.
-    fn follow_offer(&mut self, from: u32, to: u32) -> Passage {
+    fn follow_offer(&mut self, from: PeerSlot, to: PeerSlot) -> Passage {
         let Some(own) = self.links_of(from) else { return Passage::Relay };
         let tie = own.to(to);
         let has_failed =
@@ -84,7 +90,7 @@ impl Switchboard {
     }
 
     /// The two have found no way to each other. They would try again and again; each is introduced to others instead.
-    fn give_up(&mut self, from: u32, to: u32) {
+    fn give_up(&mut self, from: PeerSlot, to: PeerSlot) {
         self.untie(from, to);
         self.tell_to_strike(from, to);
         for (one, two) in [(from, to), (to, from)] {
@@ -98,7 +104,7 @@ impl Switchboard {
     }
 
     /// Who answers has a place for it, or has made one: full pages give up their farthest link for a nearer dialler (observed).
-    fn follow_answer(&mut self, from: u32, to: u32) {
+    fn follow_answer(&mut self, from: PeerSlot, to: PeerSlot) {
         self.tie(from, to, Stage::Linked, self.now);
         for (page, other) in [(from, to), (to, from)] {
             let has_evicted = self.links_of(page).is_some_and(|own| own.taken_but(other) >= own.max());
@@ -109,7 +115,7 @@ impl Switchboard {
     }
 
     /// The dialler is told to take the full one off its list, or it would dial it for ever; and is introduced to others.
-    fn follow_full(&mut self, from: u32, to: u32) {
+    fn follow_full(&mut self, from: PeerSlot, to: PeerSlot) {
         self.untie(from, to);
         self.mark_full(from);
         self.tell_to_strike(to, from);
@@ -119,7 +125,7 @@ impl Switchboard {
 
     /// A page refuses whoever has the smaller id, since it wants to dial itself: that says nothing of its room. Where its own
     /// offer is under way, the refusal would end just that; otherwise it would dial only if it heard of the other anew.
-    fn follow_out_of_turn(&mut self, from: u32, to: u32) -> Passage {
+    fn follow_out_of_turn(&mut self, from: PeerSlot, to: PeerSlot) -> Passage {
         let tie = self.links_of(from).and_then(|own| own.to(to));
         let has_heard = tie.is_some_and(|tie| tie.stage == Stage::Introduced);
         let crossing = tie.is_some_and(|tie| match tie.stage {
@@ -150,24 +156,28 @@ impl Switchboard {
 
     /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time since it did so
     /// last. Whom it should know anyway it meets now, since it may do so again and again.
-    pub(crate) fn mark_full(&mut self, slot: u32) {
+    pub(crate) fn mark_full(&mut self, slot: PeerSlot) {
         self.set_full(slot, true);
         self.arm_look(slot, 0);
         self.meet_some(slot);
     }
 
-    pub(crate) fn set_full(&mut self, slot: u32, is_full: bool) {
+    pub(crate) fn set_full(&mut self, slot: PeerSlot, is_full: bool) {
         if self.links_of(slot).is_some_and(|own| own.is_full() != is_full) {
             self.change_links(slot, |own| own.set_full(is_full));
         }
     }
 
-    pub(crate) fn links_of(&self, slot: u32) -> Option<&Links> {
+    pub(crate) fn links_of(&self, slot: PeerSlot) -> Option<&Links> {
         self.peers[slot].announcement().map(|own| &own.links)
     }
 
     /// Changes the links of an announced peer, and everything that depends on them.
-    pub(crate) fn change_links<T>(&mut self, slot: u32, change: impl FnOnce(&mut Links) -> T) -> Option<T> {
+    pub(crate) fn change_links<T>(
+        &mut self,
+        slot: PeerSlot,
+        change: impl FnOnce(&mut Links) -> T,
+    ) -> Option<T> {
         let changed = self.change_due(slot, |peer| peer.announcement_mut().map(|own| change(&mut own.links)));
         let peer = &mut self.peers[slot];
         let (conn, network) = (peer.conn, peer.network());
@@ -181,8 +191,8 @@ impl Switchboard {
     }
 
     /// The link between two announced peers is at this stage now, if both can be followed so far.
-    pub(crate) fn tie(&mut self, one: u32, two: u32, stage: Stage, at: Time) {
-        let follows = |slot: u32, other: u32| {
+    pub(crate) fn tie(&mut self, one: PeerSlot, two: PeerSlot, stage: Stage, at: Time) {
+        let follows = |slot: PeerSlot, other: PeerSlot| {
             self.links_of(slot).is_some_and(|own| own.to(other).is_some() || own.can_follow())
         };
         if follows(one, two) && follows(two, one) {
@@ -192,20 +202,20 @@ impl Switchboard {
     }
 
     /// There is no link between the two, nor will one come.
-    pub(crate) fn untie(&mut self, one: u32, two: u32) {
+    pub(crate) fn untie(&mut self, one: PeerSlot, two: PeerSlot) {
         self.change_links(one, |own| own.remove(two));
         self.change_links(two, |own| own.remove(one));
     }
 
     /// A page whose places were thought to be taken dials `but`: it has lost a link, or got a place back sooner than expected.
-    fn lose_one(&mut self, page: u32, but: u32) {
+    fn lose_one(&mut self, page: PeerSlot, but: PeerSlot) {
         if self.change_links(page, Links::forget_ended) != Some(true) {
             self.lose_farthest(page, but);
         }
     }
 
     /// Of the links of a page, that one has ended which it would give up first.
-    fn lose_farthest(&mut self, page: u32, but: u32) {
+    fn lose_farthest(&mut self, page: PeerSlot, but: PeerSlot) {
         let Some(farthest) = self.farthest(page, but) else { return };
         self.untie(page, farthest);
         let until = self.now + CLOSED_MS;
@@ -213,7 +223,7 @@ impl Switchboard {
     }
 
     /// The end of the farthest link of a page, `but` left out.
-    pub(crate) fn farthest(&self, page: u32, but: u32) -> Option<u32> {
+    pub(crate) fn farthest(&self, page: PeerSlot, but: PeerSlot) -> Option<PeerSlot> {
         let own = self.peers[page].spelling;
         let ties = self.links_of(page)?.iter();
         let taking = ties.filter(|tie| tie.stage.takes_place());
@@ -223,7 +233,7 @@ impl Switchboard {
 
     /// A peer is told to take another off its list, as if that had left: the evidence is a refusal, which only comes where there
     /// is no link.
-    fn tell_to_strike(&mut self, slot: u32, other: u32) {
+    fn tell_to_strike(&mut self, slot: PeerSlot, other: PeerSlot) {
         let Some(own) = self.peers[slot].announcement_mut() else { return };
         own.acquaintances.strike(other);
         let (peer, of) = (*self.peers[slot].spelling.id(), self.peers[other].spelling);
@@ -232,7 +242,7 @@ impl Switchboard {
     }
 
     /// The links of a peer that leaves end, and it is not free any more.
-    pub(crate) fn end_links(&mut self, slot: u32, network: NetKey, left: &Links, cause: Departure) {
+    pub(crate) fn end_links(&mut self, slot: PeerSlot, network: NetKey, left: &Links, cause: Departure) {
         if left.is_listed {
             self.networks.list_free(network, self.peers[slot].conn, false);
         }

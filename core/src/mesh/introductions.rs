@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::mesh::following::dials;
 use crate::mesh::links::{Links, Stage};
-use crate::peers::{Announcement, Overdue, Peer};
+use crate::peers::{Announcement, Overdue, Peer, PeerSlot};
 use crate::timers::{Due, spread};
 use crate::wire::Message;
 use crate::{Event, Limit, Limits, Occasion, Switchboard};
@@ -34,14 +34,14 @@ const PATIENT_LOOKS: u8 = 5;
 
 impl Switchboard {
     /// Introduces a peer that has announced itself.
-    pub(crate) fn introduce(&mut self, slot: u32, max_links: u8) {
+    pub(crate) fn introduce(&mut self, slot: PeerSlot, max_links: u8) {
         self.change_links(slot, |own| own.announce(max_links));
         if self.draining.is_some() {
             return;
         }
         let known = self.peers[slot].announcement().into_iter().flat_map(|own| own.acquaintances.iter());
         let known = known.filter(|other| !self.is_crowded(*other));
-        let known: Vec<u32> = known.take(Limits::MAX_PEERS.into()).collect();
+        let known: Vec<PeerSlot> = known.take(Limits::MAX_PEERS.into()).collect();
         // Its data may be new.
         for &other in &known {
             self.introduce_pair(slot, other, Occasion::Announce);
@@ -51,7 +51,7 @@ impl Switchboard {
 
     /// Introduces a peer to those whom it should know whether a link is possible or not: to everybody in a network of a few, and
     /// in a larger one to some if it knows nobody.
-    pub(crate) fn meet_some(&mut self, slot: u32) {
+    pub(crate) fn meet_some(&mut self, slot: PeerSlot) {
         let Some(network) = self.peers[slot].network().filter(|_| self.draining.is_none()) else { return };
         let members = self.networks.members(network);
         let few = self.links_of(slot).map_or(0, Links::max).min(self.limits.introductions.into());
@@ -73,26 +73,27 @@ impl Switchboard {
     }
 
     /// Whether the two are strangers who both can have one acquaintance more.
-    fn can_meet(&self, one: u32, two: u32) -> bool {
+    fn can_meet(&self, one: PeerSlot, two: PeerSlot) -> bool {
         !self.are_acquainted(one, two) && self.can_be_acquainted(one, two)
     }
 
-    fn are_acquainted(&self, one: u32, two: u32) -> bool {
+    fn are_acquainted(&self, one: PeerSlot, two: PeerSlot) -> bool {
         self.peers[one].announcement().is_some_and(|own| own.acquaintances.contain(two))
     }
 
     /// Whether the two are acquainted, or both can have one acquaintance more; and neither is far behind with reading.
-    pub(crate) fn can_be_acquainted(&self, one: u32, two: u32) -> bool {
+    pub(crate) fn can_be_acquainted(&self, one: PeerSlot, two: PeerSlot) -> bool {
         let most = self.limits.acquaintances as usize;
-        let has_place =
-            |slot: u32| self.peers[slot].announcement().is_some_and(|own| own.acquaintances.len() < most);
+        let has_place = |slot: PeerSlot| {
+            self.peers[slot].announcement().is_some_and(|own| own.acquaintances.len() < most)
+        };
         !self.is_crowded(one)
             && !self.is_crowded(two)
             && (self.are_acquainted(one, two) || (has_place(one) && has_place(two)))
     }
 
     /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway.
-    pub(crate) fn look_for_mates(&mut self, slot: u32, occasion: Occasion) {
+    pub(crate) fn look_for_mates(&mut self, slot: PeerSlot, occasion: Occasion) {
         let (mut found, most) = (0, self.limits.introductions.into());
         while found < most
             && let Some(mate) = self.next_free(slot)
@@ -111,7 +112,7 @@ impl Switchboard {
     }
 
     /// Introduces two so that they link to each other.
-    pub(crate) fn mate(&mut self, slot: u32, other: u32, occasion: Occasion) {
+    pub(crate) fn mate(&mut self, slot: PeerSlot, other: PeerSlot, occasion: Occasion) {
         self.tie(slot, other, Stage::Introduced, self.now + OFFER_MS);
         let occasion = if self.are_acquainted(slot, other) { Occasion::Again } else { occasion };
         self.introduce_pair(slot, other, occasion);
@@ -119,7 +120,7 @@ impl Switchboard {
 
     /// Of the next few with room, in a hashed order that begins at the peer itself, so that no two look at the same ones: one
     /// with whom no link is shared before one with whom there is, and who has fewer links before who has more.
-    fn next_free(&self, slot: u32) -> Option<u32> {
+    fn next_free(&self, slot: PeerSlot) -> Option<PeerSlot> {
         let peer = &self.peers[slot];
         let own = peer.announcement().filter(|own| own.links.room() > 0)?;
         let next = self.networks.free_after(peer.network()?, peer.conn).take(LOOKED_AT);
@@ -132,7 +133,7 @@ impl Switchboard {
     }
 
     /// Whether an introduction could link the two: there is no link yet, and the one that is to dial would hear of the other.
-    fn could_link(&self, one: u32, two: u32) -> bool {
+    fn could_link(&self, one: PeerSlot, two: PeerSlot) -> bool {
         let (dialler, other) =
             if dials(&self.peers[one], &self.peers[two]) { (one, two) } else { (two, one) };
         let Some(own) = self.peers[dialler].announcement() else { return false };
@@ -145,7 +146,7 @@ impl Switchboard {
 
     /// Whether both may get to know somebody more for the sake of a link. Pages that never dial would else get to know one after
     /// the other.
-    fn have_few_acquaintances(&self, one: u32, two: u32) -> bool {
+    fn have_few_acquaintances(&self, one: PeerSlot, two: PeerSlot) -> bool {
         let beyond_links = usize::from(self.limits.introductions);
         let few = |own: &Announcement| own.acquaintances.len() < own.links.max() + beyond_links;
         [one, two].iter().all(|slot| self.peers[*slot].announcement().is_some_and(few))
@@ -153,21 +154,21 @@ impl Switchboard {
 
     /// Whether a link between the two would make an island of them and of those to whom both are linked: where each has all the
     /// others, and they are not all there are.
-    pub(crate) fn would_be_an_island(&self, one: u32, two: u32) -> bool {
+    pub(crate) fn would_be_an_island(&self, one: PeerSlot, two: PeerSlot) -> bool {
         let (Some(own), Some(other)) = (self.links_of(one), self.links_of(two)) else { return false };
         let most = own.max().max(other.max());
         most > 1 && own.shared_with(other) + 1 >= most && self.have_a_choice(one, two)
     }
 
     /// Whether the network of the two has more peers than either can be linked to.
-    pub(crate) fn have_a_choice(&self, one: u32, two: u32) -> bool {
+    pub(crate) fn have_a_choice(&self, one: PeerSlot, two: PeerSlot) -> bool {
         let most = [one, two].into_iter().filter_map(|slot| self.links_of(slot)).map(Links::max).max();
         let network = self.peers[one].network().map(|network| self.networks.members(network).len());
         network > most.map(|most| most + 1)
     }
 
     /// A full page that the peer can dial and that will give up its farthest link for it.
-    fn page_to_split(&self, slot: u32) -> Option<u32> {
+    fn page_to_split(&self, slot: PeerSlot) -> Option<PeerSlot> {
         let peer = &self.peers[slot];
         let own = peer.announcement()?;
         // Two who meet so find links for each other; an odd one waits for somebody like it, but not for ever.
@@ -183,7 +184,7 @@ impl Switchboard {
             .find(|other| self.would_split(slot, *other))
     }
 
-    fn would_split(&self, slot: u32, page: u32) -> bool {
+    fn would_split(&self, slot: PeerSlot, page: PeerSlot) -> bool {
         let (peer, other) = (&self.peers[slot], &self.peers[page]);
         let Some(links) = self.links_of(page) else { return false };
         let distance = |to: &Peer| to.spelling.id().distance(other.spelling.id());
@@ -197,7 +198,7 @@ impl Switchboard {
 
     /// A deadline of a peer has fired: nothing came of introductions or offers, pages have noticed that links ended, or it is
     /// time to look again, since pages have forgotten by now whom they were told of.
-    pub(crate) fn introductions_are_due(&mut self, slot: u32, overdue: Overdue) {
+    pub(crate) fn introductions_are_due(&mut self, slot: PeerSlot, overdue: Overdue) {
         if overdue.has_waited {
             // It may have been asleep, or have lost what it was full of.
             self.set_full(slot, false);
@@ -224,7 +225,7 @@ impl Switchboard {
     }
 
     /// Looks for others for a peer, at once or, where much is to be sent already, in a moment.
-    fn look_if_there_is_time(&mut self, slot: u32) {
+    fn look_if_there_is_time(&mut self, slot: PeerSlot) {
         if self.outbox.is_crowded() {
             self.look_soon(slot);
         } else if self.draining.is_none() {
@@ -233,7 +234,7 @@ impl Switchboard {
     }
 
     /// Sees to it that a peer with room is looked at again.
-    pub(crate) fn arm_look(&mut self, slot: u32, found: usize) {
+    pub(crate) fn arm_look(&mut self, slot: PeerSlot, found: usize) {
         let now = self.now;
         let interval = self.limits.reintroduce_interval_ms;
         self.change_due(slot, |peer| {
@@ -252,7 +253,7 @@ impl Switchboard {
     }
 
     /// A peer is looked at again at once, but for what else is to be done.
-    pub(crate) fn look_soon(&mut self, slot: u32) {
+    pub(crate) fn look_soon(&mut self, slot: PeerSlot) {
         let due = Due::at(Some(self.now + 1));
         self.change_due(slot, |peer| {
             if let Some(own) = peer.announcement_mut() {
@@ -261,7 +262,7 @@ impl Switchboard {
         });
     }
 
-    pub(crate) fn introduce_pair(&mut self, newcomer: u32, other: u32, occasion: Occasion) {
+    pub(crate) fn introduce_pair(&mut self, newcomer: PeerSlot, other: PeerSlot, occasion: Occasion) {
         let strangers = !self.are_acquainted(newcomer, other);
         self.acquainted += usize::from(strangers);
         for (one, two) in [(newcomer, other), (other, newcomer)] {
@@ -280,7 +281,7 @@ impl Switchboard {
     }
 
     /// Tells `slot` that `other` is there.
-    fn tell_of(&mut self, slot: u32, other: u32) {
+    fn tell_of(&mut self, slot: PeerSlot, other: PeerSlot) {
         let peer = self.peers[other].spelling;
         let Some(announcement) = self.peers[other].announcement_mut() else { return };
         let data = core::mem::take(&mut announcement.data);

@@ -6,10 +6,8 @@
 
 use alloc::vec::Vec;
 
+use crate::peers::PeerSlot;
 use crate::{Limits, Time};
-
-/// Stands for the other end of a link that has ended.
-const NOBODY: u32 = u32::MAX;
 
 /// The links of an announced peer, as far as the server knows.
 #[derive(Debug, Default)]
@@ -26,7 +24,7 @@ pub(crate) struct Links {
 /// A link to one other peer, at whatever stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tie {
-    pub(crate) peer: u32,
+    pub(crate) peer: PeerSlot,
     pub(crate) stage: Stage,
     /// Of a link that is there, since when; of others, until when they are waited for.
     pub(crate) at: Time,
@@ -38,7 +36,7 @@ pub(crate) enum Stage {
     /// The two were introduced for it; the one with the larger id is to dial.
     Introduced,
     /// This slot has sent an offer to the other.
-    Offered { by: u32 },
+    Offered { by: PeerSlot },
     /// The offer was answered.
     Linked,
     /// It has ended, which its page may not know yet.
@@ -90,7 +88,7 @@ impl Links {
         self.ties.iter().copied()
     }
 
-    pub(crate) fn to(&self, peer: u32) -> Option<Tie> {
+    pub(crate) fn to(&self, peer: PeerSlot) -> Option<Tie> {
         self.ties.iter().find(|tie| tie.peer == peer).copied()
     }
 
@@ -101,9 +99,10 @@ impl Links {
     }
 
     /// The link to `peer` is at this stage now. The caller has seen to it that it [can be followed](Links::can_follow).
-    pub(crate) fn set(&mut self, peer: u32, stage: Stage, at: Time) {
+    pub(crate) fn set(&mut self, peer: PeerSlot, stage: Stage, at: Time) {
         let tie = Tie { peer, stage, at };
-        if let Some(known) = self.ties.iter_mut().find(|known| known.peer == peer && peer != NOBODY) {
+        if let Some(known) = self.ties.iter_mut().find(|known| known.peer == peer && peer != PeerSlot::NOBODY)
+        {
             *known = tie;
         } else {
             if self.ties.len() == self.ties.capacity() {
@@ -117,14 +116,14 @@ impl Links {
 
     /// There is no link to `peer` any more. Its page, where it had one, has noticed by `until`, and has a place then, whatever
     /// it said before.
-    pub(crate) fn end(&mut self, peer: u32, until: Time) {
+    pub(crate) fn end(&mut self, peer: PeerSlot, until: Time) {
         self.remove(peer);
         self.is_full = false;
-        self.set(NOBODY, Stage::Ended, until);
+        self.set(PeerSlot::NOBODY, Stage::Ended, until);
     }
 
     /// There is no link to `peer`, and its place is free.
-    pub(crate) fn remove(&mut self, peer: u32) -> Option<Tie> {
+    pub(crate) fn remove(&mut self, peer: PeerSlot) -> Option<Tie> {
         let place = self.ties.iter().position(|tie| tie.peer == peer)?;
         let tie = self.ties.swap_remove(place);
         if self.ties.is_empty() {
@@ -152,7 +151,7 @@ impl Links {
 
     /// Places that its page has given away itself, to others than `peer`: by links, and by offers that it sent or has not
     /// turned away.
-    pub(crate) fn taken_but(&self, peer: u32) -> usize {
+    pub(crate) fn taken_but(&self, peer: PeerSlot) -> usize {
         self.ties.iter().filter(|tie| tie.peer != peer && tie.stage.takes_place()).count()
     }
 
@@ -165,10 +164,10 @@ impl Links {
     /// # Panics
     ///
     /// When an invariant does not hold; `of` are the links of another slot.
-    pub(crate) fn check<'a>(&self, slot: u32, of: impl Fn(u32) -> Option<&'a Links>) {
+    pub(crate) fn check<'a>(&self, slot: PeerSlot, of: impl Fn(PeerSlot) -> Option<&'a Links>) {
         assert!(self.ties.len() <= usize::from(Limits::MAX_PEERS) + SPARE_PLACES);
         for tie in &self.ties {
-            assert_eq!(tie.peer == NOBODY, tie.stage == Stage::Ended);
+            assert_eq!(tie.peer == PeerSlot::NOBODY, tie.stage == Stage::Ended);
             if tie.stage != Stage::Ended {
                 let back = of(tie.peer).and_then(|other| other.to(slot));
                 assert_eq!(back, Some(Tie { peer: slot, ..*tie }), "a link of which one end does not know");

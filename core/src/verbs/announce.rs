@@ -7,7 +7,7 @@ use crate::mailboxes::unexpired;
 use crate::mesh::acquaintances::Acquaintances;
 use crate::mesh::links::Links;
 use crate::mesh::networks::NetKey;
-use crate::peers::{Announcement, Standing};
+use crate::peers::{Announcement, PeerSlot, Standing};
 use crate::timers::Due;
 use crate::wire::{self, Refusal, Request};
 use crate::{Departure, Event, MailEnd, Switchboard};
@@ -15,7 +15,7 @@ use crate::{Departure, Event, MailEnd, Switchboard};
 impl Switchboard {
     /// Joins the network that the message names; again in the same network: takes the new `data` and
     /// introduces anew.
-    pub(crate) fn announce(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
+    pub(crate) fn announce(&mut self, slot: PeerSlot, request: &Request<'_>) -> Result<(), Refusal> {
         if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
@@ -38,7 +38,7 @@ impl Switchboard {
         Ok(())
     }
 
-    fn join(&mut self, slot: u32, name: &str) -> NetKey {
+    fn join(&mut self, slot: PeerSlot, name: &str) -> NetKey {
         if let Some(network) = self.peers[slot].network() {
             if self.networks.name(network) == name {
                 return network;
@@ -68,7 +68,7 @@ impl Switchboard {
 
     /// Hands out what was kept for a peer while it was away; kept for another network it is lost, and kept for somebody who
     /// had proven this id it waits on.
-    fn deliver_mail(&mut self, slot: u32, network: NetKey) {
+    fn deliver_mail(&mut self, slot: PeerSlot, network: NetKey) {
         let id = *self.peers[slot].spelling.id();
         if !self.owns_mail(self.peers[slot].conn, &id) {
             return;

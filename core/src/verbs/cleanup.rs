@@ -1,11 +1,12 @@
 //! `cleanup` and `cleanup-all`: mail that a peer does not want to be delivered or to get any more.
 
+use crate::peers::PeerSlot;
 use crate::wire::{Refusal, Request, Target};
 use crate::{MailEnd, PeerId, Switchboard};
 
 impl Switchboard {
     /// Forgets the mail between the sender and its target, in both directions.
-    pub(crate) fn cleanup(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refusal> {
+    pub(crate) fn cleanup(&mut self, slot: PeerSlot, request: &Request<'_>) -> Result<(), Refusal> {
         let Target::Peer(target) = request.target else { return Err(Refusal::MissingTarget) };
         let target = *target.id();
         let sender = *self.peers[slot].spelling.id();
@@ -17,7 +18,7 @@ impl Switchboard {
     }
 
     /// Forgets all mail from the sender.
-    pub(crate) fn cleanup_all(&mut self, slot: u32) {
+    pub(crate) fn cleanup_all(&mut self, slot: PeerSlot) {
         let sender = *self.peers[slot].spelling.id();
         for addressee in self.mailboxes.addressees(&sender) {
             self.forget_mail(&sender, &addressee);

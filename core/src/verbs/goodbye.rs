@@ -1,12 +1,12 @@
 //! `goodbye`: a peer leaves its network now, of its own will.
 
-use crate::peers::Standing;
+use crate::peers::{PeerSlot, Standing};
 use crate::{Departure, MailEnd, Switchboard};
 
 impl Switchboard {
     /// The network that it announced itself in counts, whatever the message says. Idempotent: browsers say it
     /// up to three times while a page unloads (observed).
-    pub(crate) fn goodbye(&mut self, slot: u32) {
+    pub(crate) fn goodbye(&mut self, slot: PeerSlot) {
         self.leave(slot, Departure::Goodbye);
         self.peers[slot].standing = Standing::Departed;
         let id = *self.peers[slot].spelling.id();

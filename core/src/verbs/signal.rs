@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::mailboxes::Mail;
 use crate::mesh::following::Passage;
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
-use crate::peers::Standing;
+use crate::peers::{PeerSlot, Standing};
 use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
 use crate::{Event, Grant, MailEnd, Signal, Spelling, Switchboard};
 
@@ -15,7 +15,7 @@ const ENVELOPE_BYTES: usize = 320;
 /// Where a signal goes.
 enum Whereabouts {
     /// To the peer in this slot.
-    Here(u32),
+    Here(PeerSlot),
     /// Into its mailbox: it was lost moments ago.
     Away,
     /// Nobody knows.
@@ -44,7 +44,7 @@ impl Switchboard {
     /// Relays one signal: in order per sender and target, and at most once.
     pub(crate) fn signal(
         &mut self,
-        slot: u32,
+        slot: PeerSlot,
         signal: Signal,
         request: &Request<'_>,
         id: MessageId,
@@ -68,7 +68,7 @@ impl Switchboard {
             Target::Acquaintances => {
                 let acquaintances =
                     self.peers[slot].announcement().map(|own| own.acquaintances.iter().collect());
-                let acquaintances: Vec<u32> = acquaintances.unwrap_or_default();
+                let acquaintances: Vec<PeerSlot> = acquaintances.unwrap_or_default();
                 let bytes = request.data.map_or(0, str::len).saturating_mul(acquaintances.len());
                 if bytes > self.limits.fan_out_bytes as usize {
                     return Err(Refusal::FanOutTooLarge { bytes: self.limits.fan_out_bytes });
@@ -87,7 +87,7 @@ impl Switchboard {
 
     fn signal_one(
         &mut self,
-        slot: u32,
+        slot: PeerSlot,
         target: &Spelling,
         reach: Reach,
         message: &Outgoing<'_>,
@@ -118,7 +118,7 @@ impl Switchboard {
         }
     }
 
-    fn relay(&mut self, sender: u32, to: u32, message: &Outgoing<'_>) {
+    fn relay(&mut self, sender: PeerSlot, to: PeerSlot, message: &Outgoing<'_>) {
         let Outgoing { from, signal, data, id } = *message;
         let bytes = self.send(to, Message::Signal { signal, from, data, id });
         if let Some(backlog) = self.backlogs.get_mut(&self.peers[to].conn) {
@@ -153,7 +153,7 @@ impl Switchboard {
         }
     }
 
-    fn mail(&mut self, slot: u32, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
+    fn mail(&mut self, slot: PeerSlot, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
         let Outgoing { from, signal, data, id } = *message;
         let writer = self.peers[slot].holder();
         let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, writer, id };
@@ -170,7 +170,7 @@ impl Switchboard {
         network.map_or(GLOBAL_JSON, |network| self.networks.json(network))
     }
 
-    fn reach(&self, slot: u32) -> Reach {
+    fn reach(&self, slot: PeerSlot) -> Reach {
         match &self.peers[slot].standing {
             Standing::Fresh if !self.grant(self.peers[slot].conn).allows_network(GLOBAL) => Reach::Nowhere,
             Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),
