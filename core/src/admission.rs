@@ -11,17 +11,13 @@ use core::mem;
 use crate::inboxes::Inbox;
 use crate::pace::Pace;
 use crate::peers::{Peer, PeerSlot, Standing, Watch};
-use crate::timers::Due;
+use crate::timers::{Deadline, Fired, Patience};
 use crate::upgrade::{Comer, read_target};
 use crate::wire::{Dialect, Message};
 use crate::{
     AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, Holder, LiveLimits, PeerId,
-    Spelling, Switchboard, Time, TimerKind,
+    Spelling, Switchboard, TimerKind,
 };
-
-/// A deadline that fires later than this shows that the driver was not listening meanwhile (a stopped
-/// process, a machine asleep): nobody is declared dead before it has listened for as long again.
-pub(crate) const LATE_MS: u64 = 1_000;
 
 /// A connection that is held back without an answer.
 #[derive(Debug)]
@@ -29,20 +25,13 @@ pub(crate) struct Held {
     newcomer: Newcomer,
     /// What it waits for, as the close that it gets in the end if it waits in vain.
     why: CloseReason,
-    due: Time,
+    deadline: Deadline,
     patience: Patience,
     /// What it has sent meanwhile.
     kept: Vec<Box<str>>,
     kept_bytes: usize,
     /// Its control frames.
     heard: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    Fresh,
-    /// The deadline fired late once: see [`LATE_MS`].
-    Extended,
 }
 
 /// A connection that has told who is behind it.
@@ -119,23 +108,19 @@ impl Switchboard {
     }
 
     /// The time of a held connection is over.
-    pub(crate) fn hold_ends(&mut self, conn: ConnId, due: Time) {
-        let late = self.now.since(due) > LATE_MS;
+    pub(crate) fn hold_ends(&mut self, fired: Fired) {
+        let conn = fired.conn;
         let Some(held) = self.held.get_mut(&conn) else {
             debug_assert!(false, "{conn:?} is not held");
             return;
         };
-        let id = *held.newcomer.spelling.id();
-        let challenged = self.challengers.contains_key(&id) && held.why == CloseReason::PeerAlreadyConnected;
-        if challenged && late && held.patience == Patience::Fresh {
-            held.patience = Patience::Extended;
-            held.due = self.now + LATE_MS;
-            self.timers.arm(held.due, TimerKind::Hold, conn);
+        held.deadline = Deadline::NONE;
+        let (id, why) = (*held.newcomer.spelling.id(), held.why);
+        let challenged = self.challengers.contains_key(&id) && why == CloseReason::PeerAlreadyConnected;
+        if challenged && let Some(due) = held.patience.extend(fired.due, self.now) {
+            held.deadline = self.timers.arm(due, TimerKind::Hold, conn);
             return;
         }
-        // The deadline has fired, and `release` disarms one: arm it again for that moment.
-        let (due, why) = (held.due, held.why);
-        self.timers.arm(due, TimerKind::Hold, conn);
         match self.peers.by_id(&id) {
             // Leaving lets its challenger in.
             Some(silent) if challenged => self.close(silent, CloseReason::Replaced),
@@ -271,11 +256,12 @@ impl Switchboard {
             conn,
             address,
             heard: self.now,
-            liveness_due: Due::default(),
+            liveness_due: Deadline::NONE,
             pace: Pace::default(),
             standing: Standing::Fresh,
             spelling,
             watch: Watch::Quiet,
+            patience: Patience::Fresh,
             is_asked: false,
             dialect,
             inbox,
@@ -314,10 +300,9 @@ impl Switchboard {
             self.stop_holding(given);
         }
         self.held_by_holder.add(holder, conn, 1);
-        let due = self.now + millis;
-        self.timers.arm(due, TimerKind::Hold, conn);
-        let held =
-            Held { newcomer, why, due, patience: Patience::Fresh, kept: Vec::new(), kept_bytes: 0, heard: 0 };
+        let deadline = self.timers.arm(self.now + millis, TimerKind::Hold, conn);
+        let (patience, kept) = (Patience::Fresh, Vec::new());
+        let held = Held { newcomer, why, deadline, patience, kept, kept_bytes: 0, heard: 0 };
         self.held.insert(conn, held);
         self.outbox.observe(Event::Held { conn, why });
         true
@@ -333,7 +318,7 @@ impl Switchboard {
     fn release(&mut self, conn: ConnId) -> Option<Held> {
         let held = self.held.remove(&conn)?;
         self.held_by_holder.remove(held.newcomer.holder(), conn, 1);
-        self.timers.disarm(held.due, TimerKind::Hold, conn);
+        self.timers.disarm(held.deadline, conn);
         let id = held.newcomer.spelling.id();
         if self.challengers.get(id) == Some(&conn) {
             self.challengers.remove(id);
@@ -370,7 +355,7 @@ impl Held {
         assert!(self.kept.len() <= board.limits.held_messages as usize);
         assert!(self.kept_bytes <= board.limits.held_bytes as usize);
         assert_eq!(self.kept_bytes, self.kept.iter().map(|text| text.len()).sum::<usize>());
-        assert!(board.timers.is_armed(self.due, TimerKind::Hold, conn));
+        assert_eq!(board.timers.check(self.deadline, conn), 1);
         let id = self.newcomer.spelling.id();
         let challenges = self.why == CloseReason::PeerAlreadyConnected;
         assert_eq!(challenges, board.challengers.get(id) == Some(&conn));

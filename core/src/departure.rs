@@ -10,6 +10,7 @@ use crate::mailboxes::unexpired;
 use crate::mesh::introductions::FEW_ACQUAINTANCES;
 use crate::mesh::networks::NetKey;
 use crate::peers::{Announcement, PeerSlot, Standing};
+use crate::timers::Deadline;
 use crate::wire::Message;
 use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard};
 
@@ -62,9 +63,7 @@ impl Switchboard {
         self.charge(slot, of_leaving);
         self.close_inbox(slot);
         let peer = self.peers.remove(slot);
-        if let Some((due, kind)) = peer.next_due() {
-            self.timers.disarm(due, kind, peer.conn);
-        }
+        self.timers.disarm(peer.next_due(), peer.conn);
         if let Some(home) = peer.address {
             self.addresses.go(home, self.now);
         }
@@ -189,7 +188,7 @@ impl Switchboard {
 
     /// Ends every mailbox whose time is over.
     pub(crate) fn sweep(&mut self) {
-        self.sweep_due = None;
+        self.sweep_deadline = Deadline::NONE;
         let (mut mailboxes, mut mails) = (0, 0);
         while let Some((expires, id)) = self.mailboxes.oldest()
             && expires <= self.now

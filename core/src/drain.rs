@@ -4,7 +4,7 @@
 //! told in parts, as far as the deadline allows. No part is more than what one turn of the driver can bear: what is missing of
 //! it follows at once.
 
-use crate::timers::NO_CONN;
+use crate::timers::{Deadline, NO_CONN};
 use crate::{CloseReason, Switchboard, Time, TimerKind};
 
 /// Time between two parts.
@@ -20,7 +20,7 @@ const MOST_PEERS: usize = 5_000;
 pub(crate) struct Draining {
     until: Time,
     /// When the next part is due.
-    pub(crate) due: Option<Time>,
+    pub(crate) deadline: Deadline,
     /// Peers of the last part that are still to be told.
     missing: usize,
     /// Places of peers that are done with: nobody takes one any more.
@@ -33,7 +33,7 @@ impl Switchboard {
         match &mut self.draining {
             Some(draining) => draining.until = draining.until.min(until),
             None => {
-                self.draining = Some(Draining { until, due: None, missing: 0, looked_at: 0 });
+                self.draining = Some(Draining { until, deadline: Deadline::NONE, missing: 0, looked_at: 0 });
                 self.turn_away_all_waiting(CloseReason::ShuttingDown);
                 self.drain_some();
             }
@@ -56,11 +56,11 @@ impl Switchboard {
         }
         let missing = part - told;
         let wait = if missing > 0 { 1 } else { STEP_MS };
-        let due = (self.peers.len() > 0).then(|| self.now + wait);
-        self.draining = Some(Draining { until, due, missing, looked_at });
-        if let Some(due) = due {
-            self.timers.arm(due, TimerKind::Drain, NO_CONN);
-        }
+        let deadline = match self.peers.len() {
+            0 => Deadline::NONE,
+            _ => self.timers.arm(self.now + wait, TimerKind::Drain, NO_CONN),
+        };
+        self.draining = Some(Draining { until, deadline, missing, looked_at });
     }
 }
 
@@ -88,7 +88,9 @@ mod tests {
         }
         handle(&mut board, Time(1), Input::Drain { until: Time(2_001) });
         let (mut parts, mut before) = (0, 0);
-        while let Some(Draining { due: Some(due), looked_at, .. }) = board.draining {
+        while let Some(Draining { deadline, looked_at, .. }) = board.draining
+            && let Some(due) = deadline.time()
+        {
             assert!(looked_at > before, "from {before} to {looked_at}");
             (before, parts) = (looked_at, parts + 1);
             let last = ConnId(u64::from(PEERS) - parts);

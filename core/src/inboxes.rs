@@ -13,6 +13,7 @@ use crate::admission::Newcomer;
 use crate::mailboxes::unexpired;
 use crate::pace::Verdict;
 use crate::peers::{Peer, PeerSlot};
+use crate::timers::Deadline;
 use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
 use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time, TimerKind};
@@ -32,7 +33,7 @@ pub(crate) struct Inbox {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     conn: ConnId,
-    due: Time,
+    deadline: Deadline,
 }
 
 /// Where something may wait for whoever asks for it.
@@ -107,9 +108,8 @@ impl Switchboard {
 
     /// The time of a request that waits is over.
     pub(crate) fn poll_ends(&mut self, slot: PeerSlot) {
-        if let Some(Waiting { due, .. }) = self.peers[slot].inbox.as_ref().and_then(|inbox| inbox.waiting) {
-            // The deadline has fired, and answering disarms one: arm it again for that moment.
-            self.timers.arm(due, TimerKind::Poll, self.peers[slot].conn);
+        if let Some(waiting) = self.peers[slot].inbox.as_mut().and_then(|inbox| inbox.waiting.as_mut()) {
+            waiting.deadline = Deadline::NONE;
             self.answer_poll(slot);
         }
     }
@@ -317,10 +317,9 @@ impl Switchboard {
     fn wait_for_mail(&mut self, slot: PeerSlot, conn: ConnId, wait_ms: u64) {
         let peer_conn = self.peers[slot].conn;
         let Some(inbox) = self.peers[slot].inbox.as_mut() else { return };
-        let due = self.now + wait_ms.max(1);
-        inbox.waiting = Some(Waiting { conn, due });
+        let deadline = self.timers.arm(self.now + wait_ms.max(1), TimerKind::Poll, peer_conn);
+        inbox.waiting = Some(Waiting { conn, deadline });
         self.polls.insert(conn, slot);
-        self.timers.arm(due, TimerKind::Poll, peer_conn);
         if wait_ms == 0 || !inbox.texts.is_empty() {
             self.answer_poll(slot);
         }
@@ -329,7 +328,7 @@ impl Switchboard {
     fn stop_waiting(&mut self, slot: PeerSlot) -> Option<Waiting> {
         let peer = &mut self.peers[slot];
         let waiting = peer.inbox.as_mut()?.waiting.take()?;
-        self.timers.disarm(waiting.due, TimerKind::Poll, peer.conn);
+        self.timers.disarm(waiting.deadline, peer.conn);
         self.polls.remove(&waiting.conn);
         // It was there as long as its request waited.
         self.note_life(slot);
@@ -396,10 +395,9 @@ impl Switchboard {
         assert!(inbox.texts.len() <= self.limits.mailbox_messages as usize);
         assert!(inbox.bytes <= self.limits.mailbox_bytes as usize);
         assert_eq!(inbox.bytes, inbox.texts.iter().map(|(_, text)| text.len()).sum::<usize>());
-        let Some(Waiting { conn, due }) = inbox.waiting else { return 0 };
+        let Some(Waiting { conn, deadline }) = inbox.waiting else { return 0 };
         assert!(inbox.texts.is_empty(), "a request waits for what is there");
         assert_eq!(self.polls.get(&conn), Some(&slot));
-        assert!(self.timers.is_armed(due, TimerKind::Poll, peer.conn));
-        1
+        self.timers.check(deadline, peer.conn)
     }
 }

@@ -3,8 +3,8 @@
 use alloc::collections::BTreeMap;
 
 use crate::peers::{Peer, PeerSlot};
-use crate::timers::NO_CONN;
-use crate::{AddressKey, Census, Switchboard, TimerKind};
+use crate::timers::{Deadline, NO_CONN};
+use crate::{AddressKey, Census, Switchboard};
 
 impl Switchboard {
     pub(crate) fn count(&self) -> Census {
@@ -41,7 +41,7 @@ impl Switchboard {
             .check(self.unregistered.iter().map(|(conn, one)| (one.holder(*conn), *conn, 1)));
         self.held_by_holder.check(self.held.iter().map(|(conn, held)| (held.holder(), *conn, 1)));
         for (conn, unregistered) in &self.unregistered {
-            assert!(self.timers.is_armed(unregistered.due, TimerKind::Register, *conn));
+            assert_eq!(self.timers.check(unregistered.deadline, *conn), 1);
         }
         for (conn, held) in &self.held {
             held.check(*conn, self);
@@ -56,15 +56,12 @@ impl Switchboard {
             timers += self.check_peer(slot, peer);
         }
         self.addresses.check(&by_address);
-        if let Some(due) = self.sweep_due {
-            assert!(self.timers.is_armed(due, TimerKind::Sweep, NO_CONN));
-            timers += 1;
-        }
-        if let Some(due) = self.draining.and_then(|draining| draining.due) {
-            assert!(self.timers.is_armed(due, TimerKind::Drain, NO_CONN));
-            timers += 1;
-        }
-        assert!(self.mailboxes.len() == 0 || self.sweep_due.is_some(), "mailboxes that nobody sweeps");
+        timers += self.timers.check(self.sweep_deadline, NO_CONN);
+        timers += self.draining.map_or(0, |draining| self.timers.check(draining.deadline, NO_CONN));
+        assert!(
+            self.mailboxes.len() == 0 || self.sweep_deadline != Deadline::NONE,
+            "mailboxes that nobody sweeps"
+        );
         let inboxes = || self.peers.iter().filter_map(|(_, peer)| Some((peer, peer.inbox.as_ref()?)));
         assert_eq!(inboxes().map(|(_, inbox)| inbox.len()).sum::<usize>(), self.shelved);
         self.shelved_by_holder.check(
@@ -84,11 +81,8 @@ impl Switchboard {
     /// Returns how many deadlines belong to the peer.
     fn check_peer(&self, slot: PeerSlot, peer: &Peer) -> usize {
         let mut timers = self.check_inbox(slot, peer);
-        if let Some((due, kind)) = peer.next_due() {
-            assert!(self.timers.is_armed(due, kind, peer.conn));
-            timers += 1;
-        }
-        if peer.liveness_due.time().is_none() {
+        timers += self.timers.check(peer.next_due(), peer.conn);
+        if peer.liveness_due == Deadline::NONE {
             assert!(self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms == 0);
         }
         let Some(announcement) = peer.announcement() else { return timers };

@@ -3,10 +3,9 @@
 //! Any message, ping or pong counts as life. Hearing a peer moves no deadline, since that happens for every
 //! message: a deadline that comes too early just looks at the time of the last sign and is armed again.
 
-use crate::admission::LATE_MS;
 use crate::peers::{PeerSlot, Watch};
-use crate::timers::{Due, around};
-use crate::{CloseReason, Switchboard, Time};
+use crate::timers::{Deadline, Patience, around};
+use crate::{CloseReason, Switchboard, Time, TimerKind};
 
 /// Silence that ends a peer without a connection where no `PEER_TIMEOUT` is set.
 const HTTP_PEER_TIMEOUT_MS: u64 = 300_000;
@@ -35,11 +34,10 @@ impl Switchboard {
         }
         let dead = self.dead_at(slot);
         if watch != Watch::Quiet || dead.is_some_and(|dead| dead <= self.now) {
-            if self.now.since(due) <= LATE_MS || watch == Watch::Graced {
-                return self.close(slot, CloseReason::InactiveTimeout);
-            }
-            self.peers[slot].watch = Watch::Graced;
-            return self.look_again(slot, Some(self.now + LATE_MS));
+            return match self.peers[slot].patience.extend(due, self.now) {
+                Some(due) => self.look_again(slot, Some(due)),
+                None => self.close(slot, CloseReason::InactiveTimeout),
+            };
         }
         let next = match self.ping_due(slot, heard) {
             Some(ping_due) if ping_due <= self.now => {
@@ -59,10 +57,11 @@ impl Switchboard {
 
     /// Looks at a peer before its time, and not before the driver has told what it has heard by now.
     pub(crate) fn look_for_life_soon(&mut self, slot: PeerSlot) {
-        let soon = self.now + 1;
+        let soon = Deadline::at(self.now + 1, TimerKind::Liveness);
+        let peer = &self.peers[slot];
         // One that was pinged has a deadline already, and must have all of its time.
-        if self.peers[slot].watch == Watch::Quiet {
-            self.change_due(slot, |peer| peer.liveness_due = Due::at(Some(soon)));
+        if peer.watch == Watch::Quiet && peer.patience == Patience::Fresh {
+            self.change_due(slot, |peer| peer.liveness_due = soon);
         }
     }
 
@@ -81,8 +80,9 @@ impl Switchboard {
     }
 
     fn look_again(&mut self, slot: PeerSlot, due: Option<Time>) {
-        debug_assert_eq!(self.peers[slot].liveness_due, Due::default());
-        self.change_due(slot, |peer| peer.liveness_due = Due::at(due));
+        let due = due.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Liveness));
+        debug_assert_eq!(self.peers[slot].liveness_due, Deadline::NONE);
+        self.change_due(slot, |peer| peer.liveness_due = due);
     }
 
     /// When a peer is pinged that was heard, or pinged, last at `last`.

@@ -13,7 +13,7 @@ use crate::mesh::acquaintances::Acquaintances;
 use crate::mesh::links::{Links, Tie};
 use crate::mesh::networks::NetKey;
 use crate::pace::Pace;
-use crate::timers::Due;
+use crate::timers::{Deadline, Patience};
 use crate::wire::Dialect;
 use crate::{ConnId, Holder, PeerId, Spelling, Switchboard, Time, TimerKind};
 
@@ -49,11 +49,13 @@ pub(crate) struct Peer {
     pub(crate) conn: ConnId,
     pub(crate) address: Option<Home>,
     pub(crate) heard: Time,
-    pub(crate) liveness_due: Due,
+    pub(crate) liveness_due: Deadline,
     pub(crate) pace: Pace,
     pub(crate) standing: Standing,
     pub(crate) spelling: Spelling,
     pub(crate) watch: Watch,
+    /// Whether it was looked at once more, since the driver may not have listened.
+    pub(crate) patience: Patience,
     /// It was pinged and has not answered: its pong costs it nothing.
     pub(crate) is_asked: bool,
     pub(crate) dialect: Dialect,
@@ -78,15 +80,17 @@ pub(crate) struct Announcement {
     /// Members of the announced `data` but `peerId`, each with a comma before it.
     pub(crate) data: Box<str>,
     /// When it is looked for somebody to link to again, if it has room then.
-    pub(crate) look_due: Due,
+    pub(crate) look_due: Deadline,
     /// How often it was looked in vain since somebody was found.
     pub(crate) vain_looks: u8,
     pub(crate) links: Links,
 }
 
 impl Announcement {
-    fn next_due(&self) -> Option<Time> {
-        [self.look_due.time(), self.links.next_overdue()].into_iter().flatten().min()
+    fn next_due(&self) -> Deadline {
+        let overdue = self.links.next_overdue();
+        let overdue = overdue.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Introduce));
+        self.look_due.or_earlier(overdue)
     }
 }
 
@@ -97,8 +101,6 @@ pub(crate) enum Watch {
     Quiet,
     /// Pinged, and not heard since.
     Pinged,
-    /// Too long silent, but the driver was late and may not have listened: looked at once more.
-    Graced,
 }
 
 impl Peer {
@@ -108,11 +110,9 @@ impl Peer {
     }
 
     /// The earliest of its deadlines: the one that the table of deadlines has.
-    pub(crate) fn next_due(&self) -> Option<(Time, TimerKind)> {
-        let introduce = self.announcement().and_then(Announcement::next_due);
-        let introduce = introduce.map(|due| (due, TimerKind::Introduce));
-        let liveness = self.liveness_due.time().map(|due| (due, TimerKind::Liveness));
-        [liveness, introduce].into_iter().flatten().min()
+    pub(crate) fn next_due(&self) -> Deadline {
+        let introduce = self.announcement().map_or(Deadline::NONE, Announcement::next_due);
+        self.liveness_due.or_earlier(introduce)
     }
 
     pub(crate) fn network(&self) -> Option<NetKey> {
@@ -152,15 +152,7 @@ impl Switchboard {
         let peer = &mut self.peers[slot];
         let before = peer.next_due();
         let changed = change(peer);
-        let (after, conn) = (peer.next_due(), peer.conn);
-        if before != after {
-            if let Some((due, kind)) = before {
-                self.timers.disarm(due, kind, conn);
-            }
-            if let Some((due, kind)) = after {
-                self.timers.arm(due, kind, conn);
-            }
-        }
+        self.timers.change(before, peer.next_due(), peer.conn);
         changed
     }
 
@@ -173,16 +165,14 @@ impl Switchboard {
         match (kind, peer.announcement_mut()) {
             (TimerKind::Introduce, Some(own)) => {
                 if own.look_due.time().is_some_and(|due| due <= now) {
-                    own.look_due = Due::default();
+                    own.look_due = Deadline::NONE;
                     overdue.has_waited = true;
                 }
                 overdue.ties.extend(core::iter::from_fn(|| own.links.pop_overdue(now)));
             }
-            _ => peer.liveness_due = Due::default(),
+            _ => peer.liveness_due = Deadline::NONE,
         }
-        if let Some((due, kind)) = peer.next_due() {
-            self.timers.arm(due, kind, peer.conn);
-        }
+        self.timers.change(Deadline::NONE, peer.next_due(), peer.conn);
         overdue
     }
 }
@@ -296,11 +286,12 @@ mod tests {
             conn: ConnId(number.into()),
             address: None,
             heard: Time(0),
-            liveness_due: Due::default(),
+            liveness_due: Deadline::NONE,
             pace: Pace::default(),
             standing: Standing::Fresh,
             spelling: Spelling::parse(core::str::from_utf8(&digits).unwrap()).unwrap(),
             watch: Watch::Quiet,
+            patience: Patience::Fresh,
             is_asked: false,
             dialect: Dialect::A,
             inbox: None,
@@ -352,7 +343,7 @@ mod tests {
         let deadline = each(|| {
             let mut timers = Timers::default();
             for conn in conns() {
-                timers.arm(around(Time(conn.0), 25_000, conn), TimerKind::Liveness, conn);
+                let _ = timers.arm(around(Time(conn.0), 25_000, conn), TimerKind::Liveness, conn);
             }
             timers
         });

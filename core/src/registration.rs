@@ -1,14 +1,16 @@
 //! Connections of dialect B that have not told yet who they are: nothing is routed for them.
 
-use crate::admission::{LATE_MS, Newcomer};
+use crate::admission::Newcomer;
 use crate::pace::{Pace, Verdict};
+use crate::timers::{Deadline, Fired, Patience};
 use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
-use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, Spelling, Switchboard, Time, TimerKind};
+use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, Spelling, Switchboard, TimerKind};
 
 #[derive(Debug)]
 pub(crate) struct Unregistered {
     address: Option<AddressKey>,
-    pub(crate) due: Time,
+    pub(crate) deadline: Deadline,
+    patience: Patience,
     pace: Pace,
 }
 
@@ -29,8 +31,9 @@ impl Switchboard {
         }
         self.unregistered_by_holder.add(holder, conn, 1);
         let due = self.now + self.limits.register_ms.max(1);
-        self.timers.arm(due, TimerKind::Register, conn);
-        self.unregistered.insert(conn, Unregistered { address, due, pace: Pace::default() });
+        let deadline = self.timers.arm(due, TimerKind::Register, conn);
+        let (patience, pace) = (Patience::Fresh, Pace::default());
+        self.unregistered.insert(conn, Unregistered { address, deadline, patience, pace });
     }
 
     pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
@@ -79,24 +82,19 @@ impl Switchboard {
     }
 
     /// The time to register is over.
-    pub(crate) fn registration_ends(&mut self, conn: ConnId, due: Time) {
-        if let Some(unregistered) = self.unregistered.get_mut(&conn) {
-            if self.now.since(due) > LATE_MS {
-                // What it said meanwhile has not been read yet.
-                unregistered.due = self.now + LATE_MS;
-                self.timers.arm(unregistered.due, TimerKind::Register, conn);
-                return;
-            }
-            // The deadline has fired, and releasing disarms one: arm it again for that moment.
-            self.timers.arm(unregistered.due, TimerKind::Register, conn);
-            self.turn_away_waiting(conn, CloseReason::InactiveTimeout);
+    pub(crate) fn registration_ends(&mut self, fired: Fired) {
+        let Some(unregistered) = self.unregistered.get_mut(&fired.conn) else { return };
+        unregistered.deadline = Deadline::NONE;
+        match unregistered.patience.extend(fired.due, self.now) {
+            Some(due) => unregistered.deadline = self.timers.arm(due, TimerKind::Register, fired.conn),
+            None => self.turn_away_waiting(fired.conn, CloseReason::InactiveTimeout),
         }
     }
 
     pub(crate) fn release_unregistered(&mut self, conn: ConnId) -> Option<Unregistered> {
         let unregistered = self.unregistered.remove(&conn)?;
         self.unregistered_by_holder.remove(unregistered.holder(conn), conn, 1);
-        self.timers.disarm(unregistered.due, TimerKind::Register, conn);
+        self.timers.disarm(unregistered.deadline, conn);
         Some(unregistered)
     }
 }

@@ -13,7 +13,7 @@ use crate::outbox::Outbox;
 use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Overdue, PeerSlot, Peers, Watch};
 use crate::registration::Unregistered;
-use crate::timers::{NO_CONN, Timers};
+use crate::timers::{Deadline, Fired, NO_CONN, Patience, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
     Census, CloseReason, ConnId, Departure, Event, Grant, Holders, Input, Limits, Output, PeerId, Time,
@@ -50,7 +50,7 @@ pub struct Switchboard {
     /// Pairs of acquaintances.
     pub(crate) acquainted: usize,
     pub(crate) timers: Timers,
-    pub(crate) sweep_due: Option<Time>,
+    pub(crate) sweep_deadline: Deadline,
     pub(crate) draining: Option<Draining>,
     /// HTTP requests that wait, with the slot of the peer that they wait for.
     pub(crate) polls: BTreeMap<ConnId, PeerSlot>,
@@ -98,7 +98,7 @@ impl Switchboard {
             announced: 0,
             acquainted: 0,
             timers: Timers::default(),
-            sweep_due: None,
+            sweep_deadline: Deadline::NONE,
             draining: None,
             polls: BTreeMap::new(),
             ready: Vec::new(),
@@ -121,8 +121,8 @@ impl Switchboard {
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         self.outbox.begin();
         self.now = self.now.max(now);
-        while let Some((due, kind, conn)) = self.timers.pop_due(self.now) {
-            self.fire(due, kind, conn);
+        while let Some(fired) = self.timers.pop_due(self.now) {
+            self.fire(fired);
         }
         // As if the driver had come in time for them: the input must not change what they are answered by.
         self.answer_ready();
@@ -162,15 +162,16 @@ impl Switchboard {
         self.count()
     }
 
-    fn fire(&mut self, due: Time, kind: TimerKind, conn: ConnId) {
+    fn fire(&mut self, fired: Fired) {
+        let Fired { due, kind, conn } = fired;
         let slot = self.peers.by_conn(conn);
         let overdue = match (kind, slot) {
             (TimerKind::Liveness | TimerKind::Introduce, Some(slot)) => self.due_has_come(slot, kind),
             _ => Overdue::default(),
         };
         match (kind, slot) {
-            (TimerKind::Register, _) => self.registration_ends(conn, due),
-            (TimerKind::Hold, _) => self.hold_ends(conn, due),
+            (TimerKind::Register, _) => self.registration_ends(fired),
+            (TimerKind::Hold, _) => self.hold_ends(fired),
             (TimerKind::Liveness, Some(slot)) => self.look_for_life(slot, due),
             (TimerKind::Introduce, Some(slot)) => self.introductions_are_due(slot, overdue),
             (TimerKind::Poll, Some(slot)) => self.poll_ends(slot),
@@ -234,7 +235,7 @@ impl Switchboard {
     /// The silence of a peer begins anew.
     pub(crate) fn note_life(&mut self, slot: PeerSlot) {
         let peer = &mut self.peers[slot];
-        (peer.heard, peer.watch) = (self.now, Watch::Quiet);
+        (peer.heard, peer.watch, peer.patience) = (self.now, Watch::Quiet, Patience::Fresh);
     }
 
     /// Handles one message of an admitted peer.
@@ -367,10 +368,9 @@ impl Switchboard {
 
     /// Sees to it that expired state is swept; called whenever there is some.
     pub(crate) fn arm_sweep(&mut self) {
-        if self.sweep_due.is_none() {
+        if self.sweep_deadline == Deadline::NONE {
             let due = self.now + self.limits.cleanup_interval_ms.max(1);
-            self.timers.arm(due, TimerKind::Sweep, NO_CONN);
-            self.sweep_due = Some(due);
+            self.sweep_deadline = self.timers.arm(due, TimerKind::Sweep, NO_CONN);
         }
     }
 }

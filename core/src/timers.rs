@@ -37,43 +37,83 @@ impl TimerKind {
     ];
 }
 
-/// When a deadline is armed for, if it is, in eight bytes. None lies at [`Time`] 0: each is later than the moment at which
-/// it is armed.
+/// One of somebody's deadlines, in eight bytes, or none. Its owner keeps it to disarm it by, until it has [fired](Fired).
+///
+/// None lies at [`Time`] 0: each is later than the moment at which it is armed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Due(Option<NonZero<u64>>);
+pub(crate) struct Deadline(Option<Key>);
 
-impl Due {
-    pub(crate) fn at(time: Option<Time>) -> Due {
-        Due(time.and_then(|time| NonZero::new(time.0)))
+impl Deadline {
+    pub(crate) const NONE: Deadline = Deadline(None);
+
+    pub(crate) fn at(time: Time, kind: TimerKind) -> Deadline {
+        Deadline(Key::new(time, kind))
     }
 
     pub(crate) fn time(self) -> Option<Time> {
-        self.0.map(|time| Time(time.get()))
+        self.0.map(Key::when)
+    }
+
+    /// The earlier of the two.
+    pub(crate) fn or_earlier(self, other: Deadline) -> Deadline {
+        Deadline([self.0, other.0].into_iter().flatten().min())
+    }
+}
+
+/// A deadline that has come. The table has it no longer, and whoever kept it has [none](Deadline::NONE) from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fired {
+    /// When it was due, which may be long ago.
+    pub(crate) due: Time,
+    pub(crate) kind: TimerKind,
+    pub(crate) conn: ConnId,
+}
+
+/// A deadline that fires later than this shows that the driver was not listening meanwhile (a stopped process, a machine
+/// asleep).
+const LATE_MS: u64 = 1_000;
+
+/// Whether somebody was waited for once more, since the driver had come late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Patience {
+    #[default]
+    Fresh,
+    Extended,
+}
+
+impl Patience {
+    /// Until when whoever was due at `due` is given another chance, if it is: nobody is ended before the driver has listened
+    /// for as long as may count as late. Once is enough, since by then it has told what had come meanwhile.
+    pub(crate) fn extend(&mut self, due: Time, now: Time) -> Option<Time> {
+        if now.since(due) <= LATE_MS || *self == Patience::Extended {
+            return None;
+        }
+        *self = Patience::Extended;
+        Some(now + LATE_MS)
     }
 }
 
 /// Stands for the connection of a deadline that belongs to none.
 pub(crate) const NO_CONN: ConnId = ConnId(u64::MAX);
 
-/// Whoever arms a deadline keeps its time, to disarm it by.
 #[derive(Debug, Default)]
 pub(crate) struct Timers(BTreeSet<(Key, ConnId)>);
 
 /// A time with the kind in its lowest bits: every peer has one of these, so eight bytes each count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key(u64);
+struct Key(NonZero<u64>);
 
 impl Key {
-    fn new(when: Time, kind: TimerKind) -> Key {
-        Key(when.0.min(Self::LATEST) << Self::KIND_BITS | kind as u64)
+    fn new(when: Time, kind: TimerKind) -> Option<Key> {
+        NonZero::new(when.0.min(Self::LATEST) << Self::KIND_BITS | kind as u64).map(Key)
     }
 
     fn when(self) -> Time {
-        Time(self.0 >> Self::KIND_BITS)
+        Time(self.0.get() >> Self::KIND_BITS)
     }
 
     fn kind(self) -> TimerKind {
-        TimerKind::ALL[(self.0 & ((1 << Self::KIND_BITS) - 1)) as usize]
+        TimerKind::ALL[(self.0.get() & ((1 << Self::KIND_BITS) - 1)) as usize]
     }
 
     const KIND_BITS: u32 = 3;
@@ -91,28 +131,55 @@ impl Timers {
         self.0.first().map(|(key, _)| (key.when(), key.kind()))
     }
 
-    pub(crate) fn is_armed(&self, when: Time, kind: TimerKind, conn: ConnId) -> bool {
-        self.0.contains(&(Key::new(when, kind), conn))
+    /// How many deadlines this is: one, or none.
+    ///
+    /// # Panics
+    ///
+    /// When it is one that the table does not have.
+    pub(crate) fn check(&self, deadline: Deadline, conn: ConnId) -> usize {
+        assert!(
+            deadline.0.is_none_or(|key| self.0.contains(&(key, conn))),
+            "{deadline:?} of {conn:?} is not armed"
+        );
+        usize::from(deadline.0.is_some())
     }
 
-    pub(crate) fn arm(&mut self, when: Time, kind: TimerKind, conn: ConnId) {
-        let new = self.0.insert((Key::new(when, kind), conn));
-        debug_assert!(new, "{kind:?} of {conn:?} is armed already");
+    /// Arms a deadline that is not armed.
+    #[must_use]
+    pub(crate) fn arm(&mut self, time: Time, kind: TimerKind, conn: ConnId) -> Deadline {
+        let deadline = Deadline::at(time, kind);
+        self.change(Deadline::NONE, deadline, conn);
+        deadline
     }
 
-    pub(crate) fn disarm(&mut self, when: Time, kind: TimerKind, conn: ConnId) {
-        let was = self.0.remove(&(Key::new(when, kind), conn));
-        debug_assert!(was, "{kind:?} of {conn:?} was not armed");
+    /// Disarms a deadline, unless it has fired.
+    pub(crate) fn disarm(&mut self, deadline: Deadline, conn: ConnId) {
+        self.change(deadline, Deadline::NONE, conn);
+    }
+
+    /// Arms one deadline in place of another.
+    pub(crate) fn change(&mut self, before: Deadline, after: Deadline, conn: ConnId) {
+        if before == after {
+            return;
+        }
+        if let Some(key) = before.0 {
+            let was = self.0.remove(&(key, conn));
+            debug_assert!(was, "{before:?} of {conn:?} was not armed");
+        }
+        if let Some(key) = after.0 {
+            let new = self.0.insert((key, conn));
+            debug_assert!(new, "{after:?} of {conn:?} is armed already");
+        }
     }
 
     /// Takes the earliest deadline that is due.
-    pub(crate) fn pop_due(&mut self, now: Time) -> Option<(Time, TimerKind, ConnId)> {
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<Fired> {
         let (key, conn) = *self.0.first()?;
         if key.when() > now {
             return None;
         }
         self.0.pop_first();
-        Some((key.when(), key.kind(), conn))
+        Some(Fired { due: key.when(), kind: key.kind(), conn })
     }
 }
 
@@ -144,16 +211,44 @@ pub(crate) fn spread(from: Time, interval: u64, per_mille: u64, conn: ConnId) ->
 mod tests {
     use super::*;
 
+    fn fired(due: u64, kind: TimerKind, conn: ConnId) -> Fired {
+        Fired { due: Time(due), kind, conn }
+    }
+
+    #[test]
+    fn one_deadline_takes_the_place_of_another_and_none_is_nothing() {
+        let mut timers = Timers::default();
+        timers.disarm(Deadline::NONE, ConnId(1));
+        let early = timers.arm(Time(5), TimerKind::Poll, ConnId(1));
+        let late = Deadline::at(Time(9), TimerKind::Liveness);
+        timers.change(early, late, ConnId(1));
+        assert_eq!((timers.len(), timers.pop_due(Time(8))), (1, None));
+        assert_eq!(timers.check(late, ConnId(1)), 1);
+        timers.disarm(late, ConnId(1));
+        assert_eq!((timers.len(), timers.check(Deadline::NONE, ConnId(1))), (0, 0));
+        assert_eq!(late.or_earlier(early).or_earlier(Deadline::NONE), early);
+    }
+
+    #[test]
+    fn whoever_is_due_gets_another_second_once_if_the_driver_came_more_than_one_late() {
+        let mut patience = Patience::default();
+        assert_eq!(patience.extend(Time(5_000), Time(6_000)), None);
+        assert_eq!(patience.extend(Time(5_000), Time(6_001)), Some(Time(7_001)));
+        assert_eq!(patience.extend(Time(7_001), Time(60_000)), None, "it was waited for once more");
+    }
+
     #[test]
     fn deadlines_come_in_the_order_of_their_times() {
         let mut timers = Timers::default();
-        timers.arm(Time(30), TimerKind::Liveness, ConnId(1));
-        timers.arm(Time(10), TimerKind::Introduce, ConnId(2));
-        timers.arm(Time(10), TimerKind::Hold, ConnId(3));
+        let _ = timers.arm(Time(30), TimerKind::Liveness, ConnId(1));
+        let _ = timers.arm(Time(10), TimerKind::Introduce, ConnId(2));
+        let _ = timers.arm(Time(10), TimerKind::Hold, ConnId(3));
         assert_eq!(timers.next(), Some((Time(10), TimerKind::Hold)));
         assert_eq!(timers.pop_due(Time(9)), None);
-        assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Hold, ConnId(3))));
-        assert_eq!(timers.pop_due(Time(10)), Some((Time(10), TimerKind::Introduce, ConnId(2))));
+        let (hold, introduce) =
+            (fired(10, TimerKind::Hold, ConnId(3)), fired(10, TimerKind::Introduce, ConnId(2)));
+        assert_eq!(timers.pop_due(Time(10)), Some(hold));
+        assert_eq!(timers.pop_due(Time(10)), Some(introduce));
         assert_eq!(timers.pop_due(Time(29)), None);
     }
 
@@ -162,10 +257,10 @@ mod tests {
         for (number, kind) in TimerKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, number);
             let mut timers = Timers::default();
-            timers.arm(Time(123), kind, NO_CONN);
-            assert_eq!(timers.pop_due(Time(123)), Some((Time(123), kind, NO_CONN)));
-            timers.arm(Time(u64::MAX), kind, NO_CONN);
-            assert!(timers.is_armed(Time(u64::MAX), kind, NO_CONN));
+            assert_eq!(timers.arm(Time(123), kind, NO_CONN).time(), Some(Time(123)));
+            assert_eq!(timers.pop_due(Time(123)), Some(fired(123, kind, NO_CONN)));
+            let last = timers.arm(Time(u64::MAX), kind, NO_CONN);
+            assert_eq!(timers.check(last, NO_CONN), 1);
             assert_eq!(timers.pop_due(Time(1 << 60)), None);
         }
     }
@@ -173,9 +268,10 @@ mod tests {
     #[test]
     fn a_deadline_beyond_all_times_never_comes() {
         let mut timers = Timers::default();
-        timers.arm(Time(1 << 62), TimerKind::Sweep, NO_CONN);
+        let deadline = timers.arm(Time(1 << 62), TimerKind::Sweep, NO_CONN);
         assert_eq!(timers.pop_due(Time(1 << 60)), None);
-        timers.disarm(Time(1 << 63), TimerKind::Sweep, NO_CONN);
+        assert_eq!(deadline, Deadline::at(Time(1 << 63), TimerKind::Sweep));
+        timers.disarm(deadline, NO_CONN);
         assert_eq!(timers.len(), 0);
     }
 

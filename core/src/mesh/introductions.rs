@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use crate::mesh::following::dials;
 use crate::mesh::links::{Links, Stage};
 use crate::peers::{Announcement, Overdue, Peer, PeerSlot};
-use crate::timers::{Due, spread};
+use crate::timers::{Deadline, spread};
 use crate::wire::Message;
-use crate::{Event, Limit, Limits, Occasion, Switchboard};
+use crate::{Event, Limit, Limits, Occasion, Switchboard, TimerKind};
 
 /// Peers that are looked at for one to be introduced to.
 const LOOKED_AT: usize = 16;
@@ -240,21 +240,21 @@ impl Switchboard {
         self.change_due(slot, |peer| {
             let conn = peer.conn;
             let Some(own) = peer.announcement_mut() else { return };
-            own.look_due = Due::default();
+            own.look_due = Deadline::NONE;
             own.vain_looks = if found > 0 { 0 } else { own.vain_looks.saturating_add(1) };
             if interval > 0 && own.links.lacks_some() {
                 let soon = SOON_MS << own.vain_looks.min(MOST_DOUBLINGS);
                 let is_poor = own.links.len() < FEW_LINKS && own.links.room() > 0;
                 let due =
                     if is_poor && soon < interval { now + soon } else { spread(now, interval, 15, conn) };
-                own.look_due = Due::at(Some(due));
+                own.look_due = Deadline::at(due, TimerKind::Introduce);
             }
         });
     }
 
     /// A peer is looked at again at once, but for what else is to be done.
     pub(crate) fn look_soon(&mut self, slot: PeerSlot) {
-        let due = Due::at(Some(self.now + 1));
+        let due = Deadline::at(self.now + 1, TimerKind::Introduce);
         self.change_due(slot, |peer| {
             if let Some(own) = peer.announcement_mut() {
                 own.look_due = due;

@@ -8,7 +8,7 @@ use crate::mesh::acquaintances::Acquaintances;
 use crate::mesh::links::Links;
 use crate::mesh::networks::NetKey;
 use crate::peers::{Announcement, PeerSlot, Standing};
-use crate::timers::Due;
+use crate::timers::Deadline;
 use crate::wire::{self, Refusal, Request};
 use crate::{Departure, Event, MailEnd, Switchboard};
 
@@ -58,7 +58,7 @@ impl Switchboard {
             Box::new(Announcement {
                 acquaintances: Acquaintances::default(),
                 data: Box::default(),
-                look_due: Due::default(),
+                look_due: Deadline::NONE,
                 vain_looks: 0,
                 links: Links::default(),
             }),

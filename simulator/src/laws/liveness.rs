@@ -61,9 +61,9 @@ impl Law for Liveness {
         if party.stage == Stage::Unregistered {
             let waited = scene.now.since(party.opened);
             demand!(waited >= self.limits.register_ms, "{conn:?} was given {waited} ms to register");
-            let due = party.opened + self.limits.register_ms;
-            let late = scene.now.since(self.extended.remove(&conn).unwrap_or(due));
-            demand!(late <= LATE_MS, "{conn:?} had {late} ms less to register than the server has slept");
+            let late = scene.now.since(party.opened + self.limits.register_ms);
+            let listened = self.extended.remove(&conn).map_or(late <= LATE_MS, |until| scene.now >= until);
+            demand!(listened, "{conn:?} had {late} ms less to register than the server has slept");
             return Ok(());
         }
         let silence = scene.now.since(party.heard);
@@ -95,9 +95,8 @@ impl Law for Liveness {
         if scene.ledger.late == scene.now {
             let new = scene.ledger.parties.iter().filter(|(_, party)| party.stage == Stage::Unregistered);
             for (conn, party) in new {
-                let due = self.extended.entry(*conn).or_insert(party.opened + self.limits.register_ms);
-                if scene.now.since(*due) > LATE_MS {
-                    *due = scene.now + LATE_MS;
+                if scene.now.since(party.opened + self.limits.register_ms) > LATE_MS {
+                    self.extended.entry(*conn).or_insert(scene.now + LATE_MS);
                 }
             }
         }
