@@ -5,11 +5,13 @@
 
 use alloc::vec::Vec;
 
+use crate::lobby::Waiting;
 use crate::mailboxes::Owner;
 use crate::mailboxes::unexpired;
 use crate::mesh::introductions::FEW_ACQUAINTANCES;
 use crate::mesh::networks::NetKey;
 use crate::peers::{Announcement, PeerSlot, Standing};
+use crate::switchboard::Stage;
 use crate::timers::Deadline;
 use crate::wire::Message;
 use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard};
@@ -30,20 +32,25 @@ impl Switchboard {
 
     /// Closes a connection, wherever it stands, if it is still there.
     pub(crate) fn close_if_known(&mut self, conn: ConnId, why: CloseReason) {
-        match self.peers.by_conn(conn) {
-            Some(slot) => self.close(slot, why),
-            None => self.turn_away_waiting(conn, why),
+        match self.stage(conn) {
+            Stage::Admitted(slot) => self.close(slot, why),
+            Stage::Unregistered | Stage::Held => self.turn_away_waiting(conn, why),
+            Stage::Polling(_) | Stage::Unknown => {}
         }
     }
 
     /// The driver has lost a connection. One that the core has closed before is not known any more.
     pub(crate) fn lost(&mut self, conn: ConnId, cause: Departure) {
-        match self.peers.by_conn(conn) {
-            Some(slot) => self.end(slot, cause),
-            None => {
-                self.release_lost(conn, cause);
-                self.poll_lost(conn);
+        match self.stage(conn) {
+            Stage::Admitted(slot) => self.end(slot, cause),
+            Stage::Unregistered | Stage::Held => {
+                let peer = self.lobby.remove(conn, &mut self.timers).and_then(Waiting::peer);
+                self.observe_gone(conn, peer, cause);
             }
+            Stage::Polling(slot) => {
+                self.stop_waiting(slot);
+            }
+            Stage::Unknown => {}
         }
     }
 
@@ -70,6 +77,13 @@ impl Switchboard {
         let id = *peer.spelling.id();
         self.observe_gone(peer.conn, Some(id), cause);
         id
+    }
+
+    /// A connection is over for the core, whatever the cause.
+    pub(crate) fn observe_gone(&mut self, conn: ConnId, peer: Option<PeerId>, cause: Departure) {
+        self.grants.remove(conn);
+        self.backlogs.remove(&conn);
+        self.outbox.observe(Event::Gone { conn, peer, cause });
     }
 
     /// Takes a peer out of its network, if it is in one, and tells its acquaintances.
@@ -150,7 +164,7 @@ impl Switchboard {
             self.close_mailbox(&given, MailEnd::Dropped);
         }
         self.networks.share(network);
-        let owner = Owner { holder, is_proven: self.has_proven(conn, &id) };
+        let owner = Owner { holder, is_proven: self.grants.has_proven(conn, &id) };
         self.mailboxes.open(id, owner, network, self.now + self.limits.message_ttl_ms);
         self.arm_sweep();
     }
@@ -168,6 +182,11 @@ impl Switchboard {
             self.close_mailbox(&id, MailEnd::Dropped);
         }
         true
+    }
+
+    /// Whether what is kept for `id` is kept for whoever is behind this connection.
+    pub(crate) fn owns_mail(&self, conn: ConnId, id: &PeerId) -> bool {
+        !self.mailboxes.is_proven(id) || self.grants.has_proven(conn, id)
     }
 
     /// Ends a mailbox without delivering what is in it; returns how many mails had expired.

@@ -9,12 +9,11 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::mem;
 
-use crate::admission::Newcomer;
+use crate::lobby::{Newcomer, Poll, read_poll};
 use crate::mailboxes::unexpired;
 use crate::pace::Verdict;
 use crate::peers::{Peer, PeerSlot};
 use crate::timers::Deadline;
-use crate::upgrade::{Poll, read_poll};
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
 use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time, TimerKind};
 
@@ -26,12 +25,12 @@ const FIRST_VIRTUAL: u64 = 1 << 63;
 pub(crate) struct Inbox {
     texts: VecDeque<(Time, Box<str>)>,
     bytes: usize,
-    waiting: Option<Waiting>,
+    waiting: Option<OpenPoll>,
 }
 
 /// A request that is answered as soon as there is something, or when its time is over.
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
+struct OpenPoll {
     conn: ConnId,
     deadline: Deadline,
 }
@@ -111,13 +110,6 @@ impl Switchboard {
         if let Some(waiting) = self.peers[slot].inbox.as_mut().and_then(|inbox| inbox.waiting.as_mut()) {
             waiting.deadline = Deadline::NONE;
             self.answer_poll(slot);
-        }
-    }
-
-    /// A request that waits was given up: its connection is gone.
-    pub(crate) fn poll_lost(&mut self, conn: ConnId) {
-        if let Some(slot) = self.polls.get(&conn).copied() {
-            self.stop_waiting(slot);
         }
     }
 
@@ -229,7 +221,7 @@ impl Switchboard {
             None => self.seat_without_connection(claimed, address)?,
         };
         *speaker = self.peers[slot].conn;
-        self.keep_grant(*speaker, grant);
+        self.grants.keep(*speaker, grant);
         // It shows that somebody speaks for this id, not that anybody listens: a challenge is answered by a request that waits.
         self.note_life(slot);
         let verdict = self.admit(slot, text.len());
@@ -245,7 +237,8 @@ impl Switchboard {
 
     /// Whether the sender of a request may be the peer that it says it is.
     fn may_speak_for(&self, id: &PeerId, grant: &Grant) -> Result<(), Refusal> {
-        let is_proven = self.peers.by_id(id).is_some_and(|slot| self.has_proven(self.peers[slot].conn, id));
+        let is_proven =
+            self.peers.by_id(id).is_some_and(|slot| self.grants.has_proven(self.peers[slot].conn, id));
         if !grant.allows_peer(id) || (is_proven && grant.peer.is_none()) {
             return Err(Refusal::PeerNotGranted);
         }
@@ -318,26 +311,27 @@ impl Switchboard {
         let peer_conn = self.peers[slot].conn;
         let Some(inbox) = self.peers[slot].inbox.as_mut() else { return };
         let deadline = self.timers.arm(self.now + wait_ms.max(1), TimerKind::Poll, peer_conn);
-        inbox.waiting = Some(Waiting { conn, deadline });
+        inbox.waiting = Some(OpenPoll { conn, deadline });
         self.polls.insert(conn, slot);
         if wait_ms == 0 || !inbox.texts.is_empty() {
             self.answer_poll(slot);
         }
     }
 
-    fn stop_waiting(&mut self, slot: PeerSlot) -> Option<Waiting> {
+    /// The request that waits for this inbox is answered, or was given up.
+    pub(crate) fn stop_waiting(&mut self, slot: PeerSlot) -> Option<ConnId> {
         let peer = &mut self.peers[slot];
         let waiting = peer.inbox.as_mut()?.waiting.take()?;
         self.timers.disarm(waiting.deadline, peer.conn);
         self.polls.remove(&waiting.conn);
         // It was there as long as its request waited.
         self.note_life(slot);
-        Some(waiting)
+        Some(waiting.conn)
     }
 
     /// Answers the request that waits for this inbox, if there is one, with all there is.
     fn answer_poll(&mut self, slot: PeerSlot) {
-        let Some(Waiting { conn, .. }) = self.stop_waiting(slot) else { return };
+        let Some(conn) = self.stop_waiting(slot) else { return };
         let ttl = self.limits.message_ttl_ms;
         let mut reply = post::start();
         if let Some(inbox) = &self.peers[slot].inbox {
@@ -395,7 +389,7 @@ impl Switchboard {
         assert!(inbox.texts.len() <= self.limits.mailbox_messages as usize);
         assert!(inbox.bytes <= self.limits.mailbox_bytes as usize);
         assert_eq!(inbox.bytes, inbox.texts.iter().map(|(_, text)| text.len()).sum::<usize>());
-        let Some(Waiting { conn, deadline }) = inbox.waiting else { return 0 };
+        let Some(OpenPoll { conn, deadline }) = inbox.waiting else { return 0 };
         assert!(inbox.texts.is_empty(), "a request waits for what is there");
         assert_eq!(self.polls.get(&conn), Some(&slot));
         self.timers.check(deadline, peer.conn)

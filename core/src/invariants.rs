@@ -3,16 +3,17 @@
 use alloc::collections::BTreeMap;
 
 use crate::peers::{Peer, PeerSlot};
+use crate::switchboard::Stage;
 use crate::timers::{Deadline, NO_CONN};
 use crate::{AddressKey, Census, Switchboard};
 
 impl Switchboard {
     pub(crate) fn count(&self) -> Census {
         Census {
-            connections: self.peers.len() + self.held.len() + self.unregistered.len(),
-            unregistered: self.unregistered.len(),
-            held: self.held.len(),
-            held_bytes: self.held.values().map(crate::admission::Held::kept_bytes).sum(),
+            connections: self.peers.len() + self.lobby.held() + self.lobby.unregistered(),
+            unregistered: self.lobby.unregistered(),
+            held: self.lobby.held(),
+            held_bytes: self.lobby.held_bytes(),
             peers: self.announced,
             networks: self.networks.populated(),
             acquaintances: self.acquainted,
@@ -32,23 +33,14 @@ impl Switchboard {
     ///
     /// When one does not hold: a fault of this crate, never of a peer.
     pub fn check_invariants(&self) {
-        self.peers.check();
+        self.peers.check(&self.limits);
         self.mailboxes.check(&self.limits);
-        assert!(self.peers.len() <= self.overbooked.max(self.limits.connections as usize));
-        assert!(self.held.len() <= self.limits.held_connections as usize);
-        assert!(self.unregistered.len() <= self.limits.unregistered_connections as usize);
-        self.unregistered_by_holder
-            .check(self.unregistered.iter().map(|(conn, one)| (one.holder(*conn), *conn, 1)));
-        self.held_by_holder.check(self.held.iter().map(|(conn, held)| (held.holder(), *conn, 1)));
-        for (conn, unregistered) in &self.unregistered {
-            assert_eq!(self.timers.check(unregistered.deadline, *conn), 1);
-        }
-        for (conn, held) in &self.held {
-            held.check(*conn, self);
-        }
-        assert!(self.challengers.values().all(|conn| self.held.contains_key(conn)));
+        let mut timers = self.lobby.check(&self.limits, &self.timers);
+        self.lobby.check_free(
+            |id| self.peers.by_id(id).is_some(),
+            |newcomer| self.no_place_for(newcomer.address).is_none(),
+        );
         let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
-        let mut timers = self.held.len() + self.unregistered.len();
         for (slot, peer) in self.peers.iter() {
             if let Some(home) = peer.address {
                 *by_address.entry(home.key).or_default() += 1;
@@ -74,7 +66,11 @@ impl Switchboard {
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         assert!(self.networks.len() <= self.limits.networks as usize);
         self.check_networks();
-        self.check_grants();
+        self.grants.check(|conn| match self.stage(conn) {
+            Stage::Admitted(slot) => Some(Some(*self.peers[slot].spelling.id())),
+            Stage::Unregistered | Stage::Held => Some(None),
+            Stage::Polling(_) | Stage::Unknown => None,
+        });
         self.check_backlogs();
     }
 

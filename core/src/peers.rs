@@ -15,7 +15,7 @@ use crate::mesh::networks::NetKey;
 use crate::pace::Pace;
 use crate::timers::{Deadline, Patience};
 use crate::wire::Dialect;
-use crate::{ConnId, Holder, PeerId, Spelling, Switchboard, Time, TimerKind};
+use crate::{ConnId, Holder, Limits, PeerId, Spelling, Switchboard, Time, TimerKind};
 
 /// The place of an admitted connection in the table of peers. It is used again as soon as the peer is gone, so nothing
 /// outside the switchboard sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
@@ -184,6 +184,8 @@ pub(crate) struct Peers {
     hashing: Hashing,
     by_conn: Index,
     by_id: Index,
+    /// How many there were when another limit was set, which may allow fewer.
+    overbooked: usize,
 }
 
 impl Peers {
@@ -194,6 +196,7 @@ impl Peers {
             hashing: Hashing::new(hash_key),
             by_conn: Index::default(),
             by_id: Index::default(),
+            overbooked: 0,
         }
     }
 
@@ -243,10 +246,16 @@ impl Peers {
         peer
     }
 
+    /// Other limits hold from now on. Nobody goes because of them.
+    pub(crate) fn limits_change(&mut self) {
+        self.overbooked = self.slots.len();
+    }
+
     /// # Panics
     ///
-    /// When an index does not match.
-    pub(crate) fn check(&self) {
+    /// When an index does not match, or there are too many.
+    pub(crate) fn check(&self, limits: &Limits) {
+        assert!(self.slots.len() <= self.overbooked.max(limits.connections as usize));
         assert_eq!(self.slots.len(), self.by_conn.len());
         assert_eq!(self.slots.len(), self.by_id.len());
         for (slot, peer) in self.iter() {
@@ -309,7 +318,7 @@ mod tests {
             }
         }
         assert_eq!(grown, [16, 32, 48, 64, 80, 96, 112, 128, 144, 162, 182, 204]);
-        peers.check();
+        peers.check(&Limits::default());
     }
 
     #[test]

@@ -4,20 +4,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::addresses::Addresses;
-use crate::admission::Held;
 use crate::backlogs::Backlog;
 use crate::drain::Draining;
+use crate::lobby::{Grants, Lobby, Waiting};
 use crate::mailboxes::Mailboxes;
 use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
 use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Overdue, PeerSlot, Peers, Watch};
-use crate::registration::Unregistered;
 use crate::timers::{Deadline, Fired, NO_CONN, Patience, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp};
 use crate::{
-    Census, CloseReason, ConnId, Departure, Event, Grant, Holders, Input, Limits, Output, PeerId, Time,
-    TimerKind, UnixMillis, Verb, WallClock,
+    Census, CloseReason, ConnId, Departure, Event, Holders, Input, Limits, Output, Time, TimerKind,
+    UnixMillis, Verb, WallClock,
 };
 use alloc::collections::BTreeMap;
 
@@ -28,21 +27,12 @@ use alloc::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Switchboard {
     pub(crate) limits: Limits,
-    /// How many peers there were when a lower limit was set.
-    pub(crate) overbooked: usize,
     pub(crate) clock: WallClock,
     pub(crate) now: Time,
     pub(crate) peers: Peers,
     pub(crate) networks: Networks,
     pub(crate) mailboxes: Mailboxes,
-    /// Connections that have not told yet who they are.
-    pub(crate) unregistered: BTreeMap<ConnId, Unregistered>,
-    pub(crate) unregistered_by_holder: Holders<ConnId>,
-    /// Connections that wait for an answer, in the order of their coming.
-    pub(crate) held: BTreeMap<ConnId, Held>,
-    pub(crate) held_by_holder: Holders<ConnId>,
-    /// Of these, the ones that wait for an id that is in use.
-    pub(crate) challengers: BTreeMap<PeerId, ConnId>,
+    pub(crate) lobby: Lobby,
     /// The addresses that are counted.
     pub(crate) addresses: Addresses,
     /// Peers in a network.
@@ -60,8 +50,7 @@ pub struct Switchboard {
     /// Bytes in inboxes, by the peers that they are kept for; each inbox with the time of its oldest text.
     pub(crate) shelved_by_holder: Holders<(Time, ConnId)>,
     pub(crate) virtual_conns: u64,
-    /// What connections may do whose tokens do not allow everything.
-    pub(crate) grants: BTreeMap<ConnId, Grant>,
+    pub(crate) grants: Grants,
     /// What waits for peers who do not take it at once.
     pub(crate) backlogs: BTreeMap<ConnId, Backlog>,
     pub(crate) outbox: Outbox,
@@ -71,6 +60,21 @@ pub struct Switchboard {
     pub(crate) naming: Naming,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
     pub(crate) chosen: Vec<PeerSlot>,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It has not told yet who it is.
+    Unregistered,
+    /// It waits to be let in.
+    Held,
+    /// Behind it is the peer in this slot.
+    Admitted(PeerSlot),
+    /// A request of it waits for what is sent to the peer in this slot.
+    Polling(PeerSlot),
+    /// It is over, or was never here.
+    Unknown,
 }
 
 impl Switchboard {
@@ -83,17 +87,12 @@ impl Switchboard {
     pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Self {
         Switchboard {
             limits,
-            overbooked: 0,
             clock: WallClock::new(boot),
             now: Time(0),
             peers: Peers::new(hash_key),
             networks: Networks::default(),
             mailboxes: Mailboxes::default(),
-            unregistered: BTreeMap::new(),
-            unregistered_by_holder: Holders::default(),
-            held: BTreeMap::new(),
-            held_by_holder: Holders::default(),
-            challengers: BTreeMap::new(),
+            lobby: Lobby::default(),
             addresses: Addresses::default(),
             announced: 0,
             acquainted: 0,
@@ -105,7 +104,7 @@ impl Switchboard {
             shelved: 0,
             shelved_by_holder: Holders::default(),
             virtual_conns: 0,
-            grants: BTreeMap::new(),
+            grants: Grants::default(),
             backlogs: BTreeMap::new(),
             outbox: Outbox::default(),
             caused: Caused::default(),
@@ -183,25 +182,40 @@ impl Switchboard {
         }
     }
 
-    fn text(&mut self, conn: ConnId, text: &str) {
+    /// Where a connection stands: the only place that tells.
+    pub(crate) fn stage(&self, conn: ConnId) -> Stage {
         if let Some(slot) = self.peers.by_conn(conn) {
-            self.sign_of_life(slot);
-            self.text_from(slot, text);
-        } else if self.unregistered.contains_key(&conn) {
-            self.text_from_unregistered(conn, text);
-        } else {
-            self.keep_for_later(conn, text);
+            return Stage::Admitted(slot);
+        }
+        match (self.lobby.waiting(conn), self.polls.get(&conn)) {
+            (Some(Waiting::Unregistered), _) => Stage::Unregistered,
+            (Some(Waiting::Held(_)), _) => Stage::Held,
+            (None, Some(slot)) => Stage::Polling(*slot),
+            (None, None) => Stage::Unknown,
+        }
+    }
+
+    fn text(&mut self, conn: ConnId, text: &str) {
+        match self.stage(conn) {
+            Stage::Admitted(slot) => {
+                self.sign_of_life(slot);
+                self.text_from(slot, text);
+            }
+            Stage::Unregistered => self.text_from_unregistered(conn, text),
+            Stage::Held => self.keep_for_later(conn, text),
+            Stage::Polling(_) | Stage::Unknown => {}
         }
     }
 
     fn heard(&mut self, conn: ConnId) {
-        if let Some(slot) = self.peers.by_conn(conn) {
-            self.sign_of_life(slot);
-            self.heard_from(slot);
-        } else if self.unregistered.contains_key(&conn) {
-            self.heard_from_unregistered(conn);
-        } else {
-            self.heard_from_held(conn);
+        match self.stage(conn) {
+            Stage::Admitted(slot) => {
+                self.sign_of_life(slot);
+                self.heard_from(slot);
+            }
+            Stage::Unregistered => self.heard_from_unregistered(conn),
+            Stage::Held => self.heard_from_held(conn),
+            Stage::Polling(_) | Stage::Unknown => {}
         }
     }
 
@@ -226,7 +240,7 @@ impl Switchboard {
 
     pub(crate) fn sign_of_life(&mut self, slot: PeerSlot) {
         self.note_life(slot);
-        if !self.challengers.is_empty() {
+        if self.lobby.has_challengers() {
             let id = *self.peers[slot].spelling.id();
             self.answer_challenge(&id);
         }

@@ -4,15 +4,14 @@
 //! take [`ALLOCATION_BYTES`] more than asked for; what it does not give back to the system in between is not in here.
 
 use crate::addresses::{Address, Addresses};
-use crate::admission::Held;
 use crate::backlogs::Backlog;
 use crate::inboxes::Inbox;
+use crate::lobby::{Held, Unregistered};
 use crate::mailboxes::{Mail, Mailbox};
 use crate::mesh::links::{SPARE_PLACES, Tie};
 use crate::mesh::networks::Network;
 use crate::outbox::{CROWDED_BYTES, Outbox};
 use crate::peers::{Announcement, Peer};
-use crate::registration::Unregistered;
 use crate::wire::MessageId;
 use crate::{ConnId, Grant, Holder, Limits, PeerId, Time};
 

@@ -16,7 +16,7 @@ impl Switchboard {
     /// Joins the network that the message names; again in the same network: takes the new `data` and
     /// introduces anew.
     pub(crate) fn announce(&mut self, slot: PeerSlot, request: &Request<'_>) -> Result<(), Refusal> {
-        if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
+        if !self.grants.of(self.peers[slot].conn).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;

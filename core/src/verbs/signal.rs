@@ -51,7 +51,7 @@ impl Switchboard {
     ) -> Result<Outcome, Refusal> {
         let from = self.peers[slot].spelling;
         let reach = self.reach(slot);
-        if !self.grant(self.peers[slot].conn).allows_network(&request.network) {
+        if !self.grants.of(self.peers[slot].conn).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
         if reach == Reach::Nowhere {
@@ -93,7 +93,7 @@ impl Switchboard {
         message: &Outgoing<'_>,
     ) -> Result<Outcome, Refusal> {
         self.observe_accepted(message);
-        let whereabouts = self.find(target, reach, self.grant(self.peers[slot].conn))?;
+        let whereabouts = self.find(target, reach, self.grants.of(self.peers[slot].conn))?;
         if let Whereabouts::Here(to) = whereabouts {
             if !self.has_room(slot, to, message.data) {
                 return Err(self.refuse_for_want_of_room(to));
@@ -153,6 +153,17 @@ impl Switchboard {
         }
     }
 
+    /// Whether the bearer of this grant may know that the peer in this slot is there: only who may be where it is. One that
+    /// has not announced itself is in the global network, or where its own token allows.
+    pub(crate) fn may_know_of(&self, slot: PeerSlot, grant: &Grant) -> bool {
+        let peer = &self.peers[slot];
+        match (peer.network(), &self.grants.of(peer.conn).networks) {
+            (Some(network), _) => grant.allows_network(self.networks.name(network)),
+            (None, None) => grant.allows_network(GLOBAL),
+            (None, Some(names)) => names.iter().any(|name| grant.allows_network(name)),
+        }
+    }
+
     fn mail(&mut self, slot: PeerSlot, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
         let Outgoing { from, signal, data, id } = *message;
         let writer = self.peers[slot].holder();
@@ -172,7 +183,9 @@ impl Switchboard {
 
     fn reach(&self, slot: PeerSlot) -> Reach {
         match &self.peers[slot].standing {
-            Standing::Fresh if !self.grant(self.peers[slot].conn).allows_network(GLOBAL) => Reach::Nowhere,
+            Standing::Fresh if !self.grants.of(self.peers[slot].conn).allows_network(GLOBAL) => {
+                Reach::Nowhere
+            }
             Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),
             Standing::Departed => Reach::Nowhere,
             Standing::Announced(network, _) => Reach::Network(*network),

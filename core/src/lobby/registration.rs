@@ -1,0 +1,115 @@
+//! Connections of dialect B that have not told yet who they are: nothing is routed for them.
+
+use super::{Lobby, Newcomer, TurnedAway};
+use crate::addresses::Addresses;
+use crate::pace::{Pace, Verdict};
+use crate::timers::{Deadline, Fired, Patience, Timers};
+use crate::wire::Dialect;
+use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, Spelling, Time, TimerKind};
+
+#[derive(Debug)]
+pub(crate) struct Unregistered {
+    address: Option<AddressKey>,
+    deadline: Deadline,
+    patience: Patience,
+    pace: Pace,
+}
+
+impl Unregistered {
+    fn holder(&self, conn: ConnId) -> Holder {
+        Holder::new(self.address, conn)
+    }
+}
+
+impl Lobby {
+    /// Connections that have not told yet who they are.
+    pub(crate) fn unregistered(&self) -> usize {
+        self.unregistered.len()
+    }
+
+    /// A connection that is to tell who it is, or is turned away at once where there are too many such. It may have taken the place of
+    /// another, which is returned.
+    pub(crate) fn await_registration(
+        &mut self,
+        conn: ConnId,
+        address: Option<AddressKey>,
+        now: Time,
+        limits: &Limits,
+        timers: &mut Timers,
+    ) -> Result<Option<TurnedAway>, TurnedAway> {
+        let holder = Holder::new(address, conn);
+        let why = CloseReason::MaximumConnections;
+        let mut given = None;
+        if self.unregistered.len() >= limits.unregistered_connections as usize {
+            match self.unregistered_by_holder.gives_way(holder, 1) {
+                Some(other) => given = self.turn_away(other, why, timers),
+                None => return Err(TurnedAway { conn, peer: None, why }),
+            }
+        }
+        self.unregistered_by_holder.add(holder, conn, 1);
+        let deadline = timers.arm(now + limits.register_ms.max(1), TimerKind::Register, conn);
+        let (patience, pace) = (Patience::Fresh, Pace::default());
+        self.unregistered.insert(conn, Unregistered { address, deadline, patience, pace });
+        Ok(given)
+    }
+
+    /// Whether such a connection may send a message of so many bytes now, by its own rates and by those of its address.
+    pub(crate) fn admit(
+        &mut self,
+        conn: ConnId,
+        bytes: usize,
+        addresses: &mut Addresses,
+        now: Time,
+        limits: &Limits,
+    ) -> Verdict {
+        let Some(Unregistered { address, pace, .. }) = self.unregistered.get_mut(&conn) else {
+            return Verdict::Hopeless;
+        };
+        let address = address.map(|key| &mut addresses.of(key, now, limits).pace);
+        pace.admit(address, bytes, now, limits)
+    }
+
+    /// A connection has told who it is.
+    pub(crate) fn register(
+        &mut self,
+        conn: ConnId,
+        spelling: Spelling,
+        timers: &mut Timers,
+    ) -> Option<Newcomer> {
+        let Unregistered { address, .. } = self.remove_unregistered(conn, timers)?;
+        Some(Newcomer { conn, dialect: Dialect::B, spelling, address })
+    }
+
+    /// The time to register is over.
+    pub(crate) fn registration_ends(
+        &mut self,
+        fired: Fired,
+        now: Time,
+        timers: &mut Timers,
+    ) -> Option<TurnedAway> {
+        let unregistered = self.unregistered.get_mut(&fired.conn)?;
+        unregistered.deadline = Deadline::NONE;
+        match unregistered.patience.extend(fired.due, now) {
+            Some(due) => {
+                unregistered.deadline = timers.arm(due, TimerKind::Register, fired.conn);
+                None
+            }
+            None => self.turn_away(fired.conn, CloseReason::InactiveTimeout, timers),
+        }
+    }
+
+    pub(super) fn remove_unregistered(&mut self, conn: ConnId, timers: &mut Timers) -> Option<Unregistered> {
+        let unregistered = self.unregistered.remove(&conn)?;
+        self.unregistered_by_holder.remove(unregistered.holder(conn), conn, 1);
+        timers.disarm(unregistered.deadline, conn);
+        Some(unregistered)
+    }
+
+    pub(super) fn check_unregistered(&self, limits: &Limits, timers: &Timers) -> usize {
+        assert!(self.unregistered.len() <= limits.unregistered_connections as usize);
+        let unregistered = || self.unregistered.iter();
+        self.unregistered_by_holder.check(unregistered().map(|(conn, one)| (one.holder(*conn), *conn, 1)));
+        unregistered().for_each(|(conn, one)| assert_eq!(timers.check(one.deadline, *conn), 1));
+        self.unregistered.len()
+    }
+}
