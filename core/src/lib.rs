@@ -32,42 +32,27 @@
 
 extern crate alloc;
 
-mod addresses;
-mod admission;
-mod backlogs;
-mod census;
-mod departure;
-mod doors;
-mod drain;
-mod event;
+mod api;
 mod holders;
-mod id;
-mod inboxes;
-mod index;
 mod invariants;
-mod limits;
-mod liveness;
 mod lobby;
-mod mailboxes;
+mod mail;
 mod mesh;
 mod outbox;
-mod pace;
 mod peers;
 mod switchboard;
-mod time;
 mod timers;
 mod verbs;
 mod wire;
 mod worst_case;
 
-pub use census::Census;
-pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
-pub use event::{Departure, ErrorCode, Event, Limit, MailEnd, NetworkId, Occasion, Signal, Verb};
+pub use api::{
+    AddressKey, Census, CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Input, Limit,
+    Limits, LiveLimits, MailEnd, NetworkId, Occasion, Output, PeerId, Signal, Spelling, Time, UnixMillis,
+    Verb, WallClock,
+};
 pub use holders::{Holder, Holders};
-pub use id::{ConnId, PeerId, Spelling};
-pub use limits::{DuplicatePeer, Limits, LiveLimits};
 pub use lobby::Grant;
 pub use switchboard::Switchboard;
-pub use time::{Time, UnixMillis, WallClock};
 pub use timers::TimerKind;
 pub use worst_case::Share;

@@ -3,14 +3,14 @@
 //! Each figure is an upper bound for what an attacker can fill, all of it at the same time. The allocator is assumed to
 //! take [`ALLOCATION_BYTES`] more than asked for; what it does not give back to the system in between is not in here.
 
-use crate::addresses::{Address, Addresses};
-use crate::backlogs::Backlog;
-use crate::inboxes::Inbox;
 use crate::lobby::{Held, Unregistered};
-use crate::mailboxes::{Mail, Mailbox};
+use crate::mail::inboxes::Inbox;
+use crate::mail::mailboxes::{Mail, Mailbox};
 use crate::mesh::links::{SPARE_PLACES, Tie};
 use crate::mesh::networks::Network;
 use crate::outbox::{CROWDED_BYTES, Outbox};
+use crate::peers::addresses::{Address, Addresses};
+use crate::peers::backlogs::Backlog;
 use crate::peers::{Announcement, Peer};
 use crate::wire::MessageId;
 use crate::{ConnId, Grant, Holder, Limits, PeerId, Time};

@@ -1,8 +1,8 @@
 //! Connections of dialect B that have not told yet who they are: nothing is routed for them.
 
 use super::{Lobby, Newcomer, TurnedAway};
-use crate::addresses::Addresses;
-use crate::pace::{Pace, Verdict};
+use crate::peers::addresses::Addresses;
+use crate::peers::pace::{Pace, Verdict};
 use crate::timers::{Deadline, Fired, Patience, Timers};
 use crate::wire::Dialect;
 use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, Spelling, Time, TimerKind};

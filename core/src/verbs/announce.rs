@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use crate::mailboxes::unexpired;
+use crate::mail::mailboxes::unexpired;
 use crate::mesh::acquaintances::Acquaintances;
 use crate::mesh::links::Links;
 use crate::mesh::networks::NetKey;

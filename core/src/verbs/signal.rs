@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::mailboxes::Mail;
+use crate::mail::mailboxes::Mail;
 use crate::mesh::following::Passage;
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
 use crate::peers::{PeerSlot, Standing};

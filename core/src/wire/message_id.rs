@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::UnixMillis;
-use crate::index::split_mix;
+use crate::peers::index::split_mix;
 
 /// Number of a message; never used again while the process lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

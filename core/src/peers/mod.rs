@@ -1,21 +1,27 @@
 //! The admitted connections and the peers behind them.
 
+pub(crate) mod addresses;
+pub(crate) mod backlogs;
+pub(crate) mod index;
+mod liveness;
+pub(crate) mod pace;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops;
 
 use slab::Slab;
 
-use crate::addresses::Home;
-use crate::inboxes::Inbox;
-use crate::index::{Hashing, Index};
+use crate::mail::inboxes::Inbox;
 use crate::mesh::acquaintances::Acquaintances;
 use crate::mesh::links::{Links, Tie};
 use crate::mesh::networks::NetKey;
-use crate::pace::Pace;
 use crate::timers::{Deadline, Patience};
 use crate::wire::Dialect;
 use crate::{ConnId, Holder, Limits, PeerId, Spelling, Switchboard, Time, TimerKind};
+use addresses::Home;
+use index::{Hashing, Index};
+use pace::Pace;
 
 /// The place of an admitted connection in the table of peers. It is used again as soon as the peer is gone, so nothing
 /// outside the switchboard sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.

@@ -1,16 +1,19 @@
 //! The two doors, and the way from one to the other.
 
+mod admission;
+mod departure;
+mod drain;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::addresses::Addresses;
-use crate::backlogs::Backlog;
-use crate::drain::Draining;
 use crate::lobby::{Grants, Lobby, Waiting};
-use crate::mailboxes::Mailboxes;
+use crate::mail::mailboxes::Mailboxes;
 use crate::mesh::networks::{GLOBAL_JSON, Networks};
 use crate::outbox::Outbox;
-use crate::pace::{ADDRESS_SHARES, Caused, Verdict};
+use crate::peers::addresses::Addresses;
+use crate::peers::backlogs::Backlog;
+use crate::peers::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Overdue, PeerSlot, Peers, Watch};
 use crate::timers::{Deadline, Fired, NO_CONN, Patience, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp};
@@ -19,6 +22,7 @@ use crate::{
     UnixMillis, Verb, WallClock,
 };
 use alloc::collections::BTreeMap;
+use drain::Draining;
 
 /// Who is here, who knows whom, and what is to be sent to whom.
 ///

@@ -5,8 +5,8 @@ use core::num::NonZero;
 
 use slab::Slab;
 
-use crate::pace::{ADDRESS_SHARES, Caused, Pace, Verdict};
 use crate::peers::PeerSlot;
+use crate::peers::pace::{ADDRESS_SHARES, Caused, Pace, Verdict};
 use crate::{AddressKey, Limits, Switchboard, Time};
 
 /// The addresses of those who are here, and of those who have sent much lately.

@@ -6,8 +6,8 @@
 use alloc::vec::Vec;
 
 use crate::lobby::Waiting;
-use crate::mailboxes::Owner;
-use crate::mailboxes::unexpired;
+use crate::mail::mailboxes::Owner;
+use crate::mail::mailboxes::unexpired;
 use crate::mesh::introductions::FEW_ACQUAINTANCES;
 use crate::mesh::networks::NetKey;
 use crate::peers::{Announcement, PeerSlot, Standing};

@@ -7,9 +7,9 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use crate::inboxes::Inbox;
 use crate::lobby::{Comer, HoldEnd, Newcomer, Released, TurnedAway, read_target};
-use crate::pace::{Pace, Verdict};
+use crate::mail::inboxes::Inbox;
+use crate::peers::pace::{Pace, Verdict};
 use crate::peers::{Peer, PeerSlot, Standing, Watch};
 use crate::switchboard::Stage;
 use crate::timers::{Deadline, Fired, Patience};

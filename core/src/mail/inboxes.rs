@@ -10,8 +10,8 @@ use alloc::string::String;
 use core::mem;
 
 use crate::lobby::{Newcomer, Poll, read_poll};
-use crate::mailboxes::unexpired;
-use crate::pace::Verdict;
+use crate::mail::mailboxes::unexpired;
+use crate::peers::pace::Verdict;
 use crate::peers::{Peer, PeerSlot};
 use crate::timers::Deadline;
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};

@@ -1,0 +1,15 @@
+//! What goes in and what comes out: inputs, outputs, closes, events, limits, ids, time.
+
+mod census;
+mod doors;
+mod event;
+mod id;
+mod limits;
+mod time;
+
+pub use census::Census;
+pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
+pub use event::{Departure, ErrorCode, Event, Limit, MailEnd, NetworkId, Occasion, Signal, Verb};
+pub use id::{ConnId, PeerId, Spelling};
+pub use limits::{DuplicatePeer, Limits, LiveLimits};
+pub use time::{Time, UnixMillis, WallClock};
