@@ -1,11 +1,9 @@
 //! The full sweep, and what is counted along with it.
 
-use alloc::collections::BTreeMap;
-
 use crate::peers::{Peer, PeerSlot};
 use crate::switchboard::Stage;
 use crate::timers::{Deadline, NO_CONN};
-use crate::{AddressKey, Census, Switchboard};
+use crate::{Census, Switchboard};
 
 impl Switchboard {
     pub(crate) fn count(&self) -> Census {
@@ -14,9 +12,9 @@ impl Switchboard {
             unregistered: self.lobby.unregistered(),
             held: self.lobby.held(),
             held_bytes: self.lobby.held_bytes(),
-            peers: self.announced,
+            peers: self.networks.announced(),
             networks: self.networks.populated(),
-            acquaintances: self.acquainted,
+            acquaintances: self.networks.acquainted(),
             mailboxes: self.mailboxes.len(),
             mails: self.mailboxes.mails(),
             mail_bytes: self.mailboxes.bytes(),
@@ -40,60 +38,50 @@ impl Switchboard {
             |id| self.peers.by_id(id).is_some(),
             |newcomer| self.no_place_for(newcomer.address).is_none(),
         );
-        let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
         for (slot, peer) in self.peers.iter() {
-            if let Some(home) = peer.address {
-                *by_address.entry(home.key).or_default() += 1;
-            }
             timers += self.check_peer(slot, peer);
         }
-        self.addresses.check(&by_address);
         timers += self.timers.check(self.sweep_deadline, NO_CONN);
         timers += self.draining.map_or(0, |draining| self.timers.check(draining.deadline, NO_CONN));
         assert!(
             self.mailboxes.len() == 0 || self.sweep_deadline != Deadline::NONE,
             "mailboxes that nobody sweeps"
         );
-        let inboxes = || self.peers.iter().filter_map(|(_, peer)| Some((peer, peer.inbox.as_ref()?)));
+        let inboxes = || self.peers.iter().filter_map(|(_, peer)| Some((peer, peer.inbox()?)));
         assert_eq!(inboxes().map(|(_, inbox)| inbox.len()).sum::<usize>(), self.shelved);
-        self.shelved_by_holder.check(
-            inboxes().filter_map(|(peer, inbox)| {
-                Some((peer.holder(), (inbox.oldest()?, peer.conn), inbox.bytes()))
-            }),
-        );
+        self.shelved_by_holder.check(inboxes().filter_map(|(peer, inbox)| {
+            Some((peer.holder(), (inbox.oldest()?, peer.conn()), inbox.bytes()))
+        }));
         assert!(self.ready.is_empty());
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         assert!(self.networks.len() <= self.limits.networks as usize);
         self.check_networks();
         self.grants.check(|conn| match self.stage(conn) {
-            Stage::Admitted(slot) => Some(Some(*self.peers[slot].spelling.id())),
+            Stage::Admitted(slot) => Some(Some(*self.peers[slot].id())),
             Stage::Unregistered | Stage::Held => Some(None),
             Stage::Polling(_) | Stage::Unknown => None,
         });
-        self.check_backlogs();
+        self.backlogs.check(|conn| self.peers.by_conn(conn).is_some());
     }
 
     /// Returns how many deadlines belong to the peer.
     fn check_peer(&self, slot: PeerSlot, peer: &Peer) -> usize {
         let mut timers = self.check_inbox(slot, peer);
-        timers += self.timers.check(peer.next_due(), peer.conn);
-        if peer.liveness_due == Deadline::NONE {
-            assert!(self.limits.ping_interval_ms == 0 && self.limits.peer_timeout_ms == 0);
-        }
+        timers += self.timers.check(peer.next_due(), peer.conn());
         let Some(announcement) = peer.announcement() else { return timers };
-        assert!(announcement.acquaintances.len() <= self.limits.acquaintances as usize);
-        assert!(announcement.acquaintances.iter().is_sorted_by(|a, b| a < b));
-        assert!(!announcement.acquaintances.contain(slot), "acquainted with itself");
-        for other in announcement.acquaintances.iter() {
+        assert!(announcement.acquaintances().len() <= self.limits.acquaintances as usize);
+        assert!(announcement.acquaintances().iter().is_sorted_by(|a, b| a < b));
+        assert!(!announcement.acquaintances().contain(slot), "acquainted with itself");
+        for other in announcement.acquaintances().iter() {
             let other = &self.peers[other];
             assert!(
-                other.announcement().is_some_and(|other| other.acquaintances.contain(slot)),
+                other.announcement().is_some_and(|other| other.acquaintances().contain(slot)),
                 "acquaintance is not mutual"
             );
             assert_eq!(other.network(), peer.network(), "acquainted across networks");
         }
-        let id = peer.spelling.id();
+        let id = peer.id();
         let has_mailbox = self.mailboxes.network_of(id, self.now).is_some() && !self.mailboxes.is_proven(id);
         assert!(!has_mailbox, "mailbox of a peer that is here");
         timers
@@ -104,14 +92,14 @@ impl Switchboard {
         self.networks.check(|network| {
             let members_here = self.networks.members(network);
             for (id, slot) in members_here.iter() {
-                assert_eq!(self.peers[slot].spelling.id(), id);
+                assert_eq!(self.peers[slot].id(), id);
                 assert_eq!(self.peers[slot].network(), Some(network));
             }
             members_here
                 .iter()
-                .filter_map(|(_, slot)| Some((slot, self.links_of(slot)?)))
-                .for_each(|(slot, own)| own.check(slot, |other| self.links_of(other)));
-            let is_free = |slot: PeerSlot| self.links_of(slot).is_some_and(|own| own.is_listed);
+                .filter_map(|(_, slot)| Some((slot, self.selection().links_of(slot)?)))
+                .for_each(|(slot, own)| own.check(slot, |other| self.selection().links_of(other)));
+            let is_free = |slot: PeerSlot| self.selection().links_of(slot).is_some_and(|own| own.is_listed());
             let free = || self.networks.free_after(network, NO_CONN);
             assert!(free().all(|conn| self.peers.by_conn(conn).is_some_and(is_free)));
             assert_eq!(free().count(), members_here.iter().filter(|(_, slot)| is_free(*slot)).count());
@@ -119,9 +107,9 @@ impl Switchboard {
             u32::try_from(members_here.len() + self.mailboxes.absent_from(network).count())
                 .unwrap_or(u32::MAX)
         });
-        assert_eq!(members, self.announced);
+        assert_eq!(members, self.networks.announced());
         let degrees = self.peers.iter().filter_map(|(_, peer)| peer.announcement());
-        let degrees: usize = degrees.map(|announcement| announcement.acquaintances.len()).sum();
-        assert_eq!(degrees, 2 * self.acquainted);
+        let degrees: usize = degrees.map(|announcement| announcement.acquaintances().len()).sum();
+        assert_eq!(degrees, 2 * self.networks.acquainted());
     }
 }

@@ -6,12 +6,13 @@
 use crate::lobby::{Held, Unregistered};
 use crate::mail::inboxes::Inbox;
 use crate::mail::mailboxes::{Mail, Mailbox};
+use crate::mesh::announcement::Announcement;
 use crate::mesh::links::{SPARE_PLACES, Tie};
 use crate::mesh::networks::Network;
 use crate::outbox::{CROWDED_BYTES, Outbox};
+use crate::peers::Peer;
 use crate::peers::addresses::{Address, Addresses};
 use crate::peers::backlogs::Backlog;
-use crate::peers::{Announcement, Peer};
 use crate::wire::MessageId;
 use crate::{ConnId, Grant, Holder, Limits, PeerId, Time};
 

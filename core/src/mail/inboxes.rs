@@ -102,12 +102,12 @@ impl Switchboard {
 
     /// Whether a request waits for what is sent to a peer.
     pub(crate) fn is_polled(&self, slot: PeerSlot) -> bool {
-        self.peers[slot].inbox.as_ref().is_some_and(|inbox| inbox.waiting.is_some())
+        self.peers[slot].inbox().is_some_and(|inbox| inbox.waiting.is_some())
     }
 
     /// The time of a request that waits is over.
     pub(crate) fn poll_ends(&mut self, slot: PeerSlot) {
-        if let Some(waiting) = self.peers[slot].inbox.as_mut().and_then(|inbox| inbox.waiting.as_mut()) {
+        if let Some(waiting) = self.peers[slot].inbox_mut().and_then(|inbox| inbox.waiting.as_mut()) {
             waiting.deadline = Deadline::NONE;
             self.answer_poll(slot);
         }
@@ -119,14 +119,14 @@ impl Switchboard {
             (self.limits.mailbox_messages as usize, self.limits.mailbox_bytes as usize);
         let (conn, to, holder, now) = {
             let peer = &self.peers[slot];
-            (peer.conn, *peer.spelling.id(), peer.holder(), self.now)
+            (peer.conn(), *peer.id(), peer.holder(), self.now)
         };
         self.outbox.observe(Event::Shelved { to });
         self.change_inbox(slot, |inbox| {
             inbox.bytes += text.len();
             inbox.texts.push_back((now, text));
         });
-        while let Some(inbox) = self.peers[slot].inbox.as_ref()
+        while let Some(inbox) = self.peers[slot].inbox()
             && (inbox.texts.len() > max_texts || inbox.bytes > max_bytes)
         {
             self.drop_oldest(slot);
@@ -137,7 +137,7 @@ impl Switchboard {
         {
             self.drop_oldest(given);
         }
-        let inbox = self.peers[slot].inbox.as_ref();
+        let inbox = self.peers[slot].inbox();
         if inbox.is_some_and(|inbox| inbox.waiting.is_some() && !inbox.texts.is_empty()) {
             self.ready.push(conn);
         }
@@ -150,14 +150,14 @@ impl Switchboard {
                 inbox.bytes -= oldest.len();
             }
         });
-        let to = *self.peers[slot].spelling.id();
+        let to = *self.peers[slot].id();
         self.outbox.observe(Event::ShelfEnded { to, end: MailEnd::Dropped });
     }
 
     /// Changes what is in an inbox, and what is known of all of them.
     fn change_inbox<T>(&mut self, slot: PeerSlot, change: impl FnOnce(&mut Inbox) -> T) -> Option<T> {
         let peer = &mut self.peers[slot];
-        let (conn, holder, inbox) = (peer.conn, peer.holder(), peer.inbox.as_mut()?);
+        let (conn, holder, inbox) = (peer.conn(), peer.holder(), peer.inbox_mut()?);
         if let Some(oldest) = inbox.oldest() {
             self.shelved_by_holder.remove(holder, (oldest, conn), inbox.bytes);
         }
@@ -216,15 +216,15 @@ impl Switchboard {
         let claimed = request.claimed.ok_or(Refusal::PeerNotAnId)?;
         self.may_speak_for(claimed.id(), grant)?;
         let slot = match self.peers.by_id(claimed.id()) {
-            Some(slot) if self.peers[slot].inbox.is_none() => return Err(Refusal::ConnectedElsewhere),
+            Some(slot) if self.peers[slot].has_connection() => return Err(Refusal::ConnectedElsewhere),
             Some(slot) => slot,
             None => self.seat_without_connection(claimed, address)?,
         };
-        *speaker = self.peers[slot].conn;
+        *speaker = self.peers[slot].conn();
         self.grants.keep(*speaker, grant);
         // It shows that somebody speaks for this id, not that anybody listens: a challenge is answered by a request that waits.
         self.note_life(slot);
-        let verdict = self.admit(slot, text.len());
+        let verdict = self.peers.admit(slot, text.len(), self.now, &self.limits);
         // What the messages of one batch cause is not worked on all at once, whatever the rate.
         if verdict != Verdict::Within || self.outbox.is_crowded() {
             return Err(self.over_the_limit(verdict));
@@ -238,7 +238,7 @@ impl Switchboard {
     /// Whether the sender of a request may be the peer that it says it is.
     fn may_speak_for(&self, id: &PeerId, grant: &Grant) -> Result<(), Refusal> {
         let is_proven =
-            self.peers.by_id(id).is_some_and(|slot| self.grants.has_proven(self.peers[slot].conn, id));
+            self.peers.by_id(id).is_some_and(|slot| self.grants.has_proven(self.peers[slot].conn(), id));
         if !grant.allows_peer(id) || (is_proven && grant.peer.is_none()) {
             return Err(Refusal::PeerNotGranted);
         }
@@ -264,7 +264,7 @@ impl Switchboard {
             return Err(Refusal::NetworkNotGranted);
         }
         match slot {
-            Some(slot) if self.peers[slot].inbox.is_none() => Err(Refusal::ConnectedElsewhere),
+            Some(slot) if self.peers[slot].has_connection() => Err(Refusal::ConnectedElsewhere),
             Some(slot) => Ok(Kept::Inbox(slot)),
             None if self.mailboxes.is_proven(id) && grant.peer.is_none() => Err(Refusal::PeerNotGranted),
             None => Ok(Kept::Mailbox),
@@ -308,8 +308,8 @@ impl Switchboard {
     }
 
     fn wait_for_mail(&mut self, slot: PeerSlot, conn: ConnId, wait_ms: u64) {
-        let peer_conn = self.peers[slot].conn;
-        let Some(inbox) = self.peers[slot].inbox.as_mut() else { return };
+        let peer_conn = self.peers[slot].conn();
+        let Some(inbox) = self.peers[slot].inbox_mut() else { return };
         let deadline = self.timers.arm(self.now + wait_ms.max(1), TimerKind::Poll, peer_conn);
         inbox.waiting = Some(OpenPoll { conn, deadline });
         self.polls.insert(conn, slot);
@@ -321,8 +321,8 @@ impl Switchboard {
     /// The request that waits for this inbox is answered, or was given up.
     pub(crate) fn stop_waiting(&mut self, slot: PeerSlot) -> Option<ConnId> {
         let peer = &mut self.peers[slot];
-        let waiting = peer.inbox.as_mut()?.waiting.take()?;
-        self.timers.disarm(waiting.deadline, peer.conn);
+        let waiting = peer.inbox_mut()?.waiting.take()?;
+        self.timers.disarm(waiting.deadline, peer.conn());
         self.polls.remove(&waiting.conn);
         // It was there as long as its request waited.
         self.note_life(slot);
@@ -334,7 +334,7 @@ impl Switchboard {
         let Some(conn) = self.stop_waiting(slot) else { return };
         let ttl = self.limits.message_ttl_ms;
         let mut reply = post::start();
-        if let Some(inbox) = &self.peers[slot].inbox {
+        if let Some(inbox) = self.peers[slot].inbox() {
             let fresh = |(arrived, _): &&(Time, Box<str>)| ttl == 0 || self.now.since(*arrived) < ttl;
             inbox.texts.iter().filter(fresh).for_each(|(_, text)| post::push(&mut reply, text));
         }
@@ -349,7 +349,7 @@ impl Switchboard {
     }
 
     fn empty(&mut self, slot: PeerSlot, end: MailEnd) {
-        let to = *self.peers[slot].spelling.id();
+        let to = *self.peers[slot].id();
         let ttl = self.limits.message_ttl_ms;
         let texts = self.change_inbox(slot, |inbox| {
             inbox.bytes = 0;
@@ -385,13 +385,13 @@ impl Switchboard {
     ///
     /// When an invariant does not hold. Returns how many deadlines belong to the inbox.
     pub(crate) fn check_inbox(&self, slot: PeerSlot, peer: &Peer) -> usize {
-        let Some(inbox) = &peer.inbox else { return 0 };
+        let Some(inbox) = peer.inbox() else { return 0 };
         assert!(inbox.texts.len() <= self.limits.mailbox_messages as usize);
         assert!(inbox.bytes <= self.limits.mailbox_bytes as usize);
         assert_eq!(inbox.bytes, inbox.texts.iter().map(|(_, text)| text.len()).sum::<usize>());
         let Some(OpenPoll { conn, deadline }) = inbox.waiting else { return 0 };
         assert!(inbox.texts.is_empty(), "a request waits for what is there");
         assert_eq!(self.polls.get(&conn), Some(&slot));
-        self.timers.check(deadline, peer.conn)
+        self.timers.check(deadline, peer.conn())
     }
 }

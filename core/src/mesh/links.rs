@@ -18,7 +18,7 @@ pub(crate) struct Links {
     /// It said or showed that it is full, so it has links that are not known here.
     is_full: bool,
     /// Its network has it on the list of those with room.
-    pub(crate) is_listed: bool,
+    is_listed: bool,
 }
 
 /// A link to one other peer, at whatever stage.
@@ -82,6 +82,16 @@ impl Links {
 
     pub(crate) fn set_full(&mut self, is_full: bool) {
         self.is_full = is_full;
+    }
+
+    pub(crate) fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
+    /// Notes whether its network has it on the list of those with room, as it should. Returns what is to change there.
+    pub(crate) fn list(&mut self) -> Option<bool> {
+        let has_room = self.room() > 0;
+        (core::mem::replace(&mut self.is_listed, has_room) != has_room).then_some(has_room)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Tie> {

@@ -32,10 +32,10 @@ impl Members {
     }
 
     /// The slots of all members but `me`, beginning at a place that `hash` tells.
-    pub(crate) fn beginning_anywhere(&self, me: &PeerId, hash: u64) -> impl Iterator<Item = PeerSlot> {
+    pub(crate) fn beginning_anywhere(&self, me: PeerId, hash: u64) -> impl Iterator<Item = PeerSlot> {
         let start = starting_with(hash);
         let (behind, before) = (self.0.range(start..), self.0.range(..start));
-        behind.chain(before).filter(move |(id, _)| *id != me).map(|(_, slot)| *slot)
+        behind.chain(before).filter(move |(id, _)| **id != me).map(|(_, slot)| *slot)
     }
 
     /// The slots of all members with a smaller id than `me`, beginning at a place that `hash` tells.
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn everybody_else_is_visited_once_from_any_place() {
         let members = members(&[10, 20, 30, 40]);
-        let visited = |hash| members.beginning_anywhere(&id(30), hash).collect::<Vec<_>>();
+        let visited = |hash| members.beginning_anywhere(id(30), hash).collect::<Vec<_>>();
         assert_eq!(visited(0), [10, 20, 40].map(slot));
         assert_eq!(visited(15 << 56), [20, 40, 10].map(slot));
         assert_eq!(visited(u64::MAX), [10, 20, 40].map(slot));

@@ -8,7 +8,8 @@ use core::ops::Bound;
 use slab::Slab;
 
 use crate::mesh::members::Members;
-use crate::{ConnId, Holder, Holders, NetworkId, wire};
+use crate::peers::PeerSlot;
+use crate::{ConnId, Holder, Holders, NetworkId, PeerId, wire};
 
 /// The network of everybody who names none.
 pub(crate) const GLOBAL: &str = "global";
@@ -65,6 +66,10 @@ pub(crate) struct Networks {
     deserted_by_holder: Holders<u64>,
     last_deserted: u64,
     last_id: u64,
+    /// Members of all networks.
+    announced: usize,
+    /// Pairs of acquaintances.
+    acquainted: usize,
 }
 
 impl Networks {
@@ -123,22 +128,42 @@ impl Networks {
         free.range(after).chain(free.range(..own)).map(|place| place.conn())
     }
 
-    /// Changes the members, by one that is `holder`'s. Whether the network is deserted is kept right here.
-    pub(crate) fn change_members<T>(
-        &mut self,
-        key: NetKey,
-        holder: Holder,
-        change: impl FnOnce(&mut Members) -> T,
-    ) -> T {
-        let network = &mut self.slots[key.0 as usize];
-        let was_deserted = network.members.is_empty();
-        let result = change(&mut network.members);
-        match (was_deserted, network.members.is_empty()) {
-            (true, false) => self.unlist_deserted(key),
-            (false, true) => self.list_deserted(key, holder),
-            (true, true) | (false, false) => {}
+    /// Somebody comes into a network.
+    pub(crate) fn enter(&mut self, key: NetKey, id: PeerId, slot: PeerSlot) {
+        let members = &mut self.slots[key.0 as usize].members;
+        let was_deserted = members.is_empty();
+        members.insert(id, slot);
+        self.announced += 1;
+        if was_deserted {
+            self.unlist_deserted(key);
         }
-        result
+    }
+
+    /// Somebody of `holder`'s leaves a network, and so many acquaintances in it.
+    pub(crate) fn leave(&mut self, key: NetKey, id: &PeerId, holder: Holder, acquaintances: usize) {
+        let members = &mut self.slots[key.0 as usize].members;
+        members.remove(id);
+        let is_deserted = members.is_empty();
+        self.announced -= 1;
+        self.acquainted -= acquaintances;
+        if is_deserted {
+            self.list_deserted(key, holder);
+        }
+    }
+
+    /// So many pairs have got to know each other.
+    pub(crate) fn note_acquainted(&mut self, pairs: usize) {
+        self.acquainted += pairs;
+    }
+
+    /// Peers in a network.
+    pub(crate) fn announced(&self) -> usize {
+        self.announced
+    }
+
+    /// Pairs of acquaintances.
+    pub(crate) fn acquainted(&self) -> usize {
+        self.acquainted
     }
 
     /// A share of the network of that name, which is made if nobody has one yet. To be given back with

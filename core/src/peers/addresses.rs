@@ -5,9 +5,8 @@ use core::num::NonZero;
 
 use slab::Slab;
 
-use crate::peers::PeerSlot;
-use crate::peers::pace::{ADDRESS_SHARES, Caused, Pace, Verdict};
-use crate::{AddressKey, Limits, Switchboard, Time};
+use crate::peers::pace::{ADDRESS_SHARES, Pace};
+use crate::{AddressKey, Limits, Time};
 
 /// The addresses of those who are here, and of those who have sent much lately.
 #[derive(Debug, Default)]
@@ -74,7 +73,7 @@ impl Addresses {
     }
 
     /// The buckets of an address that has a peer.
-    fn of_peers(&mut self, home: Home) -> &mut Pace {
+    pub(super) fn of_peers(&mut self, home: Home) -> &mut Pace {
         &mut self.all[home.place()].pace
     }
 
@@ -125,30 +124,10 @@ impl Addresses {
     }
 }
 
-impl Switchboard {
-    /// Whether a peer may send a message of so many bytes now, by its own rates and by those of its address.
-    pub(crate) fn admit(&mut self, slot: PeerSlot, bytes: usize) -> Verdict {
-        let peer = &mut self.peers[slot];
-        let address = peer.address.map(|home| self.addresses.of_peers(home));
-        peer.pace.admit(address, bytes, self.now, &self.limits)
-    }
-
-    /// Charges a peer, and its address.
-    pub(crate) fn charge(&mut self, slot: PeerSlot, cost: Caused) {
-        if cost.is_nothing() {
-            return;
-        }
-        let peer = &mut self.peers[slot];
-        peer.pace.charge(cost, self.now, &self.limits, 1);
-        if let Some(home) = peer.address {
-            self.addresses.of_peers(home).charge(cost, self.now, &self.limits, ADDRESS_SHARES);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::pace::Caused;
 
     fn busy(addresses: &mut Addresses, key: u64, now: Time, limits: &Limits) {
         let cost = Caused { messages: 1_000_000, bytes: 0 };

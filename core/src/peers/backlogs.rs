@@ -2,11 +2,10 @@
 //!
 //! Nothing is kept of a peer that takes whatever it is sent, which is nearly everybody.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::peers::PeerSlot;
-use crate::wire::Refusal;
-use crate::{ConnId, Switchboard, Time};
+use crate::{ConnId, Time};
 
 /// What a signal has beside its data, as far as it matters here.
 const ENVELOPE_BYTES: usize = 512;
@@ -65,7 +64,7 @@ impl Backlog {
     }
 
     /// Something was sent.
-    pub(crate) fn grow(&mut self, bytes: usize) {
+    fn grow(&mut self, bytes: usize) {
         self.waiting += bytes;
         self.was_crowded |= self.is_crowded();
     }
@@ -75,7 +74,7 @@ impl Backlog {
     }
 
     /// What was sent last is a signal of this sender.
-    pub(crate) fn charge(&mut self, sender: ConnId, bytes: usize) {
+    fn charge(&mut self, sender: ConnId, bytes: usize) {
         let place = self.senders.iter().position(|(other, _)| *other == sender);
         match place.or((self.senders.len() == Backlog::SENDERS).then_some(Backlog::SENDERS - 1)) {
             Some(place) => self.senders[place].1 += bytes,
@@ -84,52 +83,59 @@ impl Backlog {
     }
 }
 
-impl Switchboard {
-    /// The driver tells what waits for a connection; nothing any more where that is 0.
-    pub(crate) fn backlog(&mut self, conn: ConnId, waiting: usize, capacity: usize) {
-        let slot = self.peers.by_conn(conn);
-        if waiting > 0 && slot.is_some() {
-            let backlog = self.backlogs.entry(conn).or_insert_with(|| Backlog::new(self.now));
-            backlog.update(waiting, capacity, self.now);
-        } else if let (Some(backlog), Some(slot)) = (self.backlogs.remove(&conn), slot)
-            && backlog.was_crowded
-        {
-            self.look_soon(slot);
+/// The backlogs of those who have one.
+#[derive(Debug, Default)]
+pub(crate) struct Backlogs(BTreeMap<ConnId, Backlog>);
+
+impl Backlogs {
+    /// So much waits for a connection, and so much may.
+    pub(crate) fn update(&mut self, conn: ConnId, waiting: usize, capacity: usize, now: Time) {
+        self.0.entry(conn).or_insert_with(|| Backlog::new(now)).update(waiting, capacity, now);
+    }
+
+    /// Nothing waits for a connection any more, or it is over. Returns whether more than half of what may wait has waited, so that it
+    /// has missed introductions.
+    pub(crate) fn remove(&mut self, conn: ConnId) -> bool {
+        self.0.remove(&conn).is_some_and(|backlog| backlog.was_crowded)
+    }
+
+    /// Something was sent to a connection.
+    pub(crate) fn grow(&mut self, conn: ConnId, bytes: usize) {
+        if let Some(backlog) = self.0.get_mut(&conn) {
+            backlog.grow(bytes);
         }
     }
 
-    /// Whether so much waits for a peer that it is introduced to nobody: what is left is for what it must be told.
-    pub(crate) fn is_crowded(&self, slot: PeerSlot) -> bool {
-        self.backlogs.get(&self.peers[slot].conn).is_some_and(Backlog::is_crowded)
+    /// What was sent last is a signal of this sender.
+    pub(crate) fn charge(&mut self, conn: ConnId, sender: ConnId, bytes: usize) {
+        if let Some(backlog) = self.0.get_mut(&conn) {
+            backlog.charge(sender, bytes);
+        }
     }
 
-    /// Whether a signal with so much data may be sent from one peer to another.
-    pub(crate) fn has_room(&self, from: PeerSlot, to: PeerSlot, data: Option<&str>) -> bool {
-        let backlog = self.backlogs.get(&self.peers[to].conn);
+    /// Whether more than half of what may wait for a connection does.
+    pub(crate) fn is_crowded(&self, conn: ConnId) -> bool {
+        self.0.get(&conn).is_some_and(Backlog::is_crowded)
+    }
+
+    /// Whether a signal with so much data may be sent from one connection to another.
+    pub(crate) fn has_room(&self, from: ConnId, to: ConnId, data: Option<&str>) -> bool {
         let bytes = data.map_or(0, str::len) + ENVELOPE_BYTES;
-        backlog.is_none_or(|backlog| backlog.has_room(self.peers[from].conn, bytes))
+        self.0.get(&to).is_none_or(|backlog| backlog.has_room(from, bytes))
     }
 
-    /// Refuses a signal for which a peer has no room. If that peer has stopped reading, its time is over.
-    pub(crate) fn refuse_for_want_of_room(&mut self, to: PeerSlot) -> Refusal {
-        if self.has_stopped_reading(to) {
-            self.look_for_life_soon(to);
-        }
-        Refusal::TargetTooSlow
-    }
-
-    /// Whether a peer has taken nothing of what waits for it for as long as it may be silent after a ping.
-    pub(crate) fn has_stopped_reading(&self, slot: PeerSlot) -> bool {
-        let (timeout, backlog) = (self.limits.pong_timeout_ms, self.backlogs.get(&self.peers[slot].conn));
-        backlog.is_some_and(|backlog| timeout > 0 && self.now.since(backlog.taken) >= timeout)
+    /// Whether a connection has taken nothing of what waits for it for so long; 0 = it may be as slow as it likes.
+    pub(crate) fn has_stopped(&self, conn: ConnId, timeout_ms: u64, now: Time) -> bool {
+        let backlog = self.0.get(&conn);
+        backlog.is_some_and(|backlog| timeout_ms > 0 && now.since(backlog.taken) >= timeout_ms)
     }
 
     /// # Panics
     ///
     /// When a backlog outlived its connection, or has forgotten a limit.
-    pub(crate) fn check_backlogs(&self) {
-        for (conn, backlog) in &self.backlogs {
-            assert!(self.peers.by_conn(*conn).is_some(), "{conn:?} is gone");
+    pub(crate) fn check(&self, is_here: impl Fn(ConnId) -> bool) {
+        for (conn, backlog) in &self.0 {
+            assert!(is_here(*conn), "{conn:?} is gone");
             assert!(backlog.senders.len() <= Backlog::SENDERS);
         }
     }

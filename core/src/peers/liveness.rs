@@ -3,102 +3,98 @@
 //! Any message, ping or pong counts as life. Hearing a peer moves no deadline, since that happens for every
 //! message: a deadline that comes too early just looks at the time of the last sign and is armed again.
 
-use crate::peers::{PeerSlot, Watch};
+use super::Peer;
 use crate::timers::{Deadline, Patience, around};
-use crate::{CloseReason, Switchboard, Time, TimerKind};
+use crate::{Limits, Time, TimerKind};
 
 /// Silence that ends a peer without a connection where no `PEER_TIMEOUT` is set.
 const HTTP_PEER_TIMEOUT_MS: u64 = 300_000;
 
-impl Switchboard {
-    /// Arms the first look at a newcomer.
-    pub(crate) fn arm_liveness(&mut self, slot: PeerSlot) {
-        let peer = &self.peers[slot];
-        let ping = self.ping_due(slot, peer.heard);
-        let dead = self.dead_at(slot);
-        self.look_again(slot, [ping, dead].into_iter().flatten().min());
+/// What the last look for signs of life found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Nothing to complain about.
+    #[default]
+    Quiet,
+    /// Pinged, and not heard since.
+    Pinged,
+}
+
+/// What is to be done about a peer whose deadline has fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Look again then, if at all.
+    Again(Option<Time>),
+    /// The same, and ping it now.
+    Ping(Option<Time>),
+    /// It is not there any more.
+    Close,
+}
+
+impl Peer {
+    /// When it is looked for signs of life of a peer that has just come.
+    pub(crate) fn first_look(&self, limits: &Limits) -> Option<Time> {
+        [self.ping_due(self.heard, limits), self.dead_at(limits)].into_iter().flatten().min()
     }
 
-    /// A deadline armed by this module has fired.
-    pub(crate) fn look_for_life(&mut self, slot: PeerSlot, due: Time) {
-        if self.outbox.is_crowded() {
-            return self.look_again(slot, Some(self.now + 1));
+    /// The silence of a peer begins anew.
+    pub(crate) fn note_life(&mut self, now: Time) {
+        (self.heard, self.watch, self.patience) = (now, Watch::Quiet, Patience::Fresh);
+    }
+
+    /// A peer is pinged: its pong costs it nothing.
+    pub(crate) fn ask(&mut self) {
+        self.is_asked = true;
+    }
+
+    /// A control frame has come. Returns whether it may be the answer to a ping.
+    pub(crate) fn answer(&mut self) -> bool {
+        core::mem::take(&mut self.is_asked)
+    }
+
+    /// A deadline for signs of life has fired, which was due then.
+    pub(crate) fn look_for_life(&mut self, due: Time, now: Time, limits: &Limits) -> Look {
+        let dead = self.dead_at(limits);
+        if self.watch != Watch::Quiet || dead.is_some_and(|dead| dead <= now) {
+            return self.patience.extend(due, now).map_or(Look::Close, |due| Look::Again(Some(due)));
         }
-        if self.is_polled(slot) {
-            self.note_life(slot);
-        }
-        let peer = &self.peers[slot];
-        let (heard, watch) = (peer.heard, peer.watch);
-        if self.has_stopped_reading(slot) {
-            return self.close(slot, CloseReason::TooSlow);
-        }
-        let dead = self.dead_at(slot);
-        if watch != Watch::Quiet || dead.is_some_and(|dead| dead <= self.now) {
-            return match self.peers[slot].patience.extend(due, self.now) {
-                Some(due) => self.look_again(slot, Some(due)),
-                None => self.close(slot, CloseReason::InactiveTimeout),
-            };
-        }
-        let next = match self.ping_due(slot, heard) {
-            Some(ping_due) if ping_due <= self.now => {
-                self.ask_for_life(slot);
-                match self.limits.pong_timeout_ms {
-                    0 => self.ping_due(slot, self.now),
-                    timeout => {
-                        self.peers[slot].watch = Watch::Pinged;
-                        Some(self.now + timeout)
-                    }
+        let earlier = |next: Option<Time>| [next, dead].into_iter().flatten().min();
+        match self.ping_due(self.heard, limits) {
+            Some(ping_due) if ping_due <= now => Look::Ping(earlier(match limits.pong_timeout_ms {
+                0 => self.ping_due(now, limits),
+                timeout => {
+                    self.watch = Watch::Pinged;
+                    Some(now + timeout)
                 }
-            }
-            ping_due => ping_due,
-        };
-        self.look_again(slot, [next, dead].into_iter().flatten().min());
-    }
-
-    /// Looks at a peer before its time, and not before the driver has told what it has heard by now.
-    pub(crate) fn look_for_life_soon(&mut self, slot: PeerSlot) {
-        let soon = Deadline::at(self.now + 1, TimerKind::Liveness);
-        let peer = &self.peers[slot];
-        // One that was pinged has a deadline already, and must have all of its time.
-        if peer.watch == Watch::Quiet && peer.patience == Patience::Fresh {
-            self.change_due(slot, |peer| peer.liveness_due = soon);
+            })),
+            ping_due => Look::Again(earlier(ping_due)),
         }
     }
 
-    /// Pings a peer. One without a connection cannot be pinged: a request of it that waits is the answer, and so is the next
-    /// one.
-    pub(crate) fn ask_for_life(&mut self, slot: PeerSlot) {
-        if self.peers[slot].inbox.is_some() {
-            if self.is_polled(slot) {
-                self.sign_of_life(slot);
-            }
-            return;
-        }
-        let peer = &mut self.peers[slot];
-        peer.is_asked = true;
-        self.outbox.ping(peer.conn);
+    /// When it is looked for signs of life next.
+    pub(crate) fn set_look(&mut self, due: Option<Time>) {
+        self.liveness_due = due.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Liveness));
     }
 
-    fn look_again(&mut self, slot: PeerSlot, due: Option<Time>) {
-        let due = due.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Liveness));
-        debug_assert_eq!(self.peers[slot].liveness_due, Deadline::NONE);
-        self.change_due(slot, |peer| peer.liveness_due = due);
+    /// Whether it may be looked at before its time: one that was pinged has a deadline already, and must have all of its
+    /// time.
+    pub(crate) fn may_be_looked_at_soon(&self) -> bool {
+        self.watch == Watch::Quiet && self.patience == Patience::Fresh
     }
 
     /// When a peer is pinged that was heard, or pinged, last at `last`.
-    fn ping_due(&self, slot: PeerSlot, last: Time) -> Option<Time> {
-        let interval = self.limits.ping_interval_ms;
-        let peer = &self.peers[slot];
-        (interval > 0 && peer.inbox.is_none()).then(|| around(last, interval, peer.conn))
+    fn ping_due(&self, last: Time, limits: &Limits) -> Option<Time> {
+        let interval = limits.ping_interval_ms;
+        (interval > 0 && self.inbox.is_none()).then(|| around(last, interval, self.conn))
     }
 
     /// When a peer that stays silent is closed in any case.
-    fn dead_at(&self, slot: PeerSlot) -> Option<Time> {
-        let timeout = match self.limits.peer_timeout_ms {
+    fn dead_at(&self, limits: &Limits) -> Option<Time> {
+        let timeout = match limits.peer_timeout_ms {
             // Nothing else would ever tell that a peer without a connection is gone.
-            0 if self.peers[slot].inbox.is_some() => HTTP_PEER_TIMEOUT_MS,
+            0 if self.inbox.is_some() => HTTP_PEER_TIMEOUT_MS,
             timeout => timeout,
         };
-        (timeout > 0).then(|| self.peers[slot].heard + timeout)
+        (timeout > 0).then(|| self.heard + timeout)
     }
 }

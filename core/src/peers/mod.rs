@@ -7,21 +7,22 @@ mod liveness;
 pub(crate) mod pace;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::collections::BTreeMap;
 use core::ops;
 
 use slab::Slab;
 
 use crate::mail::inboxes::Inbox;
-use crate::mesh::acquaintances::Acquaintances;
-use crate::mesh::links::{Links, Tie};
+use crate::mesh::announcement::{Announcement, Overdue};
 use crate::mesh::networks::NetKey;
-use crate::timers::{Deadline, Patience};
+use crate::timers::{Deadline, Patience, Timers};
 use crate::wire::Dialect;
-use crate::{ConnId, Holder, Limits, PeerId, Spelling, Switchboard, Time, TimerKind};
-use addresses::Home;
+use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, PeerId, Spelling, Time, TimerKind};
+use addresses::{Addresses, Home};
 use index::{Hashing, Index};
-use pace::Pace;
+pub(crate) use liveness::Look;
+use liveness::Watch;
+use pace::{ADDRESS_SHARES, Caused, Pace, Verdict};
 
 /// The place of an admitted connection in the table of peers. It is used again as soon as the peer is gone, so nothing
 /// outside the switchboard sees it, and inside only what [`crate::Switchboard::check_invariants`] sweeps may keep it.
@@ -52,21 +53,21 @@ impl From<u32> for PeerSlot {
 /// One admitted connection.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    pub(crate) conn: ConnId,
-    pub(crate) address: Option<Home>,
-    pub(crate) heard: Time,
-    pub(crate) liveness_due: Deadline,
-    pub(crate) pace: Pace,
-    pub(crate) standing: Standing,
-    pub(crate) spelling: Spelling,
-    pub(crate) watch: Watch,
+    conn: ConnId,
+    address: Option<Home>,
+    heard: Time,
+    liveness_due: Deadline,
+    pace: Pace,
+    standing: Standing,
+    spelling: Spelling,
+    watch: Watch,
     /// Whether it was looked at once more, since the driver may not have listened.
-    pub(crate) patience: Patience,
+    patience: Patience,
     /// It was pinged and has not answered: its pong costs it nothing.
-    pub(crate) is_asked: bool,
-    pub(crate) dialect: Dialect,
+    is_asked: bool,
+    dialect: Dialect,
     /// What is sent to a peer without a connection; its `conn` is then a virtual one.
-    pub(crate) inbox: Option<Box<Inbox>>,
+    inbox: Option<Box<Inbox>>,
 }
 
 /// Where a peer stands with its network.
@@ -80,36 +81,69 @@ pub(crate) enum Standing {
     Announced(NetKey, Box<Announcement>),
 }
 
-#[derive(Debug)]
-pub(crate) struct Announcement {
-    pub(crate) acquaintances: Acquaintances,
-    /// Members of the announced `data` but `peerId`, each with a comma before it.
-    pub(crate) data: Box<str>,
-    /// When it is looked for somebody to link to again, if it has room then.
-    pub(crate) look_due: Deadline,
-    /// How often it was looked in vain since somebody was found.
-    pub(crate) vain_looks: u8,
-    pub(crate) links: Links,
-}
-
-impl Announcement {
-    fn next_due(&self) -> Deadline {
-        let overdue = self.links.next_overdue();
-        let overdue = overdue.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Introduce));
-        self.look_due.or_earlier(overdue)
-    }
-}
-
-/// What the last look for signs of life found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
-    /// Nothing to complain about.
-    Quiet,
-    /// Pinged, and not heard since.
-    Pinged,
-}
-
 impl Peer {
+    /// One that has just come, and has not been inserted; one with an `inbox` has no connection.
+    pub(crate) fn new(
+        conn: ConnId,
+        dialect: Dialect,
+        spelling: Spelling,
+        inbox: Option<Box<Inbox>>,
+        now: Time,
+    ) -> Peer {
+        Peer {
+            conn,
+            address: None,
+            heard: now,
+            liveness_due: Deadline::NONE,
+            pace: Pace::default(),
+            standing: Standing::Fresh,
+            spelling,
+            watch: Watch::Quiet,
+            patience: Patience::Fresh,
+            is_asked: false,
+            dialect,
+            inbox,
+        }
+    }
+
+    pub(crate) fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(crate) fn id(&self) -> &PeerId {
+        self.spelling.id()
+    }
+
+    pub(crate) fn spelling(&self) -> Spelling {
+        self.spelling
+    }
+
+    /// Whether it is told things as they happen; otherwise they wait in its inbox.
+    pub(crate) fn has_connection(&self) -> bool {
+        self.inbox.is_none()
+    }
+
+    pub(crate) fn inbox(&self) -> Option<&Inbox> {
+        self.inbox.as_deref()
+    }
+
+    pub(crate) fn inbox_mut(&mut self) -> Option<&mut Inbox> {
+        self.inbox.as_deref_mut()
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// From now on it stands there. Returns where it stood.
+    pub(crate) fn stand(&mut self, standing: Standing) -> Standing {
+        core::mem::replace(&mut self.standing, standing)
+    }
+
     /// Whom what it takes is charged to.
     pub(crate) fn holder(&self) -> Holder {
         Holder::new(self.address.map(|home| home.key), self.conn)
@@ -119,6 +153,16 @@ impl Peer {
     pub(crate) fn next_due(&self) -> Deadline {
         let introduce = self.announcement().map_or(Deadline::NONE, Announcement::next_due);
         self.liveness_due.or_earlier(introduce)
+    }
+
+    fn take_due(&mut self, kind: TimerKind, now: Time) -> Overdue {
+        match (kind, self.announcement_mut()) {
+            (TimerKind::Introduce, Some(own)) => own.take_due(now),
+            _ => {
+                self.liveness_due = Deadline::NONE;
+                Overdue::default()
+            }
+        }
     }
 
     pub(crate) fn network(&self) -> Option<NetKey> {
@@ -143,46 +187,6 @@ impl Peer {
     }
 }
 
-/// What was due of the introductions of a peer.
-#[derive(Debug, Default)]
-pub(crate) struct Overdue {
-    /// Links that nothing came of.
-    pub(crate) ties: Vec<Tie>,
-    /// It is time to look for others again.
-    pub(crate) has_waited: bool,
-}
-
-impl Switchboard {
-    /// Changes deadlines of a peer, and what the table of deadlines has of them.
-    pub(crate) fn change_due<T>(&mut self, slot: PeerSlot, change: impl FnOnce(&mut Peer) -> T) -> T {
-        let peer = &mut self.peers[slot];
-        let before = peer.next_due();
-        let changed = change(peer);
-        self.timers.change(before, peer.next_due(), peer.conn);
-        changed
-    }
-
-    /// The deadline of a peer has fired that the table had: what was due is taken from the peer, and the table has the next
-    /// one. Returns what was due of its introductions.
-    pub(crate) fn due_has_come(&mut self, slot: PeerSlot, kind: TimerKind) -> Overdue {
-        let now = self.now;
-        let peer = &mut self.peers[slot];
-        let mut overdue = Overdue::default();
-        match (kind, peer.announcement_mut()) {
-            (TimerKind::Introduce, Some(own)) => {
-                if own.look_due.time().is_some_and(|due| due <= now) {
-                    own.look_due = Deadline::NONE;
-                    overdue.has_waited = true;
-                }
-                overdue.ties.extend(core::iter::from_fn(|| own.links.pop_overdue(now)));
-            }
-            _ => peer.liveness_due = Deadline::NONE,
-        }
-        self.timers.change(Deadline::NONE, peer.next_due(), peer.conn);
-        overdue
-    }
-}
-
 /// All peers, with their two indexes.
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -190,6 +194,7 @@ pub(crate) struct Peers {
     hashing: Hashing,
     by_conn: Index,
     by_id: Index,
+    addresses: Addresses,
     /// How many there were when another limit was set, which may allow fewer.
     overbooked: usize,
 }
@@ -202,6 +207,7 @@ impl Peers {
             hashing: Hashing::new(hash_key),
             by_conn: Index::default(),
             by_id: Index::default(),
+            addresses: Addresses::default(),
             overbooked: 0,
         }
     }
@@ -230,7 +236,15 @@ impl Peers {
         found.map(PeerSlot::at)
     }
 
-    pub(crate) fn insert(&mut self, peer: Peer) -> PeerSlot {
+    /// Admits a peer, which counts against its address.
+    pub(crate) fn insert(
+        &mut self,
+        mut peer: Peer,
+        address: Option<AddressKey>,
+        now: Time,
+        limits: &Limits,
+    ) -> PeerSlot {
+        peer.address = address.map(|key| self.addresses.come(key, now, limits));
         let (conn, id) = (peer.conn, *peer.spelling.id());
         debug_assert_eq!((self.by_conn(conn), self.by_id(&id)), (None, None));
         if self.slots.len() == self.slots.capacity() {
@@ -245,11 +259,80 @@ impl Peers {
         slot
     }
 
-    pub(crate) fn remove(&mut self, slot: PeerSlot) -> Peer {
+    pub(crate) fn remove(&mut self, slot: PeerSlot, now: Time) -> Peer {
         let peer = self.slots.remove(slot.place());
+        if let Some(home) = peer.address {
+            self.addresses.go(home, now);
+        }
         self.by_conn.remove(Hashing::conn(peer.conn), slot);
         self.by_id.remove(self.hashing.peer(peer.spelling.id()), slot);
         peer
+    }
+
+    /// Changes deadlines of a peer, and what the table of deadlines has of them.
+    pub(crate) fn change_due<T>(
+        &mut self,
+        slot: PeerSlot,
+        timers: &mut Timers,
+        change: impl FnOnce(&mut Peer) -> T,
+    ) -> T {
+        let peer = &mut self[slot];
+        let before = peer.next_due();
+        let changed = change(peer);
+        timers.change(before, peer.next_due(), peer.conn);
+        changed
+    }
+
+    /// The deadline of a peer has fired that the table had: what was due is taken from the peer, and the table has the next
+    /// one. Returns what was due of its introductions.
+    pub(crate) fn take_due(
+        &mut self,
+        slot: PeerSlot,
+        kind: TimerKind,
+        now: Time,
+        timers: &mut Timers,
+    ) -> Overdue {
+        let peer = &mut self[slot];
+        let overdue = peer.take_due(kind, now);
+        timers.change(Deadline::NONE, peer.next_due(), peer.conn);
+        overdue
+    }
+
+    /// Why nobody with this address can be admitted now; `None` where somebody can.
+    pub(crate) fn no_place_for(&self, address: Option<AddressKey>, limits: &Limits) -> Option<CloseReason> {
+        let per_address = limits.connections_per_address;
+        let of_address = address.map_or(0, |address| self.addresses.peers(address));
+        if self.len() >= limits.connections as usize {
+            Some(CloseReason::MaximumConnections)
+        } else if per_address > 0 && of_address >= per_address {
+            Some(CloseReason::TooManyFromAddress)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a peer may send a message of so many bytes now, by its own rates and by those of its address.
+    pub(crate) fn admit(&mut self, slot: PeerSlot, bytes: usize, now: Time, limits: &Limits) -> Verdict {
+        let peer = &mut self.slots[slot.place()];
+        let address = peer.address.map(|home| self.addresses.of_peers(home));
+        peer.pace.admit(address, bytes, now, limits)
+    }
+
+    /// Charges a peer, and its address.
+    pub(crate) fn charge(&mut self, slot: PeerSlot, cost: Caused, now: Time, limits: &Limits) {
+        if cost.is_nothing() {
+            return;
+        }
+        let peer = &mut self.slots[slot.place()];
+        peer.pace.charge(cost, now, limits, 1);
+        if let Some(home) = peer.address {
+            self.addresses.of_peers(home).charge(cost, now, limits, ADDRESS_SHARES);
+        }
+    }
+
+    /// What the peers of one address, and those who may become peers, do together.
+    pub(crate) fn addresses_mut(&mut self) -> &mut Addresses {
+        &mut self.addresses
     }
 
     /// Other limits hold from now on. Nobody goes because of them.
@@ -264,10 +347,17 @@ impl Peers {
         assert!(self.slots.len() <= self.overbooked.max(limits.connections as usize));
         assert_eq!(self.slots.len(), self.by_conn.len());
         assert_eq!(self.slots.len(), self.by_id.len());
+        let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
         for (slot, peer) in self.iter() {
+            if let Some(home) = peer.address {
+                *by_address.entry(home.key).or_default() += 1;
+            }
+            let is_watched = peer.liveness_due != Deadline::NONE;
+            assert!(is_watched || (limits.ping_interval_ms == 0 && limits.peer_timeout_ms == 0));
             assert_eq!(self.by_conn(peer.conn), Some(slot));
             assert_eq!(self.by_id(peer.spelling.id()), Some(slot));
         }
+        self.addresses.check(&by_address);
     }
 }
 
@@ -291,26 +381,15 @@ mod tests {
     use crate::mesh::members::Members;
     use crate::mesh::networks::Networks;
     use crate::timers::{Timers, around};
+    use alloc::vec::Vec;
 
     fn peer(number: u8) -> Peer {
         let mut digits = [b'0'; Spelling::DIGITS];
         digits[0] = b'a' + number % 6;
         digits[1] = b'a' + number / 6 % 6;
         digits[2] = b'a' + number / 36;
-        Peer {
-            conn: ConnId(number.into()),
-            address: None,
-            heard: Time(0),
-            liveness_due: Deadline::NONE,
-            pace: Pace::default(),
-            standing: Standing::Fresh,
-            spelling: Spelling::parse(core::str::from_utf8(&digits).unwrap()).unwrap(),
-            watch: Watch::Quiet,
-            patience: Patience::Fresh,
-            is_asked: false,
-            dialect: Dialect::A,
-            inbox: None,
-        }
+        let spelling = Spelling::parse(core::str::from_utf8(&digits).unwrap()).unwrap();
+        Peer::new(ConnId(number.into()), Dialect::A, spelling, None, Time(0))
     }
 
     #[test]
@@ -318,13 +397,13 @@ mod tests {
         let mut peers = Peers::new(0);
         let mut grown = Vec::new();
         for number in 0..200 {
-            peers.insert(peer(number));
+            peers.insert(peer(number), None, Time(0), &Limits::default());
             if grown.last() != Some(&peers.slots.capacity()) {
                 grown.push(peers.slots.capacity());
             }
         }
         assert_eq!(grown, [16, 32, 48, 64, 80, 96, 112, 128, 144, 162, 182, 204]);
-        peers.check(&Limits::default());
+        peers.check(&Limits { ping_interval_ms: 0, peer_timeout_ms: 0, ..Limits::default() });
     }
 
     #[test]

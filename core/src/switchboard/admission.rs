@@ -9,10 +9,10 @@ use core::mem;
 
 use crate::lobby::{Comer, HoldEnd, Newcomer, Released, TurnedAway, read_target};
 use crate::mail::inboxes::Inbox;
-use crate::peers::pace::{Pace, Verdict};
-use crate::peers::{Peer, PeerSlot, Standing, Watch};
+use crate::peers::pace::Verdict;
+use crate::peers::{Peer, PeerSlot};
 use crate::switchboard::Stage;
-use crate::timers::{Deadline, Fired, Patience};
+use crate::timers::Fired;
 use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
 use crate::{
     AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, Limits, LiveLimits, PeerId,
@@ -87,7 +87,7 @@ impl Switchboard {
     }
 
     fn admit_unregistered(&mut self, conn: ConnId, bytes: usize) -> Verdict {
-        self.lobby.admit(conn, bytes, &mut self.addresses, self.now, &self.limits)
+        self.lobby.admit(conn, bytes, self.peers.addresses_mut(), self.now, &self.limits)
     }
 
     fn granted_peer(&self, conn: ConnId, spelling: Spelling) -> Result<Spelling, Refusal> {
@@ -187,7 +187,7 @@ impl Switchboard {
             return self.replace(newcomer, incumbent);
         }
         // Who has proven its id is not replaced by somebody who has not.
-        let is_proven = self.grants.has_proven(self.peers[incumbent].conn, &id);
+        let is_proven = self.grants.has_proven(self.peers[incumbent].conn(), &id);
         match self.limits.duplicate_peer {
             DuplicatePeer::Replace if !is_proven => self.replace(newcomer, incumbent),
             DuplicatePeer::Challenge | DuplicatePeer::Replace if self.lobby.challenger(&id).is_none() => {
@@ -255,39 +255,19 @@ impl Switchboard {
     /// Admits a newcomer; one with an `inbox` has no connection. Returns its slot.
     pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> PeerSlot {
         let Newcomer { conn, dialect, spelling, address } = newcomer;
-        let address = address.map(|key| self.addresses.come(key, self.now, &self.limits));
-        let slot = self.peers.insert(Peer {
-            conn,
-            address,
-            heard: self.now,
-            liveness_due: Deadline::NONE,
-            pace: Pace::default(),
-            standing: Standing::Fresh,
-            spelling,
-            watch: Watch::Quiet,
-            patience: Patience::Fresh,
-            is_asked: false,
-            dialect,
-            inbox,
-        });
+        let peer = Peer::new(conn, dialect, spelling, inbox, self.now);
+        let slot = self.peers.insert(peer, address, self.now, &self.limits);
         self.arm_liveness(slot);
         self.outbox.observe(Event::Admitted { conn, peer: *spelling.id() });
-        if self.peers[slot].inbox.is_none() {
+        if self.peers[slot].has_connection() {
             self.send(slot, Message::Connected);
         }
         slot
     }
 
+    /// Why nobody with this address can be admitted now; `None` where somebody can.
     pub(crate) fn no_place_for(&self, address: Option<AddressKey>) -> Option<CloseReason> {
-        let per_address = self.limits.connections_per_address;
-        let of_address = address.map_or(0, |address| self.addresses.peers(address));
-        if self.peers.len() >= self.limits.connections as usize {
-            Some(CloseReason::MaximumConnections)
-        } else if per_address > 0 && of_address >= per_address {
-            Some(CloseReason::TooManyFromAddress)
-        } else {
-            None
-        }
+        self.peers.no_place_for(address, &self.limits)
     }
 
     fn close_turned_away(&mut self, turned_away: Option<TurnedAway>) {

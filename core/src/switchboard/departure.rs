@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 use crate::lobby::Waiting;
 use crate::mail::mailboxes::Owner;
 use crate::mail::mailboxes::unexpired;
-use crate::mesh::introductions::FEW_ACQUAINTANCES;
+use crate::mesh::announcement::Announcement;
 use crate::mesh::networks::NetKey;
-use crate::peers::{Announcement, PeerSlot, Standing};
+use crate::mesh::selection::FEW_ACQUAINTANCES;
+use crate::peers::{PeerSlot, Standing};
 use crate::switchboard::Stage;
 use crate::timers::Deadline;
 use crate::wire::Message;
@@ -25,8 +26,8 @@ impl Switchboard {
 
     /// Tells an admitted peer why its connection is closed; one without a connection is told nothing.
     pub(crate) fn say_close(&mut self, slot: PeerSlot, why: CloseReason) {
-        if self.peers[slot].inbox.is_none() {
-            self.outbox.close(self.peers[slot].conn, why);
+        if self.peers[slot].has_connection() {
+            self.outbox.close(self.peers[slot].conn(), why);
         }
     }
 
@@ -67,22 +68,19 @@ impl Switchboard {
         self.leave(slot, cause);
         // The connection is over, but not its address, whose next one pays for it.
         let of_leaving = core::mem::replace(&mut self.caused, caused);
-        self.charge(slot, of_leaving);
+        self.peers.charge(slot, of_leaving, self.now, &self.limits);
         self.close_inbox(slot);
-        let peer = self.peers.remove(slot);
-        self.timers.disarm(peer.next_due(), peer.conn);
-        if let Some(home) = peer.address {
-            self.addresses.go(home, self.now);
-        }
-        let id = *peer.spelling.id();
-        self.observe_gone(peer.conn, Some(id), cause);
+        let peer = self.peers.remove(slot, self.now);
+        self.timers.disarm(peer.next_due(), peer.conn());
+        let id = *peer.id();
+        self.observe_gone(peer.conn(), Some(id), cause);
         id
     }
 
     /// A connection is over for the core, whatever the cause.
     pub(crate) fn observe_gone(&mut self, conn: ConnId, peer: Option<PeerId>, cause: Departure) {
         self.grants.remove(conn);
-        self.backlogs.remove(&conn);
+        self.backlogs.remove(conn);
         self.outbox.observe(Event::Gone { conn, peer, cause });
     }
 
@@ -91,17 +89,15 @@ impl Switchboard {
         if self.peers[slot].announcement().is_none() {
             return;
         }
-        let mut standing = Standing::Fresh;
-        self.change_due(slot, |peer| core::mem::swap(&mut peer.standing, &mut standing));
+        let standing = self.change_due(slot, |peer| peer.stand(Standing::Fresh));
         let Standing::Announced(network, announcement) = standing else { return };
-        let spelling = self.peers[slot].spelling;
-        self.end_links(slot, network, &announcement.links, cause);
+        let spelling = self.peers[slot].spelling();
+        self.end_links(slot, network, announcement.links(), cause);
         let holder = self.peers[slot].holder();
-        self.networks.change_members(network, holder, |members| members.remove(spelling.id()));
-        self.announced -= 1;
-        self.acquainted -= announcement.acquaintances.len();
+        let known = announcement.acquaintances().len();
+        self.networks.leave(network, spelling.id(), holder, known);
         let id = self.networks.id(network);
-        let told = u32::try_from(announcement.acquaintances.len()).unwrap_or(u32::MAX);
+        let told = u32::try_from(known).unwrap_or(u32::MAX);
         self.outbox.observe(Event::Left { peer: *spelling.id(), network: id, cause, told });
         self.tell_acquaintances(slot, &announcement, cause);
         if self.networks.members(network).is_empty() {
@@ -113,10 +109,10 @@ impl Switchboard {
     }
 
     fn tell_acquaintances(&mut self, slot: PeerSlot, announcement: &Announcement, cause: Departure) {
-        let (peer, reason) = (self.peers[slot].spelling, reason(cause));
-        for acquaintance in announcement.acquaintances.iter() {
+        let (peer, reason) = (self.peers[slot].spelling(), reason(cause));
+        for acquaintance in announcement.acquaintances().iter() {
             if let Some(other) = self.peers[acquaintance].announcement_mut() {
-                other.acquaintances.part_from(slot);
+                other.acquaintances_mut().part_from(slot);
             }
             // Only of a peer that says so itself: clients cut the link at once.
             if cause == Departure::Goodbye {
@@ -131,10 +127,10 @@ impl Switchboard {
         if self.draining.is_some() {
             return;
         }
-        for acquaintance in left.acquaintances.iter() {
+        for acquaintance in left.acquaintances().iter() {
             let Some(own) = self.peers[acquaintance].announcement() else { continue };
-            let wanted = own.links.max().min(FEW_ACQUAINTANCES);
-            if own.acquaintances.len() * 2 < wanted {
+            let wanted = own.links().max().min(FEW_ACQUAINTANCES);
+            if own.acquaintances().len() * 2 < wanted {
                 self.set_full(acquaintance, false);
                 self.look_soon(acquaintance);
             }
@@ -143,7 +139,7 @@ impl Switchboard {
 
     /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
     fn remember(&mut self, slot: PeerSlot, network: NetKey, cause: Departure) {
-        let (conn, id) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
+        let (conn, id) = (self.peers[slot].conn(), *self.peers[slot].id());
         let lost = match cause {
             Departure::Goodbye | Departure::Moved => false,
             Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),

@@ -3,20 +3,24 @@
 mod admission;
 mod departure;
 mod drain;
+pub(crate) mod following;
+mod introductions;
+mod liveness;
+mod sending;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::lobby::{Grants, Lobby, Waiting};
 use crate::mail::mailboxes::Mailboxes;
-use crate::mesh::networks::{GLOBAL_JSON, Networks};
+use crate::mesh::announcement::Overdue;
+use crate::mesh::networks::Networks;
+use crate::mesh::selection::Selection;
 use crate::outbox::Outbox;
-use crate::peers::addresses::Addresses;
-use crate::peers::backlogs::Backlog;
+use crate::peers::backlogs::Backlogs;
 use crate::peers::pace::{ADDRESS_SHARES, Caused, Verdict};
-use crate::peers::{Overdue, PeerSlot, Peers, Watch};
-use crate::timers::{Deadline, Fired, NO_CONN, Patience, Timers};
-use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Recipient, Refusal, Request, Stamp};
+use crate::peers::{Peer, PeerSlot, Peers};
+use crate::timers::{Deadline, Fired, NO_CONN, Timers};
+use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Refusal, Request};
 use crate::{
     Census, CloseReason, ConnId, Departure, Event, Holders, Input, Limits, Output, Time, TimerKind,
     UnixMillis, Verb, WallClock,
@@ -37,12 +41,6 @@ pub struct Switchboard {
     pub(crate) networks: Networks,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) lobby: Lobby,
-    /// The addresses that are counted.
-    pub(crate) addresses: Addresses,
-    /// Peers in a network.
-    pub(crate) announced: usize,
-    /// Pairs of acquaintances.
-    pub(crate) acquainted: usize,
     pub(crate) timers: Timers,
     pub(crate) sweep_deadline: Deadline,
     pub(crate) draining: Option<Draining>,
@@ -56,7 +54,7 @@ pub struct Switchboard {
     pub(crate) virtual_conns: u64,
     pub(crate) grants: Grants,
     /// What waits for peers who do not take it at once.
-    pub(crate) backlogs: BTreeMap<ConnId, Backlog>,
+    pub(crate) backlogs: Backlogs,
     pub(crate) outbox: Outbox,
     /// What was sent because of the message that is being handled.
     pub(crate) caused: Caused,
@@ -97,9 +95,6 @@ impl Switchboard {
             networks: Networks::default(),
             mailboxes: Mailboxes::default(),
             lobby: Lobby::default(),
-            addresses: Addresses::default(),
-            announced: 0,
-            acquainted: 0,
             timers: Timers::default(),
             sweep_deadline: Deadline::NONE,
             draining: None,
@@ -109,7 +104,7 @@ impl Switchboard {
             shelved_by_holder: Holders::default(),
             virtual_conns: 0,
             grants: Grants::default(),
-            backlogs: BTreeMap::new(),
+            backlogs: Backlogs::default(),
             outbox: Outbox::default(),
             caused: Caused::default(),
             last_message: MessageId(0),
@@ -169,7 +164,9 @@ impl Switchboard {
         let Fired { due, kind, conn } = fired;
         let slot = self.peers.by_conn(conn);
         let overdue = match (kind, slot) {
-            (TimerKind::Liveness | TimerKind::Introduce, Some(slot)) => self.due_has_come(slot, kind),
+            (TimerKind::Liveness | TimerKind::Introduce, Some(slot)) => {
+                self.peers.take_due(slot, kind, self.now, &mut self.timers)
+            }
             _ => Overdue::default(),
         };
         match (kind, slot) {
@@ -199,6 +196,17 @@ impl Switchboard {
         }
     }
 
+    /// Changes deadlines of a peer, and what the table of deadlines has of them.
+    pub(crate) fn change_due<T>(&mut self, slot: PeerSlot, change: impl FnOnce(&mut Peer) -> T) -> T {
+        self.peers.change_due(slot, &mut self.timers, change)
+    }
+
+    /// What is looked at to tell who is introduced to whom.
+    pub(crate) fn selection(&self) -> Selection<'_> {
+        let Switchboard { peers, networks, backlogs, limits, now, .. } = self;
+        Selection { peers, networks, backlogs, limits, now: *now }
+    }
+
     fn text(&mut self, conn: ConnId, text: &str) {
         match self.stage(conn) {
             Stage::Admitted(slot) => {
@@ -226,11 +234,11 @@ impl Switchboard {
     /// A ping, or a pong that nobody has asked for, counts as a message.
     fn heard_from(&mut self, slot: PeerSlot) {
         let peer = &mut self.peers[slot];
-        if core::mem::take(&mut peer.is_asked) {
+        if peer.answer() {
             return;
         }
-        let conn = peer.conn;
-        let verdict = self.admit(slot, 0);
+        let conn = peer.conn();
+        let verdict = self.peers.admit(slot, 0, self.now, &self.limits);
         match verdict {
             Verdict::Within => {}
             Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether => {
@@ -242,26 +250,12 @@ impl Switchboard {
         }
     }
 
-    pub(crate) fn sign_of_life(&mut self, slot: PeerSlot) {
-        self.note_life(slot);
-        if self.lobby.has_challengers() {
-            let id = *self.peers[slot].spelling.id();
-            self.answer_challenge(&id);
-        }
-    }
-
-    /// The silence of a peer begins anew.
-    pub(crate) fn note_life(&mut self, slot: PeerSlot) {
-        let peer = &mut self.peers[slot];
-        (peer.heard, peer.watch, peer.patience) = (self.now, Watch::Quiet, Patience::Fresh);
-    }
-
     /// Handles one message of an admitted peer.
     pub(crate) fn text_from(&mut self, slot: PeerSlot, text: &str) {
         let id = self.next_message_id();
         let peer = &self.peers[slot];
-        let (conn, dialect) = (peer.conn, peer.dialect);
-        let decoded = match self.admit(slot, text.len()) {
+        let (conn, dialect) = (peer.conn(), peer.dialect());
+        let decoded = match self.peers.admit(slot, text.len(), self.now, &self.limits) {
             Verdict::Within => dialect.decode(text, &self.limits),
             over @ (Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether) => {
                 wire::Decoded { request: Err(self.over_the_limit(over)), offending_type: None }
@@ -320,7 +314,7 @@ impl Switchboard {
     ) -> Result<Outcome, Refusal> {
         self.caused = Caused::default();
         let result = self.do_as_asked(slot, request, id);
-        self.charge(slot, self.caused.beyond(bytes));
+        self.peers.charge(slot, self.caused.beyond(bytes), self.now, &self.limits);
         result
     }
 
@@ -330,7 +324,7 @@ impl Switchboard {
         request: &Request<'_>,
         id: MessageId,
     ) -> Result<Outcome, Refusal> {
-        let own = *self.peers[slot].spelling.id();
+        let own = *self.peers[slot].id();
         if request.claimed.is_some_and(|claimed| *claimed.id() != own) {
             return Err(Refusal::PeerNotTheSender);
         }
@@ -349,39 +343,8 @@ impl Switchboard {
             Verb::Cleanup => self.cleanup(slot, request)?,
             Verb::CleanupAll => self.cleanup_all(slot),
         }
-        self.outbox.observe(Event::Handled { conn: self.peers[slot].conn, verb });
+        self.outbox.observe(Event::Handled { conn: self.peers[slot].conn(), verb });
         Ok(Outcome::Done)
-    }
-
-    /// Sends one message to an admitted peer; returns its size in bytes.
-    pub(crate) fn send(&mut self, slot: PeerSlot, message: Message<'_>) -> usize {
-        let stamp = self.stamp();
-        let peer = &self.peers[slot];
-        let network = peer.network().map_or(GLOBAL_JSON, |network| self.networks.json(network));
-        let to = Recipient { dialect: peer.dialect, spelling: peer.spelling, network };
-        if peer.inbox.is_none() {
-            let bytes = self.outbox.send(peer.conn, |out| wire::write(out, &to, message, stamp));
-            if let Some(backlog) = self.backlogs.get_mut(&peer.conn) {
-                backlog.grow(bytes);
-            }
-            self.caused.add(bytes);
-            return bytes;
-        }
-        let mut text = String::new();
-        wire::write(&mut text, &to, message, stamp);
-        let bytes = text.len();
-        self.caused.add(bytes);
-        self.shelve(slot, text.into_boxed_str());
-        bytes
-    }
-
-    pub(crate) fn stamp(&mut self) -> Stamp {
-        Stamp { timestamp: self.clock.at(self.now).0, naming: self.naming, fresh: self.next_message_id() }
-    }
-
-    pub(crate) fn next_message_id(&mut self) -> MessageId {
-        self.last_message.0 += 1;
-        self.last_message
     }
 
     /// Sees to it that expired state is swept; called whenever there is some.

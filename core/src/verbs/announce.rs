@@ -4,11 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::mail::mailboxes::unexpired;
-use crate::mesh::acquaintances::Acquaintances;
-use crate::mesh::links::Links;
 use crate::mesh::networks::NetKey;
-use crate::peers::{Announcement, PeerSlot, Standing};
-use crate::timers::Deadline;
+use crate::peers::{PeerSlot, Standing};
 use crate::wire::{self, Refusal, Request};
 use crate::{Departure, Event, MailEnd, Switchboard};
 
@@ -16,7 +13,7 @@ impl Switchboard {
     /// Joins the network that the message names; again in the same network: takes the new `data` and
     /// introduces anew.
     pub(crate) fn announce(&mut self, slot: PeerSlot, request: &Request<'_>) -> Result<(), Refusal> {
-        if !self.grants.of(self.peers[slot].conn).allows_network(&request.network) {
+        if !self.grants.of(self.peers[slot].conn()).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
         let data = announced_data(request.data, self.limits.announced_data_bytes)?;
@@ -25,9 +22,9 @@ impl Switchboard {
         }
         let network = self.join(slot, &request.network);
         if let Some(announcement) = self.peers[slot].announcement_mut() {
-            announcement.data = data;
+            announcement.set_data(data);
         }
-        let (conn, peer) = (self.peers[slot].conn, *self.peers[slot].spelling.id());
+        let (conn, peer) = (self.peers[slot].conn(), *self.peers[slot].id());
         let id = self.networks.id(network);
         self.outbox.observe(Event::Announced { conn, peer, network: id });
         self.introduce(slot, request.max_peers);
@@ -50,27 +47,17 @@ impl Switchboard {
         if self.networks.members(network).is_empty() {
             self.outbox.observe(Event::NetworkOpened { network: self.networks.id(network) });
         }
-        let id = *self.peers[slot].spelling.id();
-        self.networks.change_members(network, holder, |members| members.insert(id, slot));
-        self.announced += 1;
-        self.peers[slot].standing = Standing::Announced(
-            network,
-            Box::new(Announcement {
-                acquaintances: Acquaintances::default(),
-                data: Box::default(),
-                look_due: Deadline::NONE,
-                vain_looks: 0,
-                links: Links::default(),
-            }),
-        );
+        let id = *self.peers[slot].id();
+        self.networks.enter(network, id, slot);
+        self.peers[slot].stand(Standing::Announced(network, Box::default()));
         network
     }
 
     /// Hands out what was kept for a peer while it was away; kept for another network it is lost, and kept for somebody who
     /// had proven this id it waits on.
     fn deliver_mail(&mut self, slot: PeerSlot, network: NetKey) {
-        let id = *self.peers[slot].spelling.id();
-        if !self.owns_mail(self.peers[slot].conn, &id) {
+        let id = *self.peers[slot].id();
+        if !self.owns_mail(self.peers[slot].conn(), &id) {
             return;
         }
         if self.mailboxes.network_of(&id, self.now) != Some(network) {

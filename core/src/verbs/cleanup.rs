@@ -9,9 +9,9 @@ impl Switchboard {
     pub(crate) fn cleanup(&mut self, slot: PeerSlot, request: &Request<'_>) -> Result<(), Refusal> {
         let Target::Peer(target) = request.target else { return Err(Refusal::MissingTarget) };
         let target = *target.id();
-        let sender = *self.peers[slot].spelling.id();
+        let sender = *self.peers[slot].id();
         self.forget_mail(&sender, &target);
-        if self.owns_mail(self.peers[slot].conn, &sender) {
+        if self.owns_mail(self.peers[slot].conn(), &sender) {
             self.forget_mail(&target, &sender);
         }
         Ok(())
@@ -19,7 +19,7 @@ impl Switchboard {
 
     /// Forgets all mail from the sender.
     pub(crate) fn cleanup_all(&mut self, slot: PeerSlot) {
-        let sender = *self.peers[slot].spelling.id();
+        let sender = *self.peers[slot].id();
         for addressee in self.mailboxes.addressees(&sender) {
             self.forget_mail(&sender, &addressee);
         }

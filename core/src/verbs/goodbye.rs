@@ -8,9 +8,9 @@ impl Switchboard {
     /// up to three times while a page unloads (observed).
     pub(crate) fn goodbye(&mut self, slot: PeerSlot) {
         self.leave(slot, Departure::Goodbye);
-        self.peers[slot].standing = Standing::Departed;
-        let id = *self.peers[slot].spelling.id();
-        if self.owns_mail(self.peers[slot].conn, &id) {
+        self.peers[slot].stand(Standing::Departed);
+        let id = *self.peers[slot].id();
+        if self.owns_mail(self.peers[slot].conn(), &id) {
             self.close_mailbox(&id, MailEnd::Dropped);
         }
     }

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::mail::mailboxes::Mail;
-use crate::mesh::following::Passage;
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
 use crate::peers::{PeerSlot, Standing};
+use crate::switchboard::following::Passage;
 use crate::wire::{Message, MessageId, Outcome, Refusal, Request, Target};
 use crate::{Event, Grant, MailEnd, Signal, Spelling, Switchboard};
 
@@ -49,9 +49,9 @@ impl Switchboard {
         request: &Request<'_>,
         id: MessageId,
     ) -> Result<Outcome, Refusal> {
-        let from = self.peers[slot].spelling;
+        let from = self.peers[slot].spelling();
         let reach = self.reach(slot);
-        if !self.grants.of(self.peers[slot].conn).allows_network(&request.network) {
+        if !self.grants.of(self.peers[slot].conn()).allows_network(&request.network) {
             return Err(Refusal::NetworkNotGranted);
         }
         if reach == Reach::Nowhere {
@@ -67,7 +67,7 @@ impl Switchboard {
             Target::Peer(target) => self.signal_one(slot, &target, reach, &message),
             Target::Acquaintances => {
                 let acquaintances =
-                    self.peers[slot].announcement().map(|own| own.acquaintances.iter().collect());
+                    self.peers[slot].announcement().map(|own| own.acquaintances().iter().collect());
                 let acquaintances: Vec<PeerSlot> = acquaintances.unwrap_or_default();
                 let bytes = request.data.map_or(0, str::len).saturating_mul(acquaintances.len());
                 if bytes > self.limits.fan_out_bytes as usize {
@@ -93,7 +93,7 @@ impl Switchboard {
         message: &Outgoing<'_>,
     ) -> Result<Outcome, Refusal> {
         self.observe_accepted(message);
-        let whereabouts = self.find(target, reach, self.grants.of(self.peers[slot].conn))?;
+        let whereabouts = self.find(target, reach, self.grants.of(self.peers[slot].conn()))?;
         if let Whereabouts::Here(to) = whereabouts {
             if !self.has_room(slot, to, message.data) {
                 return Err(self.refuse_for_want_of_room(to));
@@ -121,11 +121,9 @@ impl Switchboard {
     fn relay(&mut self, sender: PeerSlot, to: PeerSlot, message: &Outgoing<'_>) {
         let Outgoing { from, signal, data, id } = *message;
         let bytes = self.send(to, Message::Signal { signal, from, data, id });
-        if let Some(backlog) = self.backlogs.get_mut(&self.peers[to].conn) {
-            backlog.charge(self.peers[sender].conn, bytes);
-        }
+        self.backlogs.charge(self.peers[to].conn(), self.peers[sender].conn(), bytes);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let to = *self.peers[to].spelling.id();
+        let to = *self.peers[to].id();
         self.outbox.observe(Event::Relayed { from: *from.id(), to, signal, bytes });
     }
 
@@ -141,7 +139,7 @@ impl Switchboard {
         let Some(slot) = self.peers.by_id(target.id()) else {
             return Ok(if is_known() { Whereabouts::Away } else { Whereabouts::Unknown });
         };
-        match (&self.peers[slot].standing, self.reach(slot)) {
+        match (self.peers[slot].standing(), self.reach(slot)) {
             // It is back but has not announced itself yet.
             (Standing::Fresh, _) if is_known() => Ok(Whereabouts::Away),
             // What comes now must not overtake what waits.
@@ -157,7 +155,7 @@ impl Switchboard {
     /// has not announced itself is in the global network, or where its own token allows.
     pub(crate) fn may_know_of(&self, slot: PeerSlot, grant: &Grant) -> bool {
         let peer = &self.peers[slot];
-        match (peer.network(), &self.grants.of(peer.conn).networks) {
+        match (peer.network(), &self.grants.of(peer.conn()).networks) {
             (Some(network), _) => grant.allows_network(self.networks.name(network)),
             (None, None) => grant.allows_network(GLOBAL),
             (None, Some(names)) => names.iter().any(|name| grant.allows_network(name)),
@@ -182,8 +180,8 @@ impl Switchboard {
     }
 
     fn reach(&self, slot: PeerSlot) -> Reach {
-        match &self.peers[slot].standing {
-            Standing::Fresh if !self.grants.of(self.peers[slot].conn).allows_network(GLOBAL) => {
+        match self.peers[slot].standing() {
+            Standing::Fresh if !self.grants.of(self.peers[slot].conn()).allows_network(GLOBAL) => {
                 Reach::Nowhere
             }
             Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),

@@ -1,10 +1,12 @@
-//! Following links: what the signals between two peers tell of the link between them, and of the places that their pages have.
+//! Following links: what the signals between two peers tell of the link between them, and of the places that their pages
+//! have; between their links, their deadlines, and the list of those with room.
 
 use core::ops::RangeInclusive;
 
 use crate::mesh::links::{Links, Stage};
 use crate::mesh::networks::NetKey;
-use crate::peers::{Peer, PeerSlot};
+use crate::mesh::selection::dials;
+use crate::peers::PeerSlot;
 use crate::wire::{Message, Refused};
 use crate::{CloseReason, Departure, Event, Gone, Occasion, Signal, Switchboard, Time};
 
@@ -62,16 +64,16 @@ impl Switchboard {
 
     /// Whether both have: who has not is linked to nobody, so that its refusals say nothing, nor do those that it gets.
     fn have_announced(&self, one: PeerSlot, two: PeerSlot) -> bool {
-        self.links_of(one).is_some() && self.links_of(two).is_some()
+        self.selection().links_of(one).is_some() && self.selection().links_of(two).is_some()
     }
 
     /// Nobody dials without a place for it, nor whom it is linked to.
     fn follow_offer(&mut self, from: PeerSlot, to: PeerSlot) -> Passage {
-        let Some(own) = self.links_of(from) else { return Passage::Relay };
+        let Some(own) = self.selection().links_of(from) else { return Passage::Relay };
         let tie = own.to(to);
         let has_failed =
             tie.is_some_and(|tie| tie.stage == Stage::Linked && FAILED_MS.contains(&self.now.since(tie.at)));
-        if has_failed && self.have_a_choice(from, to) {
+        if has_failed && self.selection().have_a_choice(from, to) {
             self.give_up(from, to);
             return Passage::Withhold;
         }
@@ -95,7 +97,7 @@ impl Switchboard {
         self.tell_to_strike(from, to);
         for (one, two) in [(from, to), (to, from)] {
             if let Some(own) = self.peers[one].announcement_mut() {
-                own.acquaintances.give_up(two);
+                own.acquaintances_mut().give_up(two);
             }
             self.set_full(one, false);
         }
@@ -107,7 +109,8 @@ impl Switchboard {
     fn follow_answer(&mut self, from: PeerSlot, to: PeerSlot) {
         self.tie(from, to, Stage::Linked, self.now);
         for (page, other) in [(from, to), (to, from)] {
-            let has_evicted = self.links_of(page).is_some_and(|own| own.taken_but(other) >= own.max());
+            let has_evicted =
+                self.selection().links_of(page).is_some_and(|own| own.taken_but(other) >= own.max());
             if has_evicted {
                 self.lose_farthest(page, other);
             }
@@ -126,7 +129,7 @@ impl Switchboard {
     /// A page refuses whoever has the smaller id, since it wants to dial itself: that says nothing of its room. Where its own
     /// offer is under way, the refusal would end just that; otherwise it would dial only if it heard of the other anew.
     fn follow_out_of_turn(&mut self, from: PeerSlot, to: PeerSlot) -> Passage {
-        let tie = self.links_of(from).and_then(|own| own.to(to));
+        let tie = self.selection().links_of(from).and_then(|own| own.to(to));
         let has_heard = tie.is_some_and(|tie| tie.stage == Stage::Introduced);
         let crossing = tie.is_some_and(|tie| match tie.stage {
             Stage::Offered { by } => by == from,
@@ -139,12 +142,13 @@ impl Switchboard {
         self.tell_to_strike(to, from);
         if !has_heard {
             self.untie(from, to);
-            let have_room =
-                [from, to].iter().all(|page| self.links_of(*page).is_some_and(|own| own.room() > 0));
+            let have_room = [from, to]
+                .iter()
+                .all(|page| self.selection().links_of(*page).is_some_and(|own| own.room() > 0));
             let have_given_up =
-                self.peers[to].announcement().is_some_and(|own| own.acquaintances.have_given_up(from));
-            let is_of_use = !have_given_up && !self.would_be_an_island(to, from);
-            if have_room && is_of_use && self.can_be_acquainted(to, from) {
+                self.peers[to].announcement().is_some_and(|own| own.acquaintances().have_given_up(from));
+            let is_of_use = !have_given_up && !self.selection().would_be_an_island(to, from);
+            if have_room && is_of_use && self.selection().can_be_acquainted(to, from) {
                 self.tell_to_strike(from, to);
                 self.mate(to, from, Occasion::Free);
             } else {
@@ -163,13 +167,9 @@ impl Switchboard {
     }
 
     pub(crate) fn set_full(&mut self, slot: PeerSlot, is_full: bool) {
-        if self.links_of(slot).is_some_and(|own| own.is_full() != is_full) {
+        if self.selection().links_of(slot).is_some_and(|own| own.is_full() != is_full) {
             self.change_links(slot, |own| own.set_full(is_full));
         }
-    }
-
-    pub(crate) fn links_of(&self, slot: PeerSlot) -> Option<&Links> {
-        self.peers[slot].announcement().map(|own| &own.links)
     }
 
     /// Changes the links of an announced peer, and everything that depends on them.
@@ -178,14 +178,14 @@ impl Switchboard {
         slot: PeerSlot,
         change: impl FnOnce(&mut Links) -> T,
     ) -> Option<T> {
-        let changed = self.change_due(slot, |peer| peer.announcement_mut().map(|own| change(&mut own.links)));
+        let changed =
+            self.change_due(slot, |peer| peer.announcement_mut().map(|own| change(own.links_mut())));
         let peer = &mut self.peers[slot];
-        let (conn, network) = (peer.conn, peer.network());
+        let (conn, network) = (peer.conn(), peer.network());
         if let (Some(network), Some(own)) = (network, peer.announcement_mut())
-            && own.links.is_listed != (own.links.room() > 0)
+            && let Some(is_listed) = own.links_mut().list()
         {
-            own.links.is_listed = !own.links.is_listed;
-            self.networks.list_free(network, conn, own.links.is_listed);
+            self.networks.list_free(network, conn, is_listed);
         }
         changed
     }
@@ -193,7 +193,7 @@ impl Switchboard {
     /// The link between two announced peers is at this stage now, if both can be followed so far.
     pub(crate) fn tie(&mut self, one: PeerSlot, two: PeerSlot, stage: Stage, at: Time) {
         let follows = |slot: PeerSlot, other: PeerSlot| {
-            self.links_of(slot).is_some_and(|own| own.to(other).is_some() || own.can_follow())
+            self.selection().links_of(slot).is_some_and(|own| own.to(other).is_some() || own.can_follow())
         };
         if follows(one, two) && follows(two, one) {
             self.change_links(one, |own| own.set(two, stage, at));
@@ -216,35 +216,26 @@ impl Switchboard {
 
     /// Of the links of a page, that one has ended which it would give up first.
     fn lose_farthest(&mut self, page: PeerSlot, but: PeerSlot) {
-        let Some(farthest) = self.farthest(page, but) else { return };
+        let Some(farthest) = self.selection().farthest(page, but) else { return };
         self.untie(page, farthest);
         let until = self.now + CLOSED_MS;
         self.change_links(farthest, |own| own.end(page, until));
-    }
-
-    /// The end of the farthest link of a page, `but` left out.
-    pub(crate) fn farthest(&self, page: PeerSlot, but: PeerSlot) -> Option<PeerSlot> {
-        let own = self.peers[page].spelling;
-        let ties = self.links_of(page)?.iter();
-        let taking = ties.filter(|tie| tie.stage.takes_place());
-        let others = taking.map(|tie| tie.peer).filter(|other| *other != but);
-        others.max_by_key(|other| own.id().distance(self.peers[*other].spelling.id()))
     }
 
     /// A peer is told to take another off its list, as if that had left: the evidence is a refusal, which only comes where there
     /// is no link.
     fn tell_to_strike(&mut self, slot: PeerSlot, other: PeerSlot) {
         let Some(own) = self.peers[slot].announcement_mut() else { return };
-        own.acquaintances.strike(other);
-        let (peer, of) = (*self.peers[slot].spelling.id(), self.peers[other].spelling);
+        own.acquaintances_mut().strike(other);
+        let (peer, of) = (*self.peers[slot].id(), self.peers[other].spelling());
         self.send(slot, Message::Goodbye { from: of, reason: "refused" });
         self.outbox.observe(Event::Struck { peer, of: *of.id() });
     }
 
     /// The links of a peer that leaves end, and it is not free any more.
     pub(crate) fn end_links(&mut self, slot: PeerSlot, network: NetKey, left: &Links, cause: Departure) {
-        if left.is_listed {
-            self.networks.list_free(network, self.peers[slot].conn, false);
+        if left.is_listed() {
+            self.networks.list_free(network, self.peers[slot].conn(), false);
         }
         let noticed = match cause {
             Departure::Goodbye | Departure::Moved => CLOSED_MS,
@@ -259,9 +250,4 @@ impl Switchboard {
             self.change_links(tie.peer, |own| own.end(slot, until));
         }
     }
-}
-
-/// Whether `one` is the one of two that is to dial: pages compare ids as strings (observed).
-pub(crate) fn dials(one: &Peer, two: &Peer) -> bool {
-    one.spelling.digits() > two.spelling.digits()
 }

@@ -1,0 +1,111 @@
+//! What is known of a peer that has announced itself, beside who it is: whom it knows, to whom it is linked, and what it
+//! told of itself.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::{iter, mem};
+
+use super::acquaintances::Acquaintances;
+use super::links::{Links, Tie};
+use crate::timers::{Deadline, spread};
+use crate::{ConnId, Time, TimerKind};
+
+#[derive(Debug, Default)]
+pub(crate) struct Announcement {
+    pub(super) acquaintances: Acquaintances,
+    /// Members of the announced `data` but `peerId`, each with a comma before it.
+    data: Box<str>,
+    /// When it is looked for somebody to link to again, if it has room then.
+    look_due: Deadline,
+    /// How often it was looked in vain since somebody was found.
+    vain_looks: u8,
+    pub(super) links: Links,
+}
+
+/// What was due of the introductions of a peer.
+#[derive(Debug, Default)]
+pub(crate) struct Overdue {
+    /// Links that nothing came of.
+    pub(crate) ties: Vec<Tie>,
+    /// It is time to look for others again.
+    pub(crate) has_waited: bool,
+}
+
+/// Who has fewer links than this, or than it takes, is looked for again soon.
+pub(super) const FEW_LINKS: usize = 3;
+
+/// How soon; twice as late each time that nobody was found.
+const SOON_MS: u64 = 2_500;
+const MOST_DOUBLINGS: u8 = 4;
+
+/// After so many looks in vain, two minutes, one who lacks a single link takes the place of somebody else's.
+const PATIENT_LOOKS: u8 = 5;
+
+impl Announcement {
+    pub(crate) fn acquaintances(&self) -> &Acquaintances {
+        &self.acquaintances
+    }
+
+    pub(crate) fn acquaintances_mut(&mut self) -> &mut Acquaintances {
+        &mut self.acquaintances
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub(crate) fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    pub(crate) fn set_data(&mut self, data: Box<str>) {
+        self.data = data;
+    }
+
+    /// Its data, to be given back after a moment.
+    pub(crate) fn take_data(&mut self) -> Box<str> {
+        mem::take(&mut self.data)
+    }
+
+    /// The earliest of its deadlines.
+    pub(crate) fn next_due(&self) -> Deadline {
+        let overdue = self.links.next_overdue();
+        let overdue = overdue.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Introduce));
+        self.look_due.or_earlier(overdue)
+    }
+
+    /// Takes what is due by now.
+    pub(crate) fn take_due(&mut self, now: Time) -> Overdue {
+        let has_waited = self.look_due.time().is_some_and(|due| due <= now);
+        if has_waited {
+            self.look_due = Deadline::NONE;
+        }
+        Overdue { ties: iter::from_fn(|| self.links.pop_overdue(now)).collect(), has_waited }
+    }
+
+    /// It is looked for others again at that time.
+    pub(crate) fn look_at(&mut self, due: Time) {
+        self.look_due = Deadline::at(due, TimerKind::Introduce);
+    }
+
+    /// After a look that has found so many, it is looked again if it lacks links: soon where it has few, else after `interval`,
+    /// where that is not 0.
+    pub(crate) fn look_after(&mut self, found: usize, now: Time, interval: u64, conn: ConnId) {
+        self.look_due = Deadline::NONE;
+        self.vain_looks = if found > 0 { 0 } else { self.vain_looks.saturating_add(1) };
+        if interval > 0 && self.links.lacks_some() {
+            let soon = SOON_MS << self.vain_looks.min(MOST_DOUBLINGS);
+            let is_poor = self.links.len() < FEW_LINKS && self.links.room() > 0;
+            self.look_at(if is_poor && soon < interval {
+                now + soon
+            } else {
+                spread(now, interval, 15, conn)
+            });
+        }
+    }
+
+    /// Whether it was looked in vain for so long that the place of somebody else's link is taken for a single one.
+    pub(super) fn has_waited_long(&self) -> bool {
+        self.vain_looks >= PATIENT_LOOKS && self.links.room() > 0
+    }
+}

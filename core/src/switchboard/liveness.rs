@@ -1,0 +1,72 @@
+//! Signs of life, and looking for them: between the table of peers, its deadlines, and whoever challenges an id.
+
+use crate::peers::{Look, PeerSlot};
+use crate::{CloseReason, Switchboard, Time};
+
+impl Switchboard {
+    /// Something was heard of a peer.
+    pub(crate) fn sign_of_life(&mut self, slot: PeerSlot) {
+        self.note_life(slot);
+        if self.lobby.has_challengers() {
+            let id = *self.peers[slot].id();
+            self.answer_challenge(&id);
+        }
+    }
+
+    /// The silence of a peer begins anew.
+    pub(crate) fn note_life(&mut self, slot: PeerSlot) {
+        self.peers[slot].note_life(self.now);
+    }
+
+    /// Arms the first look at a newcomer.
+    pub(crate) fn arm_liveness(&mut self, slot: PeerSlot) {
+        let first = self.peers[slot].first_look(&self.limits);
+        self.look_again(slot, first);
+    }
+
+    /// The deadline for signs of life has fired.
+    pub(crate) fn look_for_life(&mut self, slot: PeerSlot, due: Time) {
+        if self.outbox.is_crowded() {
+            return self.look_again(slot, Some(self.now + 1));
+        }
+        if self.is_polled(slot) {
+            self.note_life(slot);
+        }
+        if self.has_stopped_reading(slot) {
+            return self.close(slot, CloseReason::TooSlow);
+        }
+        match self.peers[slot].look_for_life(due, self.now, &self.limits) {
+            Look::Again(due) => self.look_again(slot, due),
+            Look::Ping(due) => {
+                self.ask_for_life(slot);
+                self.look_again(slot, due);
+            }
+            Look::Close => self.close(slot, CloseReason::InactiveTimeout),
+        }
+    }
+
+    /// Looks at a peer before its time, and not before the driver has told what it has heard by now.
+    pub(crate) fn look_for_life_soon(&mut self, slot: PeerSlot) {
+        if self.peers[slot].may_be_looked_at_soon() {
+            self.look_again(slot, Some(self.now + 1));
+        }
+    }
+
+    /// Pings a peer. One without a connection cannot be pinged: a request of it that waits is the answer, and so is the next
+    /// one.
+    pub(crate) fn ask_for_life(&mut self, slot: PeerSlot) {
+        if !self.peers[slot].has_connection() {
+            if self.is_polled(slot) {
+                self.sign_of_life(slot);
+            }
+            return;
+        }
+        let peer = &mut self.peers[slot];
+        peer.ask();
+        self.outbox.ping(peer.conn());
+    }
+
+    fn look_again(&mut self, slot: PeerSlot, due: Option<Time>) {
+        self.change_due(slot, |peer| peer.set_look(due));
+    }
+}
