@@ -2,7 +2,7 @@
 
 use crate::peers::{Peer, PeerSlot};
 use crate::switchboard::Stage;
-use crate::timers::{Deadline, NO_CONN};
+use crate::timers::NO_CONN;
 use crate::{Census, Switchboard};
 
 impl Switchboard {
@@ -18,9 +18,9 @@ impl Switchboard {
             mailboxes: self.mailboxes.len(),
             mails: self.mailboxes.mails(),
             mail_bytes: self.mailboxes.bytes(),
-            shelved: self.shelved,
-            shelved_bytes: self.shelved_by_holder.total(),
-            polls: self.polls.len(),
+            shelved: self.poll_queues.texts(),
+            shelved_bytes: self.poll_queues.bytes(),
+            polls: self.poll_queues.polls(),
             timers: self.timers.len(),
         }
     }
@@ -32,7 +32,6 @@ impl Switchboard {
     /// When one does not hold: a fault of this crate, never of a peer.
     pub fn check_invariants(&self) {
         self.peers.check(&self.limits);
-        self.mailboxes.check(&self.limits);
         let mut timers = self.lobby.check(&self.limits, &self.timers);
         self.lobby.check_free(
             |id| self.peers.by_id(id).is_some(),
@@ -41,18 +40,9 @@ impl Switchboard {
         for (slot, peer) in self.peers.iter() {
             timers += self.check_peer(slot, peer);
         }
-        timers += self.timers.check(self.sweep_deadline, NO_CONN);
+        timers += self.mailboxes.check(&self.limits, &self.timers);
+        timers += self.poll_queues.check(self.peers.iter(), &self.limits, &self.timers);
         timers += self.draining.map_or(0, |draining| self.timers.check(draining.deadline, NO_CONN));
-        assert!(
-            self.mailboxes.len() == 0 || self.sweep_deadline != Deadline::NONE,
-            "mailboxes that nobody sweeps"
-        );
-        let inboxes = || self.peers.iter().filter_map(|(_, peer)| Some((peer, peer.inbox()?)));
-        assert_eq!(inboxes().map(|(_, inbox)| inbox.len()).sum::<usize>(), self.shelved);
-        self.shelved_by_holder.check(inboxes().filter_map(|(peer, inbox)| {
-            Some((peer.holder(), (inbox.oldest()?, peer.conn()), inbox.bytes()))
-        }));
-        assert!(self.ready.is_empty());
         assert_eq!(timers, self.timers.len(), "deadlines that nobody knows");
         assert!(self.timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         assert!(self.networks.len() <= self.limits.networks as usize);
@@ -67,8 +57,7 @@ impl Switchboard {
 
     /// Returns how many deadlines belong to the peer.
     fn check_peer(&self, slot: PeerSlot, peer: &Peer) -> usize {
-        let mut timers = self.check_inbox(slot, peer);
-        timers += self.timers.check(peer.next_due(), peer.conn());
+        let timers = self.timers.check(peer.next_due(), peer.conn());
         let Some(announcement) = peer.announcement() else { return timers };
         assert!(announcement.acquaintances().len() <= self.limits.acquaintances as usize);
         assert!(announcement.acquaintances().iter().is_sorted_by(|a, b| a < b));

@@ -4,8 +4,8 @@
 //! take [`ALLOCATION_BYTES`] more than asked for; what it does not give back to the system in between is not in here.
 
 use crate::lobby::{Held, Unregistered};
-use crate::mail::inboxes::Inbox;
 use crate::mail::mailboxes::{Mail, Mailbox};
+use crate::mail::poll_queue::PollQueue;
 use crate::mesh::announcement::Announcement;
 use crate::mesh::links::{SPARE_PLACES, Tie};
 use crate::mesh::networks::Network;
@@ -107,7 +107,7 @@ impl Limits {
     fn of_inboxes(&self) -> u64 {
         let (peers, total) = (u64::from(self.connections), self.mailbox_total_bytes);
         let texts = (total / SHORTEST_TEXT_BYTES).min(peers * u64::from(self.mailbox_messages));
-        peers * (boxed(size_of::<Inbox>() as u64) + charged(size_of::<(Time, ConnId)>()))
+        peers * (boxed(size_of::<PollQueue>() as u64) + charged(size_of::<(Time, ConnId)>()))
             + total
             + texts * (2 * 24 + ALLOCATION_BYTES)
     }

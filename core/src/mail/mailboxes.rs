@@ -10,8 +10,9 @@ use core::cmp::Reverse;
 use core::{iter, mem};
 
 use crate::mesh::networks::NetKey;
+use crate::timers::{Deadline, NO_CONN, Timers};
 use crate::wire::{Message, MessageId};
-use crate::{Holder, Holders, Limits, PeerId, Signal, Spelling, Time};
+use crate::{Holder, Holders, Limits, PeerId, Signal, Spelling, Time, TimerKind};
 
 #[derive(Debug)]
 pub(crate) struct Mail {
@@ -98,6 +99,8 @@ pub(crate) struct Mailboxes {
     by_writer: Holders<(MessageId, PeerId)>,
     /// Places, by who was lost.
     by_holder: Holders<(Time, PeerId)>,
+    /// When those are looked for whose time is over.
+    sweep: Deadline,
 }
 
 impl Mailboxes {
@@ -111,6 +114,18 @@ impl Mailboxes {
 
     pub(crate) fn bytes(&self) -> usize {
         self.by_writer.total()
+    }
+
+    /// Sees to it that expired state is swept; called whenever there is some.
+    pub(crate) fn arm_sweep(&mut self, now: Time, limits: &Limits, timers: &mut Timers) {
+        if self.sweep == Deadline::NONE {
+            self.sweep = timers.arm(now + limits.cleanup_interval_ms.max(1), TimerKind::Sweep, NO_CONN);
+        }
+    }
+
+    /// The deadline for that has fired.
+    pub(crate) fn sweep_begins(&mut self) {
+        self.sweep = Deadline::NONE;
     }
 
     /// The network in which `id` is known as absent.
@@ -243,10 +258,13 @@ impl Mailboxes {
         self.by_network.range(range).map(|(_, id)| id)
     }
 
+    /// Checks every invariant; returns how many deadlines there are.
+    ///
     /// # Panics
     ///
-    /// When an invariant does not hold.
-    pub(crate) fn check(&self, limits: &Limits) {
+    /// When one does not hold.
+    pub(crate) fn check(&self, limits: &Limits, timers: &Timers) -> usize {
+        assert!(self.boxes.is_empty() || self.sweep != Deadline::NONE, "mailboxes that nobody sweeps");
         assert_eq!(self.boxes.len(), self.by_expiry.len());
         assert_eq!(self.boxes.len(), self.by_network.len());
         assert!(self.boxes.len() <= limits.mailboxes as usize);
@@ -270,6 +288,7 @@ impl Mailboxes {
         self.by_holder.check(
             self.boxes.iter().map(|(id, mailbox)| (mailbox.owner.holder, (mailbox.known_until, *id), 1)),
         );
+        timers.check(self.sweep, NO_CONN)
     }
 }
 

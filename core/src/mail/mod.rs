@@ -1,4 +1,4 @@
 //! What is kept for peers that are absent, and for those that poll.
 
-pub(crate) mod inboxes;
 pub(crate) mod mailboxes;
+pub(crate) mod poll_queue;

@@ -163,7 +163,7 @@ impl<'a> Selection<'a> {
         let ties = self.links_of(page)?.iter();
         let taking = ties.filter(|tie| tie.stage.takes_place());
         let others = taking.map(|tie| tie.peer).filter(|other| *other != but);
-        others.max_by_key(|other| own.id().distance(&self.peers[*other].id()))
+        others.max_by_key(|other| own.id().distance(self.peers[*other].id()))
     }
 
     fn announcement(self, slot: PeerSlot) -> Option<&'a Announcement> {

@@ -85,14 +85,14 @@ impl Peer {
     /// When a peer is pinged that was heard, or pinged, last at `last`.
     fn ping_due(&self, last: Time, limits: &Limits) -> Option<Time> {
         let interval = limits.ping_interval_ms;
-        (interval > 0 && self.inbox.is_none()).then(|| around(last, interval, self.conn))
+        (interval > 0 && self.poll_queue.is_none()).then(|| around(last, interval, self.conn))
     }
 
     /// When a peer that stays silent is closed in any case.
     fn dead_at(&self, limits: &Limits) -> Option<Time> {
         let timeout = match limits.peer_timeout_ms {
             // Nothing else would ever tell that a peer without a connection is gone.
-            0 if self.inbox.is_some() => HTTP_PEER_TIMEOUT_MS,
+            0 if self.poll_queue.is_some() => HTTP_PEER_TIMEOUT_MS,
             timeout => timeout,
         };
         (timeout > 0).then(|| self.heard + timeout)

@@ -12,7 +12,7 @@ use core::ops;
 
 use slab::Slab;
 
-use crate::mail::inboxes::Inbox;
+use crate::mail::poll_queue::PollQueue;
 use crate::mesh::announcement::{Announcement, Overdue};
 use crate::mesh::networks::NetKey;
 use crate::timers::{Deadline, Patience, Timers};
@@ -67,7 +67,7 @@ pub(crate) struct Peer {
     is_asked: bool,
     dialect: Dialect,
     /// What is sent to a peer without a connection; its `conn` is then a virtual one.
-    inbox: Option<Box<Inbox>>,
+    poll_queue: Option<Box<PollQueue>>,
 }
 
 /// Where a peer stands with its network.
@@ -82,12 +82,12 @@ pub(crate) enum Standing {
 }
 
 impl Peer {
-    /// One that has just come, and has not been inserted; one with an `inbox` has no connection.
+    /// One that has just come, and has not been inserted; one with a `poll_queue` has no connection.
     pub(crate) fn new(
         conn: ConnId,
         dialect: Dialect,
         spelling: Spelling,
-        inbox: Option<Box<Inbox>>,
+        poll_queue: Option<Box<PollQueue>>,
         now: Time,
     ) -> Peer {
         Peer {
@@ -102,7 +102,7 @@ impl Peer {
             patience: Patience::Fresh,
             is_asked: false,
             dialect,
-            inbox,
+            poll_queue,
         }
     }
 
@@ -122,17 +122,17 @@ impl Peer {
         self.spelling
     }
 
-    /// Whether it is told things as they happen; otherwise they wait in its inbox.
+    /// Whether it is told things as they happen; otherwise they wait in its queue.
     pub(crate) fn has_connection(&self) -> bool {
-        self.inbox.is_none()
+        self.poll_queue.is_none()
     }
 
-    pub(crate) fn inbox(&self) -> Option<&Inbox> {
-        self.inbox.as_deref()
+    pub(crate) fn poll_queue(&self) -> Option<&PollQueue> {
+        self.poll_queue.as_deref()
     }
 
-    pub(crate) fn inbox_mut(&mut self) -> Option<&mut Inbox> {
-        self.inbox.as_deref_mut()
+    pub(crate) fn poll_queue_mut(&mut self) -> Option<&mut PollQueue> {
+        self.poll_queue.as_deref_mut()
     }
 
     pub(crate) fn standing(&self) -> &Standing {
@@ -224,7 +224,7 @@ impl Peers {
         self.by_id.find(self.hashing.peer(id), |slot| self[slot].spelling.id() == id)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerSlot, &Peer)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PeerSlot, &Peer)> + Clone {
         self.slots.iter().map(|(place, peer)| (PeerSlot::at(place), peer))
     }
 

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use core::mem;
 
 use crate::lobby::{Comer, HoldEnd, Newcomer, Released, TurnedAway, read_target};
-use crate::mail::inboxes::Inbox;
+use crate::mail::poll_queue::PollQueue;
 use crate::peers::pace::Verdict;
 use crate::peers::{Peer, PeerSlot};
 use crate::switchboard::Stage;
@@ -252,10 +252,10 @@ impl Switchboard {
         }
     }
 
-    /// Admits a newcomer; one with an `inbox` has no connection. Returns its slot.
-    pub(crate) fn seat(&mut self, newcomer: Newcomer, inbox: Option<Box<Inbox>>) -> PeerSlot {
+    /// Admits a newcomer; one with a `poll_queue` has no connection. Returns its slot.
+    pub(crate) fn seat(&mut self, newcomer: Newcomer, poll_queue: Option<Box<PollQueue>>) -> PeerSlot {
         let Newcomer { conn, dialect, spelling, address } = newcomer;
-        let peer = Peer::new(conn, dialect, spelling, inbox, self.now);
+        let peer = Peer::new(conn, dialect, spelling, poll_queue, self.now);
         let slot = self.peers.insert(peer, address, self.now, &self.limits);
         self.arm_liveness(slot);
         self.outbox.observe(Event::Admitted { conn, peer: *spelling.id() });

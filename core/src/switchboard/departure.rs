@@ -3,19 +3,13 @@
 //! Whatever ends a peer's time in its network goes through [`Switchboard::leave`], and whatever ends a
 //! connection through [`Switchboard::forget`]: so acquaintances are told exactly once, whatever the cause.
 
-use alloc::vec::Vec;
-
 use crate::lobby::Waiting;
-use crate::mail::mailboxes::Owner;
-use crate::mail::mailboxes::unexpired;
 use crate::mesh::announcement::Announcement;
-use crate::mesh::networks::NetKey;
 use crate::mesh::selection::FEW_ACQUAINTANCES;
 use crate::peers::{PeerSlot, Standing};
 use crate::switchboard::Stage;
-use crate::timers::Deadline;
 use crate::wire::Message;
-use crate::{CloseReason, ConnId, Departure, Event, Gone, MailEnd, PeerId, Switchboard};
+use crate::{CloseReason, ConnId, Departure, Event, Gone, PeerId, Switchboard};
 
 impl Switchboard {
     /// Closes the connection of an admitted peer.
@@ -69,7 +63,7 @@ impl Switchboard {
         // The connection is over, but not its address, whose next one pays for it.
         let of_leaving = core::mem::replace(&mut self.caused, caused);
         self.peers.charge(slot, of_leaving, self.now, &self.limits);
-        self.close_inbox(slot);
+        self.close_poll_queue(slot);
         let peer = self.peers.remove(slot, self.now);
         self.timers.disarm(peer.next_due(), peer.conn());
         let id = *peer.id();
@@ -134,86 +128,6 @@ impl Switchboard {
                 self.set_full(acquaintance, false);
                 self.look_soon(acquaintance);
             }
-        }
-    }
-
-    /// Opens a mailbox for a peer that was lost, not for one that left of its own will.
-    fn remember(&mut self, slot: PeerSlot, network: NetKey, cause: Departure) {
-        let (conn, id) = (self.peers[slot].conn(), *self.peers[slot].id());
-        let lost = match cause {
-            Departure::Goodbye | Departure::Moved => false,
-            Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
-        };
-        if !lost
-            || self.limits.message_ttl_ms == 0
-            || self.limits.mailboxes == 0
-            || !self.owns_mail(conn, &id)
-        {
-            return;
-        }
-        let holder = self.peers[slot].holder();
-        // There is one still where it has proven its id only after its announce.
-        self.close_mailbox(&id, MailEnd::Dropped);
-        if self.mailboxes.len() >= self.limits.mailboxes as usize
-            && let Some(given) = self.mailboxes.gives_way(holder)
-        {
-            self.close_mailbox(&given, MailEnd::Dropped);
-        }
-        self.networks.share(network);
-        let owner = Owner { holder, is_proven: self.grants.has_proven(conn, &id) };
-        self.mailboxes.open(id, owner, network, self.now + self.limits.message_ttl_ms);
-        self.arm_sweep();
-    }
-
-    /// Makes room for one more network, where there is none: one goes that nobody is in, and the mail for whoever was lost from
-    /// it. Returns whether there is room.
-    pub(crate) fn make_room_for_network(&mut self, slot: PeerSlot) -> bool {
-        if self.networks.len() < self.limits.networks as usize {
-            return true;
-        }
-        let Some(network) = self.networks.gives_way(self.peers[slot].holder()) else { return false };
-        // Only mailboxes hold shares of it, and it goes with the last one.
-        let absent: Vec<PeerId> = self.mailboxes.absent_from(network).copied().collect();
-        for id in absent {
-            self.close_mailbox(&id, MailEnd::Dropped);
-        }
-        true
-    }
-
-    /// Whether what is kept for `id` is kept for whoever is behind this connection.
-    pub(crate) fn owns_mail(&self, conn: ConnId, id: &PeerId) -> bool {
-        !self.mailboxes.is_proven(id) || self.grants.has_proven(conn, id)
-    }
-
-    /// Ends a mailbox without delivering what is in it; returns how many mails had expired.
-    pub(crate) fn close_mailbox(&mut self, id: &PeerId, end: MailEnd) -> u32 {
-        let Some((network, mails)) = self.mailboxes.close(id) else { return 0 };
-        self.networks.release(network);
-        let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
-        self.observe_mails(id, expired, MailEnd::Expired);
-        self.observe_mails(id, rest.count(), end);
-        u32::try_from(expired).unwrap_or(u32::MAX)
-    }
-
-    pub(crate) fn observe_mails(&mut self, to: &PeerId, count: usize, end: MailEnd) {
-        for _ in 0..count {
-            self.outbox.observe(Event::MailEnded { to: *to, end });
-        }
-    }
-
-    /// Ends every mailbox whose time is over.
-    pub(crate) fn sweep(&mut self) {
-        self.sweep_deadline = Deadline::NONE;
-        let (mut mailboxes, mut mails) = (0, 0);
-        while let Some((expires, id)) = self.mailboxes.oldest()
-            && expires <= self.now
-        {
-            mails += self.close_mailbox(&id, MailEnd::Expired);
-            mailboxes += 1;
-        }
-        self.outbox.observe(Event::Swept { mailboxes, mails });
-        if self.mailboxes.len() > 0 {
-            self.arm_sweep();
         }
     }
 }

@@ -5,13 +5,16 @@ mod departure;
 mod drain;
 pub(crate) mod following;
 mod introductions;
+mod keeping;
 mod liveness;
+mod requests;
 mod sending;
 
 use alloc::vec::Vec;
 
 use crate::lobby::{Grants, Lobby, Waiting};
 use crate::mail::mailboxes::Mailboxes;
+use crate::mail::poll_queue::PollQueues;
 use crate::mesh::announcement::Overdue;
 use crate::mesh::networks::Networks;
 use crate::mesh::selection::Selection;
@@ -19,13 +22,12 @@ use crate::outbox::Outbox;
 use crate::peers::backlogs::Backlogs;
 use crate::peers::pace::{ADDRESS_SHARES, Caused, Verdict};
 use crate::peers::{Peer, PeerSlot, Peers};
-use crate::timers::{Deadline, Fired, NO_CONN, Timers};
+use crate::timers::{Fired, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Refusal, Request};
 use crate::{
-    Census, CloseReason, ConnId, Departure, Event, Holders, Input, Limits, Output, Time, TimerKind,
-    UnixMillis, Verb, WallClock,
+    Census, CloseReason, ConnId, Departure, Event, Input, Limits, Output, Time, TimerKind, UnixMillis, Verb,
+    WallClock,
 };
-use alloc::collections::BTreeMap;
 use drain::Draining;
 
 /// Who is here, who knows whom, and what is to be sent to whom.
@@ -42,15 +44,8 @@ pub struct Switchboard {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) lobby: Lobby,
     pub(crate) timers: Timers,
-    pub(crate) sweep_deadline: Deadline,
     pub(crate) draining: Option<Draining>,
-    /// HTTP requests that wait, with the slot of the peer that they wait for.
-    pub(crate) polls: BTreeMap<ConnId, PeerSlot>,
-    /// Peers with something for the request that waits; empty between two inputs.
-    pub(crate) ready: Vec<ConnId>,
-    pub(crate) shelved: usize,
-    /// Bytes in inboxes, by the peers that they are kept for; each inbox with the time of its oldest text.
-    pub(crate) shelved_by_holder: Holders<(Time, ConnId)>,
+    pub(crate) poll_queues: PollQueues,
     pub(crate) virtual_conns: u64,
     pub(crate) grants: Grants,
     /// What waits for peers who do not take it at once.
@@ -96,12 +91,8 @@ impl Switchboard {
             mailboxes: Mailboxes::default(),
             lobby: Lobby::default(),
             timers: Timers::default(),
-            sweep_deadline: Deadline::NONE,
             draining: None,
-            polls: BTreeMap::new(),
-            ready: Vec::new(),
-            shelved: 0,
-            shelved_by_holder: Holders::default(),
+            poll_queues: PollQueues::default(),
             virtual_conns: 0,
             grants: Grants::default(),
             backlogs: Backlogs::default(),
@@ -188,10 +179,10 @@ impl Switchboard {
         if let Some(slot) = self.peers.by_conn(conn) {
             return Stage::Admitted(slot);
         }
-        match (self.lobby.waiting(conn), self.polls.get(&conn)) {
+        match (self.lobby.waiting(conn), self.poll_queues.polled_by(conn)) {
             (Some(Waiting::Unregistered), _) => Stage::Unregistered,
             (Some(Waiting::Held(_)), _) => Stage::Held,
-            (None, Some(slot)) => Stage::Polling(*slot),
+            (None, Some(slot)) => Stage::Polling(slot),
             (None, None) => Stage::Unknown,
         }
     }
@@ -345,13 +336,5 @@ impl Switchboard {
         }
         self.outbox.observe(Event::Handled { conn: self.peers[slot].conn(), verb });
         Ok(Outcome::Done)
-    }
-
-    /// Sees to it that expired state is swept; called whenever there is some.
-    pub(crate) fn arm_sweep(&mut self) {
-        if self.sweep_deadline == Deadline::NONE {
-            let due = self.now + self.limits.cleanup_interval_ms.max(1);
-            self.sweep_deadline = self.timers.arm(due, TimerKind::Sweep, NO_CONN);
-        }
     }
 }

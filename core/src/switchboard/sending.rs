@@ -1,4 +1,4 @@
-//! The way out: from a message to a peer to a text for its connection, or into its inbox.
+//! The way out: from a message to a peer to a text for its connection, or into its queue.
 
 use alloc::string::String;
 
@@ -25,7 +25,7 @@ impl Switchboard {
         wire::write(&mut text, &to, message, stamp);
         let bytes = text.len();
         self.caused.add(bytes);
-        self.shelve(slot, text.into_boxed_str());
+        self.enqueue(slot, text.into_boxed_str());
         bytes
     }
 

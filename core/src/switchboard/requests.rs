@@ -1,62 +1,28 @@
-//! Peers without a connection: they post what they have to say, and fetch what others said to them.
+//! Requests of peers without a connection: they post what they have to say, and poll for what others said to them.
 //!
-//! To everybody else such a peer is like any other. What is sent to it is kept in its inbox until it asks; a
-//! peer that asks while there is nothing can wait for a while (long polling). It is there as long as it posts
-//! or asks now and then.
+//! To everybody else such a peer is like any other. It is there as long as it posts or polls now and then.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::String;
-use core::mem;
 
 use crate::lobby::{Newcomer, Poll, read_poll};
 use crate::mail::mailboxes::unexpired;
+use crate::mail::poll_queue::{PollQueue, Texts};
+use crate::peers::PeerSlot;
 use crate::peers::pace::Verdict;
-use crate::peers::{Peer, PeerSlot};
-use crate::timers::Deadline;
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
-use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time, TimerKind};
+use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time};
 
 /// Virtual connections of such peers are numbered from here; drivers never get that far.
 const FIRST_VIRTUAL: u64 = 1 << 63;
 
-/// What was sent to a peer since it asked for the last time.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    texts: VecDeque<(Time, Box<str>)>,
-    bytes: usize,
-    waiting: Option<OpenPoll>,
-}
-
-/// A request that is answered as soon as there is something, or when its time is over.
-#[derive(Clone, Copy, Debug)]
-struct OpenPoll {
-    conn: ConnId,
-    deadline: Deadline,
-}
-
 /// Where something may wait for whoever asks for it.
 enum Kept {
-    /// In the inbox of the peer in this slot.
-    Inbox(PeerSlot),
+    /// In the queue of the peer in this slot.
+    Queue(PeerSlot),
     /// In the mailbox of a peer that is not here.
     Mailbox,
     Nothing,
-}
-
-impl Inbox {
-    pub(crate) fn len(&self) -> usize {
-        self.texts.len()
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// When the oldest text came.
-    pub(crate) fn oldest(&self) -> Option<Time> {
-        self.texts.front().map(|(arrived, _)| *arrived)
-    }
 }
 
 impl Switchboard {
@@ -89,7 +55,7 @@ impl Switchboard {
         };
         match self.find_mail(peer.id(), grant) {
             Err(refusal) => self.refuse_poll(conn, refusal),
-            Ok(Kept::Inbox(slot)) => {
+            Ok(Kept::Queue(slot)) => {
                 self.sign_of_life(slot);
                 // Of two that wait for the same, the older one has been given up by its client.
                 self.answer_poll(slot);
@@ -102,77 +68,42 @@ impl Switchboard {
 
     /// Whether a request waits for what is sent to a peer.
     pub(crate) fn is_polled(&self, slot: PeerSlot) -> bool {
-        self.peers[slot].inbox().is_some_and(|inbox| inbox.waiting.is_some())
+        self.peers[slot].poll_queue().is_some_and(PollQueue::is_polled)
     }
 
     /// The time of a request that waits is over.
     pub(crate) fn poll_ends(&mut self, slot: PeerSlot) {
-        if let Some(waiting) = self.peers[slot].inbox_mut().and_then(|inbox| inbox.waiting.as_mut()) {
-            waiting.deadline = Deadline::NONE;
+        if let Some(queue) = self.peers[slot].poll_queue_mut() {
+            queue.poll_ends();
             self.answer_poll(slot);
         }
     }
 
-    /// Puts a text into the inbox of a peer; the oldest ones make room.
-    pub(crate) fn shelve(&mut self, slot: PeerSlot, text: Box<str>) {
-        let (max_texts, max_bytes) =
-            (self.limits.mailbox_messages as usize, self.limits.mailbox_bytes as usize);
-        let (conn, to, holder, now) = {
-            let peer = &self.peers[slot];
-            (peer.conn(), *peer.id(), peer.holder(), self.now)
-        };
+    /// Puts a text into the queue of a peer; the oldest ones make room.
+    pub(crate) fn enqueue(&mut self, slot: PeerSlot, text: Box<str>) {
+        let (to, holder) = (*self.peers[slot].id(), self.peers[slot].holder());
         self.outbox.observe(Event::Shelved { to });
-        self.change_inbox(slot, |inbox| {
-            inbox.bytes += text.len();
-            inbox.texts.push_back((now, text));
-        });
-        while let Some(inbox) = self.peers[slot].inbox()
-            && (inbox.texts.len() > max_texts || inbox.bytes > max_bytes)
-        {
-            self.drop_oldest(slot);
+        self.poll_queues.push(&mut self.peers[slot], text, self.now);
+        while self.poll_queues.drop_surplus(&mut self.peers[slot], &self.limits) {
+            self.observe_dropped(slot);
         }
-        while self.shelved_by_holder.total() as u64 > self.limits.mailbox_total_bytes
-            && let Some((_, given)) = self.shelved_by_holder.gives_way(holder, 0)
+        while let Some(given) = self.poll_queues.gives_way(holder, &self.limits)
             && let Some(given) = self.peers.by_conn(given)
         {
-            self.drop_oldest(given);
+            self.poll_queues.drop_oldest(&mut self.peers[given]);
+            self.observe_dropped(given);
         }
-        let inbox = self.peers[slot].inbox();
-        if inbox.is_some_and(|inbox| inbox.waiting.is_some() && !inbox.texts.is_empty()) {
-            self.ready.push(conn);
-        }
+        self.poll_queues.note_ready(&self.peers[slot]);
     }
 
-    /// Drops the oldest text of an inbox that has one.
-    fn drop_oldest(&mut self, slot: PeerSlot) {
-        self.change_inbox(slot, |inbox| {
-            if let Some((_, oldest)) = inbox.texts.pop_front() {
-                inbox.bytes -= oldest.len();
-            }
-        });
+    fn observe_dropped(&mut self, slot: PeerSlot) {
         let to = *self.peers[slot].id();
         self.outbox.observe(Event::ShelfEnded { to, end: MailEnd::Dropped });
     }
 
-    /// Changes what is in an inbox, and what is known of all of them.
-    fn change_inbox<T>(&mut self, slot: PeerSlot, change: impl FnOnce(&mut Inbox) -> T) -> Option<T> {
-        let peer = &mut self.peers[slot];
-        let (conn, holder, inbox) = (peer.conn(), peer.holder(), peer.inbox_mut()?);
-        if let Some(oldest) = inbox.oldest() {
-            self.shelved_by_holder.remove(holder, (oldest, conn), inbox.bytes);
-        }
-        self.shelved -= inbox.len();
-        let changed = change(inbox);
-        self.shelved += inbox.len();
-        if let Some(oldest) = inbox.oldest() {
-            self.shelved_by_holder.add(holder, (oldest, conn), inbox.bytes);
-        }
-        Some(changed)
-    }
-
     /// Answers the requests that were waiting for what has just come.
     pub(crate) fn answer_ready(&mut self) {
-        while let Some(conn) = self.ready.pop() {
+        while let Some(conn) = self.poll_queues.next_ready() {
             // It may have gone meanwhile.
             if let Some(slot) = self.peers.by_conn(conn) {
                 self.answer_poll(slot);
@@ -180,10 +111,11 @@ impl Switchboard {
         }
     }
 
-    /// A peer is over: so is its inbox.
-    pub(crate) fn close_inbox(&mut self, slot: PeerSlot) {
+    /// A peer is over: so is its queue.
+    pub(crate) fn close_poll_queue(&mut self, slot: PeerSlot) {
         self.answer_poll(slot);
-        self.empty(slot, MailEnd::Dropped);
+        let texts = self.poll_queues.take(&mut self.peers[slot]);
+        self.observe_ended(slot, &texts, MailEnd::Dropped);
     }
 
     fn post_one(
@@ -265,7 +197,7 @@ impl Switchboard {
         }
         match slot {
             Some(slot) if self.peers[slot].has_connection() => Err(Refusal::ConnectedElsewhere),
-            Some(slot) => Ok(Kept::Inbox(slot)),
+            Some(slot) => Ok(Kept::Queue(slot)),
             None if self.mailboxes.is_proven(id) && grant.peer.is_none() => Err(Refusal::PeerNotGranted),
             None => Ok(Kept::Mailbox),
         }
@@ -308,37 +240,30 @@ impl Switchboard {
     }
 
     fn wait_for_mail(&mut self, slot: PeerSlot, conn: ConnId, wait_ms: u64) {
-        let peer_conn = self.peers[slot].conn();
-        let Some(inbox) = self.peers[slot].inbox_mut() else { return };
-        let deadline = self.timers.arm(self.now + wait_ms.max(1), TimerKind::Poll, peer_conn);
-        inbox.waiting = Some(OpenPoll { conn, deadline });
-        self.polls.insert(conn, slot);
-        if wait_ms == 0 || !inbox.texts.is_empty() {
+        let until = self.now + wait_ms.max(1);
+        let has_some = self.poll_queues.wait(slot, &mut self.peers[slot], conn, until, &mut self.timers);
+        if wait_ms == 0 || has_some {
             self.answer_poll(slot);
         }
     }
 
-    /// The request that waits for this inbox is answered, or was given up.
+    /// The request that waits for a queue is answered, or was given up.
     pub(crate) fn stop_waiting(&mut self, slot: PeerSlot) -> Option<ConnId> {
-        let peer = &mut self.peers[slot];
-        let waiting = peer.inbox_mut()?.waiting.take()?;
-        self.timers.disarm(waiting.deadline, peer.conn());
-        self.polls.remove(&waiting.conn);
+        let conn = self.poll_queues.stop_waiting(&mut self.peers[slot], &mut self.timers)?;
         // It was there as long as its request waited.
         self.note_life(slot);
-        Some(waiting.conn)
+        Some(conn)
     }
 
-    /// Answers the request that waits for this inbox, if there is one, with all there is.
+    /// Answers the request that waits for this queue, if there is one, with all there is.
     fn answer_poll(&mut self, slot: PeerSlot) {
         let Some(conn) = self.stop_waiting(slot) else { return };
         let ttl = self.limits.message_ttl_ms;
         let mut reply = post::start();
-        if let Some(inbox) = self.peers[slot].inbox() {
-            let fresh = |(arrived, _): &&(Time, Box<str>)| ttl == 0 || self.now.since(*arrived) < ttl;
-            inbox.texts.iter().filter(fresh).for_each(|(_, text)| post::push(&mut reply, text));
-        }
-        self.empty(slot, MailEnd::Delivered);
+        let texts = self.poll_queues.take(&mut self.peers[slot]);
+        let fresh = |(arrived, _): &&(Time, Box<str>)| ttl == 0 || self.now.since(*arrived) < ttl;
+        texts.iter().filter(fresh).for_each(|(_, text)| post::push(&mut reply, text));
+        self.observe_ended(slot, &texts, MailEnd::Delivered);
         self.reply_with(conn, reply);
     }
 
@@ -348,15 +273,10 @@ impl Switchboard {
         self.outbox.reply(conn, 200, &messages);
     }
 
-    fn empty(&mut self, slot: PeerSlot, end: MailEnd) {
-        let to = *self.peers[slot].id();
-        let ttl = self.limits.message_ttl_ms;
-        let texts = self.change_inbox(slot, |inbox| {
-            inbox.bytes = 0;
-            mem::take(&mut inbox.texts)
-        });
-        for (arrived, _) in texts.into_iter().flatten() {
-            let expired = ttl > 0 && self.now.since(arrived) >= ttl;
+    fn observe_ended(&mut self, slot: PeerSlot, texts: &Texts, end: MailEnd) {
+        let (to, ttl) = (*self.peers[slot].id(), self.limits.message_ttl_ms);
+        for (arrived, _) in texts {
+            let expired = ttl > 0 && self.now.since(*arrived) >= ttl;
             self.outbox.observe(Event::ShelfEnded { to, end: if expired { MailEnd::Expired } else { end } });
         }
     }
@@ -379,19 +299,5 @@ impl Switchboard {
             }
         }
         self.reply_with(conn, reply);
-    }
-
-    /// # Panics
-    ///
-    /// When an invariant does not hold. Returns how many deadlines belong to the inbox.
-    pub(crate) fn check_inbox(&self, slot: PeerSlot, peer: &Peer) -> usize {
-        let Some(inbox) = peer.inbox() else { return 0 };
-        assert!(inbox.texts.len() <= self.limits.mailbox_messages as usize);
-        assert!(inbox.bytes <= self.limits.mailbox_bytes as usize);
-        assert_eq!(inbox.bytes, inbox.texts.iter().map(|(_, text)| text.len()).sum::<usize>());
-        let Some(OpenPoll { conn, deadline }) = inbox.waiting else { return 0 };
-        assert!(inbox.texts.is_empty(), "a request waits for what is there");
-        assert_eq!(self.polls.get(&conn), Some(&slot));
-        self.timers.check(deadline, peer.conn())
     }
 }
