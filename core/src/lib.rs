@@ -34,7 +34,6 @@ extern crate alloc;
 
 mod api;
 mod holders;
-mod invariants;
 mod lobby;
 mod mail;
 mod mesh;

@@ -3,7 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{CloseReason, ConnId, Event, Output};
+use crate::worst_case::SHORTEST_TEXT_BYTES;
+use crate::{CloseReason, ConnId, Event, Limits, Output};
 
 /// Above so much text, what can wait a moment does: deadlines that came due together, and the rest of a batch.
 pub(crate) const CROWDED_BYTES: usize = 2 * 1024 * 1024;
@@ -39,8 +40,18 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Bytes of one entry, its text aside.
-    pub(crate) const ENTRY_BYTES: usize = size_of::<Entry>();
+    /// What is there when the rest begins to wait, and the largest step after that: while a buffer grows, the old one
+    /// and one of twice its size are there.
+    pub(crate) fn worst_case(limits: &Limits) -> u64 {
+        let introduction =
+            u64::from(limits.announced_data_bytes) + 6 * u64::from(limits.network_name_bytes) + 512;
+        let announce = 4 * u64::from(Limits::MAX_PEERS) * introduction + u64::from(limits.mailbox_bytes);
+        let broadcast = u64::from(limits.fan_out_bytes) + u64::from(limits.acquaintances) * 1_024;
+        let farewell = u64::from(limits.acquaintances) * 2 * 1_024;
+        let text = CROWDED_BYTES as u64 + broadcast.max(announce).max(farewell);
+        let entries = text / SHORTEST_TEXT_BYTES * 2 * size_of::<Entry>() as u64;
+        3 * text + 2 * entries
+    }
 
     /// Makes room for the outputs of one more input; what was not polled stays.
     pub(crate) fn begin(&mut self) {

@@ -1,20 +1,16 @@
 //! The most memory that a switchboard can take, computed from its limits alone.
 //!
-//! Each figure is an upper bound for what an attacker can fill, all of it at the same time. The allocator is assumed to
+//! Each machine tells what it takes itself; here it is summed up. Each figure is an upper bound for what an attacker can fill, all of it at the same time. The allocator is assumed to
 //! take [`ALLOCATION_BYTES`] more than asked for; what it does not give back to the system in between is not in here.
 
-use crate::lobby::{Held, Unregistered};
-use crate::mail::mailboxes::{Mail, Mailbox};
-use crate::mail::poll_queue::PollQueue;
+use crate::lobby::{Grants, Lobby};
+use crate::mail::mailboxes::Mailboxes;
+use crate::mail::poll_queue::PollQueues;
 use crate::mesh::announcement::Announcement;
-use crate::mesh::links::{SPARE_PLACES, Tie};
-use crate::mesh::networks::Network;
-use crate::outbox::{CROWDED_BYTES, Outbox};
-use crate::peers::Peer;
-use crate::peers::addresses::{Address, Addresses};
-use crate::peers::backlogs::Backlog;
-use crate::wire::MessageId;
-use crate::{ConnId, Grant, Holder, Limits, PeerId, Time};
+use crate::mesh::networks::Networks;
+use crate::outbox::Outbox;
+use crate::peers::Peers;
+use crate::{Holder, Limits};
 
 /// One part of the memory that can be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,98 +27,14 @@ impl Limits {
     pub fn worst_case(&self) -> [Share; 7] {
         let share = |what, bytes| Share { what, bytes };
         [
-            share("peers and what they announce", self.of_peers()),
-            share("what tokens allow them", self.of_grants()),
-            share("connections that wait", self.of_waiting()),
-            share("networks", self.of_networks()),
-            share("mail", self.of_mail()),
-            share("inboxes of peers without a WebSocket", self.of_inboxes()),
-            share("output of one input", self.of_output()),
+            share("peers and what they announce", Peers::worst_case(self) + Announcement::worst_case(self)),
+            share("what tokens allow them", Grants::worst_case(self, self.known())),
+            share("connections that wait", Lobby::worst_case(self)),
+            share("networks", Networks::worst_case(self)),
+            share("mail", Mailboxes::worst_case(self)),
+            share("inboxes of peers without a WebSocket", PollQueues::worst_case(self)),
+            share("output of one input", Outbox::worst_case(self)),
         ]
-    }
-
-    /// Each with its slot, its places in the indexes, deadlines, announcement, acquaintances and links, and leaves of
-    /// its own in the members of its network and in those that are free.
-    fn of_peers(&self) -> u64 {
-        let acquaintances = (u64::from(self.acquaintances) + u64::from(Limits::MAX_PEERS)) * 8;
-        let links = (usize::from(Limits::MAX_PEERS) + SPARE_PLACES) * size_of::<Tie>();
-        let each = grown(size_of::<Peer>() + 8)
-            + 2 * grown(5)
-            + 3 * tree(28)
-            + tree(16)
-            + boxed(size_of::<Announcement>() as u64)
-            + boxed(acquaintances)
-            + boxed(links as u64)
-            + boxed(self.announced_data_bytes.into())
-            + boxed(11 * 24 + 16)
-            + tree(8)
-            + boxed(11 * 8 + 16)
-            + tree(8 + size_of::<Backlog>())
-            + boxed((Backlog::SENDERS * size_of::<(ConnId, usize)>()) as u64);
-        let address = tree(8 + size_of::<Address>());
-        u64::from(self.connections) * (each + address) + Addresses::DESERTED as u64 * (address + tree(16))
-    }
-
-    fn of_grants(&self) -> u64 {
-        let names = Grant::MAX_NETWORKS as u64 * (16 + boxed(self.network_name_bytes.into()));
-        self.known() * (tree(8 + size_of::<Grant>()) + boxed(names))
-    }
-
-    fn of_waiting(&self) -> u64 {
-        let kept = u64::from(self.held_messages) * (2 * 16 + ALLOCATION_BYTES) + u64::from(self.held_bytes);
-        let charged = charged(size_of::<ConnId>());
-        let held = tree(8 + size_of::<Held>()) + tree(28) + tree(24) + charged + kept;
-        let unregistered = tree(8 + size_of::<Unregistered>()) + tree(24) + charged;
-        u64::from(self.held_connections) * held + u64::from(self.unregistered_connections) * unregistered
-    }
-
-    /// A name is kept twice, and once as JSON, where each byte can be six.
-    fn of_networks(&self) -> u64 {
-        let name = u64::from(self.network_name_bytes);
-        let each = grown(size_of::<Network>() + 8)
-            + tree(16 + 4)
-            + tree(8 + 4)
-            + charged(size_of::<u64>())
-            + 2 * boxed(name)
-            + boxed(6 * name + 2);
-        u64::from(self.networks) * each
-    }
-
-    /// Each mail counts [`Mail::OVERHEAD_BYTES`] within the limit, and takes more than that where it is alone in its box.
-    fn of_mail(&self) -> u64 {
-        let boxes = u64::from(self.mailboxes);
-        let mails = self
-            .mailbox_total_bytes
-            .div_ceil(Mail::OVERHEAD_BYTES as u64)
-            .min(boxes * u64::from(self.mailbox_messages));
-        let alone = 4 * size_of::<Mail>() as u64
-            + 2 * ALLOCATION_BYTES
-            + tree(44)
-            + charged(size_of::<(MessageId, PeerId)>());
-        let each =
-            tree(20 + size_of::<Mailbox>()) + tree(28) + tree(24) + charged(size_of::<(Time, PeerId)>());
-        boxes * each + self.mailbox_total_bytes + mails * alone.saturating_sub(Mail::OVERHEAD_BYTES as u64)
-    }
-
-    fn of_inboxes(&self) -> u64 {
-        let (peers, total) = (u64::from(self.connections), self.mailbox_total_bytes);
-        let texts = (total / SHORTEST_TEXT_BYTES).min(peers * u64::from(self.mailbox_messages));
-        peers * (boxed(size_of::<PollQueue>() as u64) + charged(size_of::<(Time, ConnId)>()))
-            + total
-            + texts * (2 * 24 + ALLOCATION_BYTES)
-    }
-
-    /// What is there when the rest begins to wait, and the largest step after that: while a buffer grows, the old one
-    /// and one of twice its size are there.
-    fn of_output(&self) -> u64 {
-        let introduction =
-            u64::from(self.announced_data_bytes) + 6 * u64::from(self.network_name_bytes) + 512;
-        let announce = 4 * u64::from(Limits::MAX_PEERS) * introduction + u64::from(self.mailbox_bytes);
-        let broadcast = u64::from(self.fan_out_bytes) + u64::from(self.acquaintances) * 1_024;
-        let farewell = u64::from(self.acquaintances) * 2 * 1_024;
-        let text = CROWDED_BYTES as u64 + broadcast.max(announce).max(farewell);
-        let entries = text / SHORTEST_TEXT_BYTES * 2 * Outbox::ENTRY_BYTES as u64;
-        3 * text + 2 * entries
     }
 
     /// Connections that the core knows.
@@ -134,29 +46,29 @@ impl Limits {
 }
 
 /// No message to a peer is shorter: type, ids, network and time are in each.
-const SHORTEST_TEXT_BYTES: u64 = 150;
+pub(crate) const SHORTEST_TEXT_BYTES: u64 = 150;
 
 /// What an allocation takes beside what was asked for: the allocator's own header, and rounding.
-const ALLOCATION_BYTES: u64 = 32;
+pub(crate) const ALLOCATION_BYTES: u64 = 32;
 
-fn boxed(bytes: u64) -> u64 {
+pub(crate) fn boxed(bytes: u64) -> u64 {
     bytes + ALLOCATION_BYTES
 }
 
 /// An entry that is charged to a [`Holder`] who has no other.
-fn charged(entry: usize) -> u64 {
+pub(crate) fn charged(entry: usize) -> u64 {
     tree(size_of::<Holder>() + entry)
         + tree(size_of::<Holder>() + size_of::<usize>())
         + tree(size_of::<usize>() + entry)
 }
 
 /// An entry of a table that grows by doubling.
-fn grown(bytes: usize) -> u64 {
+pub(crate) fn grown(bytes: usize) -> u64 {
     2 * bytes as u64
 }
 
 /// An entry of a B-tree whose nodes are as empty as they can be (5 of 11), with its share of the nodes above.
-fn tree(bytes: usize) -> u64 {
+pub(crate) fn tree(bytes: usize) -> u64 {
     3 * bytes as u64 + 8
 }
 

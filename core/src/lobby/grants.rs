@@ -5,7 +5,8 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
-use crate::{ConnId, PeerId};
+use crate::worst_case::{boxed, tree};
+use crate::{ConnId, Limits, PeerId};
 
 /// What the bearer of a token may do; [`Grant::ANY`] without a token, or with one that says no more than that
 /// its bearer may come in.
@@ -62,6 +63,12 @@ impl Grants {
     /// A connection is over.
     pub(crate) fn remove(&mut self, conn: ConnId) {
         self.0.remove(&conn);
+    }
+
+    /// The most memory that all of it takes.
+    pub(crate) fn worst_case(limits: &Limits, known: u64) -> u64 {
+        let names = Grant::MAX_NETWORKS as u64 * (16 + boxed(limits.network_name_bytes.into()));
+        known * (tree(8 + size_of::<Grant>()) + boxed(names))
     }
 
     /// # Panics

@@ -4,6 +4,8 @@
 mod grants;
 mod held;
 mod registration;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 use alloc::collections::BTreeMap;
@@ -16,6 +18,7 @@ pub(crate) use upgrade::{Comer, Poll, read_poll, read_target};
 
 use crate::timers::Timers;
 use crate::wire::Dialect;
+use crate::worst_case::{ALLOCATION_BYTES, charged, tree};
 use crate::{AddressKey, CloseReason, ConnId, Holder, Holders, Limits, PeerId, Spelling};
 
 /// Whoever has come and is not admitted.
@@ -108,6 +111,16 @@ impl Lobby {
     pub(crate) fn turn_away_next(&mut self, why: CloseReason, timers: &mut Timers) -> Option<TurnedAway> {
         let conn = *self.held.keys().chain(self.unregistered.keys()).next()?;
         self.turn_away(conn, why, timers)
+    }
+
+    /// The most memory that all of it takes.
+    pub(crate) fn worst_case(limits: &Limits) -> u64 {
+        let kept =
+            u64::from(limits.held_messages) * (2 * 16 + ALLOCATION_BYTES) + u64::from(limits.held_bytes);
+        let charged = charged(size_of::<ConnId>());
+        let held = tree(8 + size_of::<Held>()) + tree(28) + tree(24) + charged + kept;
+        let unregistered = tree(8 + size_of::<Unregistered>()) + tree(24) + charged;
+        u64::from(limits.held_connections) * held + u64::from(limits.unregistered_connections) * unregistered
     }
 
     /// Checks every invariant; returns how many deadlines there are.

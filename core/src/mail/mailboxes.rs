@@ -12,6 +12,7 @@ use core::{iter, mem};
 use crate::mesh::networks::NetKey;
 use crate::timers::{Deadline, NO_CONN, Timers};
 use crate::wire::{Message, MessageId};
+use crate::worst_case::{ALLOCATION_BYTES, charged, tree};
 use crate::{Holder, Holders, Limits, PeerId, Signal, Spelling, Time, TimerKind};
 
 #[derive(Debug)]
@@ -256,6 +257,22 @@ impl Mailboxes {
     pub(crate) fn absent_from(&self, network: NetKey) -> impl Iterator<Item = &PeerId> {
         let range = (network, PeerId([0; 20]))..=(network, PeerId([0xFF; 20]));
         self.by_network.range(range).map(|(_, id)| id)
+    }
+
+    /// Each mail counts [`Mail::OVERHEAD_BYTES`] within the limit, and takes more than that where it is alone in its box.
+    pub(crate) fn worst_case(limits: &Limits) -> u64 {
+        let boxes = u64::from(limits.mailboxes);
+        let mails = limits
+            .mailbox_total_bytes
+            .div_ceil(Mail::OVERHEAD_BYTES as u64)
+            .min(boxes * u64::from(limits.mailbox_messages));
+        let alone = 4 * size_of::<Mail>() as u64
+            + 2 * ALLOCATION_BYTES
+            + tree(44)
+            + charged(size_of::<(MessageId, PeerId)>());
+        let each =
+            tree(20 + size_of::<Mailbox>()) + tree(28) + tree(24) + charged(size_of::<(Time, PeerId)>());
+        boxes * each + limits.mailbox_total_bytes + mails * alone.saturating_sub(Mail::OVERHEAD_BYTES as u64)
     }
 
     /// Checks every invariant; returns how many deadlines there are.

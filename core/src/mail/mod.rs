@@ -2,3 +2,5 @@
 
 pub(crate) mod mailboxes;
 pub(crate) mod poll_queue;
+#[cfg(test)]
+mod tests;

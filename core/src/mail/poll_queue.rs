@@ -9,6 +9,7 @@ use core::mem;
 
 use crate::peers::{Peer, PeerSlot};
 use crate::timers::{Deadline, Timers};
+use crate::worst_case::{ALLOCATION_BYTES, SHORTEST_TEXT_BYTES, boxed, charged};
 use crate::{ConnId, Holder, Holders, Limits, Time, TimerKind};
 
 /// What was sent to a peer since it asked for the last time, oldest first, each text with the time at which it came.
@@ -180,6 +181,15 @@ impl PollQueues {
         Some(changed)
     }
 
+    /// The most memory that all of it takes.
+    pub(crate) fn worst_case(limits: &Limits) -> u64 {
+        let (peers, total) = (u64::from(limits.connections), limits.mailbox_total_bytes);
+        let texts = (total / SHORTEST_TEXT_BYTES).min(peers * u64::from(limits.mailbox_messages));
+        peers * (boxed(size_of::<PollQueue>() as u64) + charged(size_of::<(Time, ConnId)>()))
+            + total
+            + texts * (2 * 24 + ALLOCATION_BYTES)
+    }
+
     /// Checks every invariant, where these are all peers; returns how many deadlines there are.
     ///
     /// # Panics
@@ -209,5 +219,93 @@ impl PollQueues {
         }));
         assert!(self.ready.is_empty());
         deadlines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Dialect;
+    use crate::{AddressKey, Spelling};
+    use alloc::format;
+
+    fn peer(number: u64) -> Peer {
+        let spelling = Spelling::parse(&format!("{number:040x}")).unwrap();
+        Peer::new(ConnId(number), Dialect::B, spelling, Some(Box::default()), Time(0))
+    }
+
+    fn check(queues: &PollQueues, peers: &[&Peer], limits: &Limits, timers: &Timers) {
+        let slots = (0..).map(PeerSlot::from).zip(peers.iter().copied());
+        assert_eq!(queues.check(slots, limits, timers), timers.len());
+    }
+
+    #[test]
+    fn texts_come_out_in_their_order_and_are_counted_until_then() {
+        let (mut queues, mut peer) = (PollQueues::default(), peer(1));
+        queues.push(&mut peer, "one".into(), Time(1));
+        queues.push(&mut peer, "three".into(), Time(2));
+        assert_eq!((queues.texts(), queues.bytes()), (2, 8));
+        check(&queues, &[&peer], &Limits::default(), &Timers::default());
+        let texts = queues.take(&mut peer);
+        assert_eq!(texts, [(Time(1), "one".into()), (Time(2), "three".into())]);
+        assert_eq!((queues.texts(), queues.bytes(), queues.take(&mut peer).len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_oldest_texts_make_room_until_a_queue_keeps_to_its_limits() {
+        for limits in [
+            Limits { mailbox_messages: 2, ..Limits::default() },
+            Limits { mailbox_bytes: 6, ..Limits::default() },
+        ] {
+            let (mut queues, mut peer) = (PollQueues::default(), peer(1));
+            for text in ["abc", "def", "ghi"] {
+                queues.push(&mut peer, text.into(), Time(0));
+            }
+            assert!(queues.drop_surplus(&mut peer, &limits));
+            assert!(!queues.drop_surplus(&mut peer, &limits));
+            assert_eq!(queues.take(&mut peer).front().map(|(_, text)| &**text), Some("def"));
+        }
+    }
+
+    #[test]
+    fn where_all_queues_are_full_the_oldest_queue_of_whoever_has_most_gives_way() {
+        let limits = Limits { mailbox_total_bytes: 5, ..Limits::default() };
+        let (mut queues, mut small, mut large) = (PollQueues::default(), peer(1), peer(2));
+        queues.push(&mut small, "ab".into(), Time(1));
+        queues.push(&mut large, "cde".into(), Time(2));
+        assert_eq!(queues.gives_way(small.holder(), &limits), None, "it fits");
+        queues.push(&mut small, "f".into(), Time(3));
+        queues.push(&mut large, "g".into(), Time(3));
+        assert_eq!(queues.gives_way(small.holder(), &limits), Some(ConnId(2)));
+        assert_eq!(queues.gives_way(Holder::Address(AddressKey(1)), &limits), Some(ConnId(2)));
+        queues.drop_oldest(&mut large);
+        check(&queues, &[&small, &large], &limits, &Timers::default());
+    }
+
+    #[test]
+    fn a_request_waits_until_something_comes_and_its_deadline_goes_with_it() {
+        let (mut queues, mut timers, mut peer) = (PollQueues::default(), Timers::default(), peer(1));
+        let slot = PeerSlot::from(0);
+        assert!(!queues.wait(slot, &mut peer, ConnId(9), Time(50), &mut timers));
+        assert_eq!((queues.polled_by(ConnId(9)), queues.polls()), (Some(slot), 1));
+        check(&queues, &[&peer], &Limits::default(), &timers);
+        queues.note_ready(&peer);
+        assert_eq!(queues.next_ready(), None, "there is nothing yet");
+        queues.push(&mut peer, "text".into(), Time(1));
+        queues.note_ready(&peer);
+        assert_eq!((queues.next_ready(), queues.next_ready()), (Some(ConnId(1)), None));
+        assert_eq!(queues.stop_waiting(&mut peer, &mut timers), Some(ConnId(9)));
+        assert_eq!((queues.polled_by(ConnId(9)), timers.len()), (None, 0));
+        assert_eq!(queues.stop_waiting(&mut peer, &mut timers), None);
+        assert!(queues.wait(slot, &mut peer, ConnId(10), Time(50), &mut timers), "something waits already");
+    }
+
+    #[test]
+    fn a_request_whose_time_is_over_has_no_deadline_any_more() {
+        let (mut queues, mut timers, mut peer) = (PollQueues::default(), Timers::default(), peer(1));
+        queues.wait(PeerSlot::from(0), &mut peer, ConnId(9), Time(50), &mut timers);
+        assert!(timers.pop_due(Time(50)).is_some());
+        peer.poll_queue_mut().unwrap().poll_ends();
+        assert_eq!(queues.stop_waiting(&mut peer, &mut timers), Some(ConnId(9)));
     }
 }

@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use core::{iter, mem};
 
 use super::acquaintances::Acquaintances;
-use super::links::{Links, Tie};
+use super::links::{Links, SPARE_PLACES, Tie};
 use crate::timers::{Deadline, spread};
-use crate::{ConnId, Time, TimerKind};
+use crate::worst_case::{boxed, tree};
+use crate::{ConnId, Limits, Time, TimerKind};
 
 #[derive(Debug, Default)]
 pub(crate) struct Announcement {
@@ -107,5 +108,58 @@ impl Announcement {
     /// Whether it was looked in vain for so long that the place of somebody else's link is taken for a single one.
     pub(super) fn has_waited_long(&self) -> bool {
         self.vain_looks >= PATIENT_LOOKS && self.links.room() > 0
+    }
+
+    /// The most memory that those take who have announced themselves, each with its acquaintances and links, and leaves of its own
+    /// in the members of its network and in those that are free.
+    pub(crate) fn worst_case(limits: &Limits) -> u64 {
+        let acquaintances = (u64::from(limits.acquaintances) + u64::from(Limits::MAX_PEERS)) * 8;
+        let links = (usize::from(Limits::MAX_PEERS) + SPARE_PLACES) * size_of::<Tie>();
+        let each = 3 * tree(28)
+            + boxed(size_of::<Announcement>() as u64)
+            + boxed(acquaintances)
+            + boxed(links as u64)
+            + boxed(limits.announced_data_bytes.into())
+            + boxed(11 * 24 + 16)
+            + tree(8)
+            + boxed(11 * 8 + 16);
+        u64::from(limits.connections) * each
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONN: ConnId = ConnId(0);
+
+    #[test]
+    fn one_without_links_is_looked_at_twice_as_late_each_time_that_nobody_is_found() {
+        let mut own = Announcement::default();
+        own.links_mut().announce(3);
+        let mut looks = [0, 0, 1, 0, 0, 0, 0, 0].map(|found| {
+            own.look_after(found, Time(0), 340_000, CONN);
+            own.next_due().time().map_or(0, |due| due.0)
+        });
+        assert_eq!(looks, [5_000, 10_000, 2_500, 5_000, 10_000, 20_000, 40_000, 40_000]);
+        looks = [0; 8].map(|found| {
+            own.look_after(found, Time(0), 0, CONN);
+            own.next_due().time().map_or(0, |due| due.0)
+        });
+        assert_eq!(looks, [0; 8], "never, where the interval is none");
+    }
+
+    #[test]
+    fn what_is_due_is_taken_once() {
+        let mut own = Announcement::default();
+        own.links_mut().announce(3);
+        own.look_at(Time(10));
+        own.links_mut().end(1.into(), Time(5));
+        assert_eq!(own.next_due().time(), Some(Time(5)));
+        let overdue = own.take_due(Time(5));
+        assert_eq!((overdue.ties.len(), overdue.has_waited), (1, false));
+        let overdue = own.take_due(Time(10));
+        assert_eq!((overdue.ties.len(), overdue.has_waited), (0, true));
+        assert_eq!(own.next_due(), Deadline::NONE);
     }
 }

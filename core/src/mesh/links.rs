@@ -189,3 +189,93 @@ impl Links {
 
 /// Links that are followed beyond those that a page takes.
 pub(crate) const SPARE_PLACES: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(number: u32) -> PeerSlot {
+        number.into()
+    }
+
+    fn links(max: u8, linked_to: impl IntoIterator<Item = u32>) -> Links {
+        let mut links = Links::default();
+        links.announce(max);
+        linked_to.into_iter().for_each(|other| links.set(slot(other), Stage::Linked, Time(1)));
+        links
+    }
+
+    #[test]
+    fn every_link_takes_a_place_and_a_page_that_is_full_has_no_room_whatever_is_known() {
+        let mut links = links(3, [1]);
+        assert_eq!((links.room(), links.lacks_some()), (2, true));
+        links.set(slot(2), Stage::Introduced, Time(5));
+        links.set(slot(2), Stage::Offered { by: slot(2) }, Time(6));
+        assert_eq!((links.len(), links.room()), (2, 1), "the same link at another stage");
+        links.set_full(true);
+        assert_eq!((links.room(), links.lacks_some()), (0, true));
+        links.announce(2);
+        assert_eq!((links.is_full(), links.room(), links.lacks_some()), (false, 0, false));
+    }
+
+    #[test]
+    fn places_that_the_page_gave_away_itself_are_links_and_offers_to_others() {
+        let mut links = links(5, [1, 2]);
+        links.set(slot(3), Stage::Offered { by: slot(9) }, Time(9));
+        links.set(slot(4), Stage::Introduced, Time(9));
+        assert_eq!((links.taken_but(slot(1)), links.taken_but(slot(8))), (2, 3));
+    }
+
+    #[test]
+    fn a_link_that_has_ended_keeps_its_place_until_the_page_has_noticed_or_shows_that_it_has() {
+        let mut links = links(2, [1, 2]);
+        links.set_full(true);
+        links.end(slot(1), Time(500));
+        assert_eq!((links.to(slot(1)), links.is_full(), links.room()), (None, false, 0));
+        assert_eq!(links.next_overdue(), Some(Time(500)));
+        assert_eq!(links.pop_overdue(Time(499)), None);
+        assert_eq!(links.pop_overdue(Time(500)).map(|tie| tie.stage), Some(Stage::Ended));
+        assert_eq!((links.room(), links.pop_overdue(Time(9_999))), (1, None), "a link is never overdue");
+        links.end(slot(2), Time(900));
+        assert!(links.forget_ended() && !links.forget_ended());
+        assert_eq!(links.room(), 2);
+    }
+
+    #[test]
+    fn several_links_can_have_ended() {
+        let mut links = links(3, [1, 2]);
+        links.end(slot(1), Time(5));
+        links.end(slot(2), Time(6));
+        assert_eq!(links.len(), 2);
+    }
+
+    #[test]
+    fn more_links_are_followed_than_a_page_takes_up_to_a_limit() {
+        let mut links = links(1, []);
+        let followed = (0..).take_while(|other| {
+            let can_follow = links.can_follow();
+            if can_follow {
+                links.set(slot(*other), Stage::Introduced, Time(1));
+            }
+            can_follow
+        });
+        assert_eq!(followed.count(), 1 + SPARE_PLACES);
+    }
+
+    #[test]
+    fn those_are_shared_who_are_linked_to_both() {
+        let (mut one, two) = (links(4, [1, 2, 3]), links(4, [2, 3, 4]));
+        assert_eq!((one.shared_with(&two), two.shared_with(&one)), (2, 2));
+        one.end(slot(3), Time(5));
+        assert_eq!((one.shared_with(&two), two.shared_with(&one)), (1, 1));
+    }
+
+    #[test]
+    fn a_page_is_listed_while_it_has_room_and_each_change_is_told_once() {
+        let mut links = links(1, []);
+        assert_eq!([links.list(), links.list()], [Some(true), None]);
+        links.set(slot(1), Stage::Linked, Time(1));
+        assert_eq!([links.list(), links.list()], [Some(false), None]);
+        assert!(!links.is_listed());
+    }
+}

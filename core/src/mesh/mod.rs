@@ -7,6 +7,7 @@
 
 pub(crate) mod acquaintances;
 pub(crate) mod announcement;
+mod check;
 pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod networks;

@@ -9,7 +9,8 @@ use slab::Slab;
 
 use crate::mesh::members::Members;
 use crate::peers::PeerSlot;
-use crate::{ConnId, Holder, Holders, NetworkId, PeerId, wire};
+use crate::worst_case::{boxed, charged, grown, tree};
+use crate::{ConnId, Holder, Holders, Limits, NetworkId, PeerId, wire};
 
 /// The network of everybody who names none.
 pub(crate) const GLOBAL: &str = "global";
@@ -225,6 +226,18 @@ impl Networks {
         key
     }
 
+    /// A name is kept twice, and once as JSON, where each byte can be six.
+    pub(crate) fn worst_case(limits: &Limits) -> u64 {
+        let name = u64::from(limits.network_name_bytes);
+        let each = grown(size_of::<Network>() + 8)
+            + tree(16 + 4)
+            + tree(8 + 4)
+            + charged(size_of::<u64>())
+            + 2 * boxed(name)
+            + boxed(6 * name + 2);
+        u64::from(limits.networks) * each
+    }
+
     /// # Panics
     ///
     /// When an invariant does not hold, or the shares are not as many as given by `count`.
@@ -245,5 +258,101 @@ impl Networks {
         let deserted =
             self.slots.iter().map(|(_, network)| network).filter(|network| network.members.is_empty());
         self.deserted_by_holder.check(deserted.map(|network| (network.holder, network.deserted, 1)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AddressKey;
+    use alloc::vec::Vec;
+
+    const HOLDER: Holder = Holder::Connection(ConnId(1));
+
+    fn id(number: u8) -> PeerId {
+        PeerId([number; 20])
+    }
+
+    fn enter(networks: &mut Networks, name: &str, number: u8, holder: Holder) -> NetKey {
+        let key = networks.acquire(name, holder);
+        networks.enter(key, id(number), u32::from(number).into());
+        key
+    }
+
+    fn leave(networks: &mut Networks, key: NetKey, number: u8, holder: Holder) {
+        networks.leave(key, &id(number), holder, 0);
+    }
+
+    #[test]
+    fn a_network_is_there_while_somebody_holds_it_and_its_number_is_never_used_again() {
+        let mut networks = Networks::default();
+        let key = enter(&mut networks, "a\"b", 1, HOLDER);
+        assert_eq!(
+            (networks.find("a\"b"), networks.name(key), networks.json(key)),
+            (Some(key), "a\"b", "\"a\\\"b\"")
+        );
+        networks.share(key);
+        leave(&mut networks, key, 1, HOLDER);
+        networks.release(key);
+        assert_eq!((networks.len(), networks.populated(), networks.announced()), (1, 0, 0));
+        networks.check(|_| 1);
+        let number = networks.id(key);
+        networks.release(key);
+        assert_eq!((networks.len(), networks.find("a\"b")), (0, None));
+        let again = networks.acquire("a\"b", HOLDER);
+        assert_ne!(networks.id(again), number);
+    }
+
+    #[test]
+    fn peers_and_pairs_are_counted_over_all_networks() {
+        let mut networks = Networks::default();
+        let key = enter(&mut networks, "a", 1, HOLDER);
+        enter(&mut networks, "a", 2, HOLDER);
+        enter(&mut networks, "b", 3, HOLDER);
+        networks.note_acquainted(1);
+        assert_eq!((networks.announced(), networks.acquainted(), networks.populated()), (3, 1, 2));
+        networks.leave(key, &id(1), HOLDER, 1);
+        assert_eq!((networks.announced(), networks.acquainted(), networks.populated()), (2, 0, 2));
+    }
+
+    #[test]
+    fn of_those_that_nobody_is_in_the_oldest_of_whoever_left_most_makes_room() {
+        let (mut networks, crowd) = (Networks::default(), Holder::Address(AddressKey(1)));
+        let keys: Vec<NetKey> = [("a", HOLDER), ("b", crowd), ("c", crowd)]
+            .into_iter()
+            .zip(1..)
+            .map(|((name, holder), number)| {
+                let key = enter(&mut networks, name, number, holder);
+                leave(&mut networks, key, number, holder);
+                key
+            })
+            .collect();
+        let stranger = Holder::Connection(ConnId(9));
+        assert_eq!(networks.gives_way(stranger), Some(keys[1]));
+        networks.enter(keys[1], id(8), 8.into());
+        assert_eq!(networks.gives_way(stranger), Some(keys[0]), "nobody left more than one");
+        networks.enter(keys[0], id(9), 9.into());
+        networks.enter(keys[2], id(7), 7.into());
+        assert_eq!(networks.gives_way(stranger), None, "somebody is in each");
+        networks.check(|_| 1);
+    }
+
+    #[test]
+    fn everybody_else_with_room_is_visited_once_each_beginning_after_another() {
+        let mut networks = Networks::default();
+        let key = enter(&mut networks, "a", 1, HOLDER);
+        let conns: Vec<ConnId> = (1..=20).map(ConnId).collect();
+        conns.iter().for_each(|conn| networks.list_free(key, *conn, true));
+        let mut first = Vec::new();
+        for conn in &conns {
+            let mut others: Vec<ConnId> = networks.free_after(key, *conn).collect();
+            first.push(others[0]);
+            others.sort();
+            assert!(others.iter().eq(conns.iter().filter(|other| *other != conn)), "{conn:?}");
+        }
+        first.sort();
+        assert_eq!(first, conns, "no two begin at the same one");
+        networks.list_free(key, ConnId(3), false);
+        assert!(networks.free_after(key, ConnId(1)).all(|conn| conn != ConnId(3)));
     }
 }

@@ -166,7 +166,7 @@ impl<'a> Selection<'a> {
         others.max_by_key(|other| own.id().distance(self.peers[*other].id()))
     }
 
-    fn announcement(self, slot: PeerSlot) -> Option<&'a Announcement> {
+    pub(super) fn announcement(self, slot: PeerSlot) -> Option<&'a Announcement> {
         self.peers[slot].announcement()
     }
 

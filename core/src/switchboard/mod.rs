@@ -5,6 +5,7 @@ mod departure;
 mod drain;
 pub(crate) mod following;
 mod introductions;
+mod invariants;
 mod keeping;
 mod liveness;
 mod requests;

@@ -197,3 +197,79 @@ impl Switchboard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConnId, Gone, Input, Limits, Time, UnixMillis};
+    use alloc::format;
+
+    fn spelling(number: u64) -> Spelling {
+        Spelling::parse(&format!("{number:040x}")).unwrap()
+    }
+
+    fn handle(board: &mut Switchboard, input: Input<'_>) {
+        board.handle(Time(1), input);
+        while board.poll_output().is_some() {}
+    }
+
+    fn open(board: &mut Switchboard, conn: u64, peer: u64) {
+        let target = format!("/?peerId={}", spelling(peer));
+        let opened = Input::Opened { conn: ConnId(conn), target: &target, address: None, grant: &Grant::ANY };
+        handle(board, opened);
+    }
+
+    fn say(board: &mut Switchboard, conn: u64, text: &str) {
+        handle(board, Input::Text { conn: ConnId(conn), text });
+    }
+
+    fn announce(board: &mut Switchboard, conn: u64, network: &str) {
+        say(board, conn, &format!(r#"{{"type":"announce","networkName":"{network}"}}"#));
+    }
+
+    /// What a sender in network `a` finds, by the connection where there is one.
+    fn find(board: &Switchboard, target: u64) -> Result<Option<ConnId>, &'static str> {
+        let reach = Reach::Network(board.networks.find("a").unwrap());
+        match board.find(&spelling(target), reach, &Grant::ANY) {
+            Ok(Whereabouts::Here(slot)) => Ok(Some(board.peers[slot].conn())),
+            Ok(Whereabouts::Away) => Ok(None),
+            Ok(Whereabouts::Unknown) => Err("unknown"),
+            Err(_) => Err("in another network"),
+        }
+    }
+
+    #[test]
+    fn a_target_is_here_or_away_or_elsewhere_or_unknown_until_it_has_announced_itself_again() {
+        let mut board = Switchboard::new(Limits::default(), UnixMillis(0), 0);
+        (1..=3).for_each(|peer| open(&mut board, peer, peer));
+        announce(&mut board, 1, "a");
+        assert_eq!(find(&board, 2), Err("in another network"), "it is in the global one");
+        announce(&mut board, 2, "a");
+        announce(&mut board, 3, "b");
+        assert_eq!([find(&board, 2), find(&board, 3)], [Ok(Some(ConnId(2))), Err("in another network")]);
+        assert_eq!(find(&board, 9), Err("unknown"));
+        handle(&mut board, Input::Closed { conn: ConnId(2), cause: Gone::Reset });
+        assert_eq!(find(&board, 2), Ok(None));
+        open(&mut board, 4, 2);
+        assert_eq!(find(&board, 2), Ok(None), "it is back and has not said where");
+        announce(&mut board, 4, "a");
+        assert_eq!(find(&board, 2), Ok(Some(ConnId(4))));
+        say(&mut board, 4, r#"{"type":"goodbye"}"#);
+        assert_eq!(find(&board, 2), Err("unknown"));
+    }
+
+    #[test]
+    fn a_peer_reaches_the_global_network_first_then_its_own_and_none_after_goodbye() {
+        let mut board = Switchboard::new(Limits::default(), UnixMillis(0), 0);
+        open(&mut board, 1, 1);
+        let reach = |board: &Switchboard| board.reach(board.peers.by_conn(ConnId(1)).unwrap());
+        assert!(reach(&board) == Reach::EmptyGlobal);
+        announce(&mut board, 1, "a");
+        let network = reach(&board);
+        assert!(network == Reach::Network(board.networks.find("a").unwrap()));
+        assert_eq!(board.network_name(network), "a");
+        say(&mut board, 1, r#"{"type":"goodbye"}"#);
+        assert!(reach(&board) == Reach::Nowhere);
+        assert_eq!(board.network_name(Reach::Nowhere), GLOBAL);
+    }
+}

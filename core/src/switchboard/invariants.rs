@@ -1,0 +1,57 @@
+//! The full sweep, and what is counted along with it: each machine checks itself, and here is what lies between them.
+
+use crate::switchboard::Stage;
+use crate::timers::NO_CONN;
+use crate::{Census, Switchboard};
+
+impl Switchboard {
+    pub(crate) fn count(&self) -> Census {
+        Census {
+            connections: self.peers.len() + self.lobby.held() + self.lobby.unregistered(),
+            unregistered: self.lobby.unregistered(),
+            held: self.lobby.held(),
+            held_bytes: self.lobby.held_bytes(),
+            peers: self.networks.announced(),
+            networks: self.networks.populated(),
+            acquaintances: self.networks.acquainted(),
+            mailboxes: self.mailboxes.len(),
+            mails: self.mailboxes.mails(),
+            mail_bytes: self.mailboxes.bytes(),
+            shelved: self.poll_queues.texts(),
+            shelved_bytes: self.poll_queues.bytes(),
+            polls: self.poll_queues.polls(),
+            timers: self.timers.len(),
+        }
+    }
+
+    /// Checks every invariant, at a cost that grows with everything there is.
+    ///
+    /// # Panics
+    ///
+    /// When one does not hold: a fault of this crate, never of a peer.
+    pub fn check_invariants(&self) {
+        let (limits, timers) = (&self.limits, &self.timers);
+        let mut deadlines = self.peers.check(limits, timers) + self.lobby.check(limits, timers);
+        self.lobby.check_free(
+            |id| self.peers.by_id(id).is_some(),
+            |newcomer| self.no_place_for(newcomer.address).is_none(),
+        );
+        deadlines += self.mailboxes.check(limits, timers);
+        deadlines += self.poll_queues.check(self.peers.iter(), limits, timers);
+        deadlines += self.draining.map_or(0, |draining| timers.check(draining.deadline, NO_CONN));
+        assert_eq!(deadlines, timers.len(), "deadlines that nobody knows");
+        assert!(timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
+        self.selection().check(|network| self.mailboxes.absent_from(network).count());
+        let announced = self.peers.iter().filter(|(_, peer)| peer.announcement().is_some());
+        for (_, peer) in announced {
+            let is_kept_for = self.mailboxes.network_of(peer.id(), self.now).is_some();
+            assert!(!is_kept_for || self.mailboxes.is_proven(peer.id()), "mailbox of a peer that is here");
+        }
+        self.grants.check(|conn| match self.stage(conn) {
+            Stage::Admitted(slot) => Some(Some(*self.peers[slot].id())),
+            Stage::Unregistered | Stage::Held => Some(None),
+            Stage::Polling(_) | Stage::Unknown => None,
+        });
+        self.backlogs.check(|conn| self.peers.by_conn(conn).is_some());
+    }
+}
