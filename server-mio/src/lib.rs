@@ -31,53 +31,16 @@
 //! # }
 //! ```
 
-pub mod access;
-pub mod addresses;
-mod arrivals;
-pub mod calendar;
-mod config;
-pub mod container;
-pub mod descriptors;
-mod gate;
-mod guard;
-pub mod healthcheck;
-mod heap;
+mod access;
 pub mod http;
-pub mod jwt;
-mod listening;
-pub mod logging;
-mod meter;
-mod mio_net;
 mod net;
-pub mod origins;
-mod overseer;
-pub mod per_address;
-mod proc_files;
-mod proxy_protocol;
-pub mod reload;
-mod rereading;
-mod seldom;
+mod observe;
+pub mod program;
 mod server;
-pub mod settings;
-pub mod signals;
-mod stream;
-pub mod systemd;
-mod tally;
-#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
-mod tls;
 pub mod websocket;
-mod worst_case;
 
-pub use config::Config;
-pub use gate::{Gate, OpenGate, Purpose};
-pub use guard::Guard;
-pub use meter::{FrameKind, Frames, Histogram, Meter};
-pub use mio_net::{MioNet, MioSocket, StopHandle};
-pub use net::{Accepted, Door, Net, Process, Ready};
-pub use overseer::Overseer;
-pub use rereading::Rereading;
-pub use server::Server;
-pub use stream::Inherited;
-pub use tally::Tally;
-pub use tls::Certificate;
-pub use worst_case::WorstCase;
+pub use access::{AllowOrigin, Gate, Guard, OpenGate, Purpose};
+pub use net::{Accepted, Certificate, Door, Inherited, MioNet, MioSocket, Net, Process, Ready, StopHandle};
+pub use observe::{FrameKind, Frames, Histogram, Meter, Tally};
+pub use program::settings;
+pub use server::{Config, Server};

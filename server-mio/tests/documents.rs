@@ -2,7 +2,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use core::fmt::Write as _;
-use peerpigeon_server::reload::AT_START;
 use peerpigeon_server::settings::{Group, Kind, ROWS, Row, help, markdown_table};
 use std::path::Path;
 use std::{env, fs};
@@ -64,7 +63,7 @@ fn the_settings_in_the_operators_document() {
     let (_, after) = rest.split_once(END).unwrap();
     let mut table = "| variable | default | takes effect by | |\n| --- | --- | --- | --- |\n".to_owned();
     for row in ROWS {
-        let by = if AT_START.contains(&row.name) { "restart" } else { "reload" };
+        let by = if row.waits_for_start() { "restart" } else { "reload" };
         let default = if row.default.is_empty() { "none" } else { row.default };
         writeln!(table, "| `{}` | {default} | {by} | {} |", row.name, row.help).unwrap();
     }

@@ -1,8 +1,8 @@
 //! An answer and its bytes on the wire.
 
-use crate::calendar::HttpDate;
+use crate::access::AllowOrigin;
 use crate::http::{Refusal, Status};
-use crate::origins::AllowOrigin;
+use crate::observe::date::HttpDate;
 use peerpigeon_core::UnixMillis;
 use std::borrow::Cow;
 use std::io::Write;

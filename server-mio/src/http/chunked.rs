@@ -64,7 +64,7 @@ impl Chunked {
     /// # Errors
     ///
     /// What to answer. Nobody knows where the next request begins after it.
-    pub(crate) fn next<'b>(&mut self, input: &'b [u8]) -> Result<(usize, &'b [u8]), Refusal> {
+    pub(super) fn next<'b>(&mut self, input: &'b [u8]) -> Result<(usize, &'b [u8]), Refusal> {
         let mut at = 0;
         while at < input.len() && !self.is_whole() {
             if let State::Data { left } = self.state {

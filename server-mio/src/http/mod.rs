@@ -3,7 +3,6 @@
 mod answer;
 mod body;
 mod chunked;
-mod exposition;
 mod head;
 mod pages;
 mod request;
@@ -22,7 +21,6 @@ pub use visitor::{Demo, PageRules};
 
 pub(crate) use answer::{Frame, write};
 pub(crate) use body::{Body, TOO_LONG};
-pub(crate) use pages::Vitals;
 pub(crate) use router::{HEALTH, SIGNALING, is_signaling, respond};
 pub(crate) use upgrade::{Handshake, Upgrade, classify, write_switch};
 pub(crate) use visitor::{NOTHING_HERE, Visitor, is_forwarded};

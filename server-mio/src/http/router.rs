@@ -1,9 +1,10 @@
 //! From a path to a page.
 
-use crate::http::pages::{self, Vitals};
+use crate::http::pages;
 use crate::http::request::{is_token, list};
 use crate::http::visitor::{NOTHING_HERE, PageRules, Shown, Visitor};
 use crate::http::{Answer, Method, Refusal, Request, Status};
+use crate::observe::{self, Vitals};
 
 /// Something that can be fetched.
 struct Page {
@@ -12,17 +13,17 @@ struct Page {
     make: fn(&Vitals<'_>) -> Answer,
 }
 
-/// What can be fetched. A new page is one line here and one file in `pages/`.
+/// What can be fetched. A new page is one line here and one file in `pages/`, or in `observe/` if it tells about the server.
 const PAGES: [Page; 9] = [
     Page { path: "/", shown: Shown::Everywhere, make: pages::root::page },
     Page { path: "/client.js", shown: Shown::Public, make: pages::client::script },
     Page { path: "/client.d.ts", shown: Shown::Public, make: pages::client::types },
     Page { path: "/demo", shown: Shown::Demo, make: pages::demo::page },
     Page { path: "/demo.js", shown: Shown::Demo, make: pages::demo::script },
-    Page { path: HEALTH, shown: Shown::Everywhere, make: pages::health::page },
-    Page { path: "/metrics", shown: Shown::Operators, make: pages::metrics::page },
-    Page { path: "/stats", shown: Shown::Operators, make: pages::stats::page },
-    Page { path: "/status", shown: Shown::Insiders, make: pages::status::page },
+    Page { path: HEALTH, shown: Shown::Everywhere, make: observe::health::page },
+    Page { path: "/metrics", shown: Shown::Operators, make: observe::metrics::page },
+    Page { path: "/stats", shown: Shown::Operators, make: observe::stats::page },
+    Page { path: "/status", shown: Shown::Insiders, make: observe::status::page },
 ];
 
 /// Where peers signal without a WebSocket: by `GET` and `POST`, which the core answers.

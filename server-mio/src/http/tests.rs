@@ -1,10 +1,10 @@
 //! Heads of requests, by the rules of RFC 9112, RFC 9110 and RFC 6455.
 
+use crate::access::AllowOrigin;
 use crate::http::{
     self, Answer, BodyLength, Frame, Handshake, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method,
     Refusal, Status, Upgrade,
 };
-use crate::origins::AllowOrigin;
 use peerpigeon_core::UnixMillis;
 use proptest::prelude::*;
 
@@ -396,7 +396,7 @@ fn no_page_asks_for_an_absolute_path() {
         ("demo.html", include_str!("pages/demo.html")),
         ("demo.js", include_str!("pages/demo.js")),
         ("client.js", include_str!("../../client/client.js")),
-        ("status.html", include_str!("pages/status.html")),
+        ("status.html", include_str!("../observe/status.html")),
     ] {
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
             for mark in ['"', '\'', '`'] {

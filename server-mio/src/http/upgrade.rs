@@ -1,8 +1,8 @@
 //! The WebSocket handshake (RFC 6455 section 4.2).
 
+use crate::access::AllowOrigin;
 use crate::http::request::{BodyLength, is_token, list};
 use crate::http::{Method, Refusal, Request, Status};
-use crate::origins::AllowOrigin;
 use tungstenite::handshake::derive_accept_key;
 
 /// What a request wants to become.
@@ -17,7 +17,7 @@ pub(crate) enum Upgrade<'b> {
 /// What the answer to a handshake is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handshake<'b> {
-    pub(crate) key: &'b [u8],
+    pub(super) key: &'b [u8],
     /// The first subprotocol on offer. Whatever is spoken here is spoken under every name, and many clients give up
     /// where none of theirs is answered (section 4.1).
     pub(crate) protocol: Option<&'b [u8]>,

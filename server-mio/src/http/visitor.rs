@@ -30,7 +30,7 @@ pub enum Demo {
 
 /// Whom a page is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(super) enum Shown {
     /// Everybody, whichever way they come.
     Everywhere,
     /// Everybody who comes by the public door.
@@ -46,7 +46,7 @@ pub(crate) enum Shown {
 /// Who asks for a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visitor {
-    pub(crate) door: Door,
+    pub(super) door: Door,
     /// It sits at this machine, as far as one can tell.
     is_local: bool,
 }
@@ -64,7 +64,7 @@ impl PageRules {
     /// # Errors
     ///
     /// What to answer instead. To those who may not know, the page does not exist.
-    pub(crate) fn judge(&self, shown: Shown, visitor: Visitor, request: &Request<'_>) -> Result<(), Refusal> {
+    pub(super) fn judge(&self, shown: Shown, visitor: Visitor, request: &Request<'_>) -> Result<(), Refusal> {
         let is_public = visitor.door == Door::Public;
         let exists = match shown {
             Shown::Everywhere => true,

@@ -1,8 +1,8 @@
 //! New connections.
 
-use crate::config::Config;
 use crate::net::{Accepted, Door, Net};
 use crate::server::Server;
+use crate::server::config::Config;
 use crate::server::slots::key_of;
 use peerpigeon_core::{ConnId, Time};
 use std::io::ErrorKind;

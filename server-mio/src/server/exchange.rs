@@ -9,7 +9,7 @@ use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits};
 
 /// What must be known of a request when it is answered.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(super) struct Exchange {
     origin: Option<Box<str>>,
     is_1_1: bool,
     keep_alive: bool,

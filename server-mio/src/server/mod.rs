@@ -2,6 +2,7 @@
 
 mod accept;
 mod acceptor;
+mod config;
 mod connection;
 mod connections;
 mod deadlines;
@@ -19,18 +20,17 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use crate::config::Config;
-use crate::gate::Gate;
-use crate::meter::Meter;
+use crate::access::Gate;
 use crate::net::{Net, Ready};
-use crate::seldom::Seldom;
+use crate::observe::Meter;
+use crate::observe::Seldom;
+use crate::observe::Tally;
 use crate::server::acceptor::Acceptor;
+pub use crate::server::config::Config;
 use crate::server::connections::Connections;
 use crate::server::drain::Draining;
 use crate::server::exchange::Exchange;
 pub(crate) use crate::server::pool::MAX_POOL_BYTES;
-pub(crate) use crate::server::slots::MAX_SLOTS;
-use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis, WallClock};
 use std::collections::BTreeMap;
 use std::io;

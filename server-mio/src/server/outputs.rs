@@ -1,7 +1,7 @@
 //! Between the core's two doors.
 
-use crate::meter::FrameKind;
 use crate::net::Net;
+use crate::observe::FrameKind;
 use crate::server::Server;
 use crate::server::connection::Phase;
 use crate::server::connections::Fit;

@@ -1,12 +1,13 @@
 //! Requests, up to the one that makes a WebSocket of the connection.
 
-use crate::gate::Purpose;
+use crate::access::AllowOrigin;
+use crate::access::Purpose;
 use crate::http::{
     self, Answer, Body, BodyLength, Frame, Handshake, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request,
-    Status, Upgrade, Visitor, Vitals,
+    Status, Upgrade, Visitor,
 };
 use crate::net::{Door, Net};
-use crate::origins::AllowOrigin;
+use crate::observe::Vitals;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
 use crate::server::read::Received;

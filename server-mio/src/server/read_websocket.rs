@@ -1,7 +1,7 @@
 //! Frames of a WebSocket.
 
-use crate::meter::FrameKind;
 use crate::net::Net;
+use crate::observe::FrameKind;
 use crate::server::Server;
 use crate::server::connection::Phase;
 use crate::server::read::Received;

@@ -4,11 +4,11 @@ use crate::websocket::Violation;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// Bytes of the longest header of a masked frame.
-pub(crate) const MAX_HEADER_BYTES: usize = 14;
+pub(super) const MAX_HEADER_BYTES: usize = 14;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     /// The beginning of a text message.
     Text,
     /// The beginning of a binary message.
@@ -21,27 +21,27 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn is_control(self) -> bool {
+    pub(super) fn is_control(self) -> bool {
         matches!(self, Kind::Ping | Kind::Pong | Kind::Close)
     }
 }
 
 /// A header that keeps every rule that concerns one frame alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) kind: Kind,
+pub(super) struct Header {
+    pub(super) kind: Kind,
     /// The last frame of its message.
-    pub(crate) is_final: bool,
-    pub(crate) mask: [u8; 4],
+    pub(super) is_final: bool,
+    pub(super) mask: [u8; 4],
     /// Bytes of the payload.
-    pub(crate) payload_bytes: u64,
+    pub(super) payload_bytes: u64,
     /// Bytes of the header itself.
-    pub(crate) header_bytes: usize,
+    pub(super) header_bytes: usize,
 }
 
 /// Reads the header at the start of `bytes`; `None` when it is not all there. A rule that is broken shows
 /// at the first byte that breaks it, not when the header is whole.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let kind = check_first(first)?;
     let Some(&second) = bytes.get(1) else { return Ok(None) };

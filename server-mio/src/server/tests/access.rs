@@ -2,8 +2,8 @@
 //! socket that has no address, as from a proxy, so that `X-Forwarded-For` counts.
 
 use super::*;
-use crate::guard::Guard;
-use crate::settings::{Command, Settings};
+use crate::access::Guard;
+use crate::program::settings::{Command, Settings};
 
 fn guarded(variables: &[(&str, &str)]) -> Bench {
     let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
@@ -121,9 +121,9 @@ fn pages_of_the_server_itself_may_connect_whatever_origins_are_set() {
 #[test]
 fn whether_a_token_has_expired_is_told_by_the_clock_on_the_wall() {
     let text = "a secret of 32 bytes, or of more";
-    let secret = crate::jwt::Secret::parse(text).unwrap();
+    let secret = crate::access::Secret::parse(text).unwrap();
     let mut bench = guarded(&[("AUTH_JWT_SECRET", text)]);
-    let token = secret.mint(&crate::jwt::Claims { expires: 784_111_777 + 3_600, ..Default::default() });
+    let token = secret.mint(&crate::access::Claims { expires: 784_111_777 + 3_600, ..Default::default() });
     let bearer = format!("Authorization: Bearer {token}\r\n");
     assert_eq!(status(&upgrade(&mut bench, &bearer)), "101");
     // A machine that has slept for two hours: little time has passed for the loop.

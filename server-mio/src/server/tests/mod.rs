@@ -9,9 +9,9 @@ mod shutdown;
 mod signaling;
 mod websocket;
 
-use crate::config::Config;
-use crate::gate::OpenGate;
+use crate::access::OpenGate;
 use crate::server::Server;
+use crate::server::config::Config;
 use peerpigeon_core::{Limits, Time, UnixMillis};
 use scripted_net::{End, Pipe, ScriptedNet, World};
 use std::cell::{Ref, RefCell};

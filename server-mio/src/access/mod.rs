@@ -1,0 +1,22 @@
+//! Who may come in: the questions that the loop asks about every socket and every request, and what answers them.
+//!
+//! Owns tokens and their keys, lists of addresses and origins, and the rates of each address. What the settings
+//! want of all these is put together in [`Guard`].
+
+mod addresses;
+mod configured;
+mod jwt;
+mod origins;
+mod policy;
+mod rates;
+mod tokens;
+
+pub use configured::Guard;
+pub use origins::AllowOrigin;
+pub use policy::{Gate, OpenGate, Purpose};
+
+pub(crate) use addresses::{AddressList, key_of};
+pub(crate) use jwt::{Claims, PublicKey, Secret};
+pub(crate) use origins::Origins;
+pub(crate) use rates::PerAddress;
+pub(crate) use tokens::{Tokens, presented};

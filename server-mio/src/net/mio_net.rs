@@ -1,0 +1,398 @@
+//! The real network.
+
+use crate::access::AddressList;
+use crate::net::arrivals::Arrivals;
+use crate::net::control::{StopHandle, Wishes};
+use crate::net::incomplete::Incomplete;
+use crate::net::listening;
+use crate::net::sessions::{TLS_BUFFER_BYTES, Tls};
+use crate::net::sockets::{Accepted, Door, Net, Process, Ready};
+use crate::net::stream::{Inherited, Listener, Stream};
+use crate::net::tls::{Certificate, Session};
+use crate::net::{heap, proc_files};
+use crate::observe::date;
+use mio::event::Source as _;
+use mio::{Events, Interest, Poll, Token, Waker};
+use peerpigeon_core::{Time, UnixMillis};
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// TCP and Unix sockets, and TLS over them, by mio: edge-triggered, each socket registered once.
+#[derive(Debug)]
+pub struct MioNet {
+    poll: Poll,
+    events: Events,
+    wishes: Arc<Wishes>,
+    entrances: Vec<Entrance>,
+    tls: Option<Tls>,
+    arrivals: Option<Arrivals>,
+    start: Instant,
+}
+
+/// One connection of a [`MioNet`].
+#[derive(Debug)]
+pub struct MioSocket {
+    stream: Stream,
+    tls: Option<Box<Session>>,
+}
+
+impl MioSocket {
+    /// Bytes of memory that TLS takes for what is incomplete.
+    #[cfg(all(test, feature = "tls"))]
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.tls.as_ref().map_or(0, |session| session.buffered_bytes())
+    }
+}
+
+#[derive(Debug)]
+struct Entrance {
+    listener: Listener,
+    token: Token,
+    door: Door,
+    origin: Origin,
+    /// Connections may be waiting: none has been refused by `WouldBlock` since the last report.
+    is_pending: bool,
+}
+
+/// Who has opened a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Ours,
+    /// Somebody who will hand it to our successor.
+    Inherited,
+}
+
+impl MioNet {
+    /// Listens on all of `addresses`. A port of 0 is a free one, the same for all of them. Loopback over
+    /// IPv6 is left out on a machine that has none, as long as another address remains.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with, the address named; [`ErrorKind::InvalidInput`] when there is no address.
+    pub fn bind(addresses: &[SocketAddr]) -> io::Result<MioNet> {
+        let listeners = listening::on_all(addresses)?;
+        let mut net = MioNet::new()?;
+        for listener in listeners {
+            net.add(Listener::Tcp(listener), Door::Public, Origin::Ours)?;
+        }
+        Ok(net)
+    }
+
+    /// Listens on a Unix socket of this name, for those whom `mode` (as of `chmod`) lets write to it. A socket that
+    /// nobody listens on any more is replaced. It is removed when the server ends.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with, the path named; [`ErrorKind::AddrInUse`] when somebody listens there.
+    #[cfg(unix)]
+    pub fn bind_unix(path: &Path, mode: u32) -> io::Result<MioNet> {
+        let mut net = MioNet::new()?;
+        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public, Origin::Ours)?;
+        Ok(net)
+    }
+
+    /// Listens on sockets that somebody else has opened and keeps open: when the server is asked to end it lets
+    /// go of them at once, so that whoever comes from then on waits for its successor.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch them; [`ErrorKind::InvalidInput`] when there is none.
+    pub fn inherit(listeners: Vec<Inherited>) -> io::Result<MioNet> {
+        let mut net = MioNet::new()?;
+        if listeners.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "no socket to listen on"));
+        }
+        for listener in listeners {
+            net.add(listener.into_listener()?, Door::Public, Origin::Inherited)?;
+        }
+        Ok(net)
+    }
+
+    /// As [`MioNet::bind_admin`], on a socket as for [`MioNet::inherit`].
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch it.
+    pub fn inherit_admin(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        self.add(Inherited::Tcp(listener).into_listener()?, Door::Admin, Origin::Inherited)
+    }
+
+    /// Listens on one more address, which is for operators only, and without TLS.
+    ///
+    /// # Errors
+    ///
+    /// What binding fails with, the address named.
+    pub fn bind_admin(&mut self, address: SocketAddr) -> io::Result<()> {
+        let listener = listening::on(address).map_err(|error| listening::at(address, &error))?;
+        self.add(Listener::Tcp(listener), Door::Admin, Origin::Ours)
+    }
+
+    /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`, by a thread
+    /// of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub fn secure(&mut self, mut certificate: Certificate, check_every_ms: u64) -> io::Result<()> {
+        certificate.watch(Duration::from_millis(check_every_ms.max(1)))?;
+        self.tls = Some(Tls {
+            scratch: certificate.scratch(),
+            certificate,
+            incomplete: Incomplete::new(TLS_BUFFER_BYTES),
+            readable: BTreeSet::new(),
+            stalled: BTreeSet::new(),
+        });
+        Ok(())
+    }
+
+    /// Expects the PROXY protocol of everybody in `trusted`, and of nobody else; the header must have come after
+    /// `timeout_ms`.
+    pub fn expect_proxies(&mut self, trusted: AddressList, timeout_ms: u64) {
+        self.arrivals = Some(Arrivals::new(trusted, timeout_ms));
+    }
+
+    /// The addresses where it listens for everybody, or for operators; a Unix socket has none.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn local_addresses(&self, door: Door) -> io::Result<Vec<SocketAddr>> {
+        let entrances = self.entrances.iter().filter(|entrance| entrance.door == door);
+        entrances.filter_map(|entrance| entrance.listener.local_address()).collect()
+    }
+
+    /// Where it listens for everybody, or for operators, as `https://127.0.0.1:3000` or `unix:/run/socket`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MioNet::local_addresses`].
+    pub fn urls(&self, door: Door) -> io::Result<Vec<String>> {
+        let scheme = if self.tls.is_some() && door == Door::Public { "https" } else { "http" };
+        let entrances = self.entrances.iter().filter(|entrance| entrance.door == door);
+        entrances.map(|entrance| entrance.listener.url(scheme)).collect()
+    }
+
+    /// What ends the server.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(Arc::clone(&self.wishes))
+    }
+
+    fn new() -> io::Result<MioNet> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let wishes = Wishes { waker, stop: AtomicBool::new(false), reload: AtomicBool::new(false) };
+        Ok(MioNet {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_WAIT),
+            wishes: Arc::new(wishes),
+            entrances: Vec::new(),
+            tls: None,
+            arrivals: None,
+            start: Instant::now(),
+        })
+    }
+
+    fn add(&mut self, mut listener: Listener, door: Door, origin: Origin) -> io::Result<()> {
+        let token = Token(usize::MAX - self.entrances.len());
+        self.poll.registry().register(listener.source(), token, Interest::READABLE)?;
+        self.entrances.push(Entrance { listener, token, door, origin, is_pending: false });
+        Ok(())
+    }
+
+    /// Lets go of the sockets that our successor will have. They stay open elsewhere, so the kernel would go on
+    /// reporting them to us.
+    fn bequeath(&mut self) {
+        for entrance in &mut self.entrances {
+            if entrance.origin == Origin::Inherited
+                && let Err(error) = self.poll.registry().deregister(entrance.listener.source())
+            {
+                log::warn!("still listening for a moment: {error}");
+            }
+        }
+        self.entrances.retain(|entrance| entrance.origin == Origin::Ours);
+    }
+
+    /// The next connection, from the last entrance to the first: operators do not wait for a rush of peers.
+    fn next_stream(&mut self) -> io::Result<(Stream, Option<SocketAddr>, Door)> {
+        for entrance in self.entrances.iter_mut().rev().filter(|entrance| entrance.is_pending) {
+            match entrance.listener.accept() {
+                Ok((stream, remote)) => return Ok((stream, remote, entrance.door)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => entrance.is_pending = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// The next connection of which it is known whose it is.
+    fn next_told(&mut self) -> io::Result<(Stream, Option<SocketAddr>, Door)> {
+        if let Some((stream, remote)) = self.arrivals.as_mut().and_then(Arrivals::pop) {
+            return Ok((stream, remote, Door::Public));
+        }
+        let (stream, remote, door) = self.next_stream()?;
+        let now = self.now();
+        match &mut self.arrivals {
+            Some(arrivals) if door == Door::Public && arrivals.are_from(remote) => {
+                let told = arrivals.insert((stream, remote), now, self.poll.registry()).map_err(|error| {
+                    log::debug!("a proxy's connection is refused: {error}");
+                    ErrorKind::ConnectionAborted
+                })?;
+                // Whoever comes next may be there already.
+                let (stream, remote) = told.ok_or(ErrorKind::Interrupted)?;
+                Ok((stream, remote, door))
+            }
+            _ => Ok((stream, remote, door)),
+        }
+    }
+
+    fn note_events(&mut self, ready: &mut Vec<Ready>) {
+        let mut stops = false;
+        for event in &self.events {
+            let Token(key) = event.token();
+            if event.token() == WAKER {
+                if self.wishes.stop.load(Ordering::Relaxed) {
+                    stops = true;
+                    ready.push(Ready::Stop);
+                }
+            } else if key > WAKER.0
+                && let Some(entrance) =
+                    self.entrances.iter_mut().find(|entrance| entrance.token == Token(key))
+            {
+                entrance.is_pending = true;
+                ready.push(Ready::Acceptable);
+            } else if let Some(arrivals) = &mut self.arrivals
+                && arrivals.note_event(event.token(), self.poll.registry())
+            {
+                if arrivals.are_told() {
+                    ready.push(Ready::Acceptable);
+                }
+            } else {
+                let hangup = event.is_read_closed() || event.is_error();
+                if event.is_readable() || hangup {
+                    ready.push(Ready::Readable { key, hangup });
+                }
+                if event.is_writable() {
+                    ready.push(Ready::Writable { key });
+                }
+            }
+        }
+        if stops {
+            self.bequeath();
+        }
+    }
+}
+
+impl Net for MioNet {
+    type Socket = MioSocket;
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn wall_time(&self) -> Option<UnixMillis> {
+        Some(date::now())
+    }
+
+    fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let has_work = self.tls.as_ref().is_some_and(|tls| !tls.readable.is_empty());
+        let arrivals = self.arrivals.as_ref().and_then(Arrivals::deadline);
+        let until = if has_work { Some(Time(0)) } else { until.into_iter().chain(arrivals).min() };
+        // mio rounds up to whole milliseconds, so that a deadline has passed when the wait for it ends.
+        let timeout = until
+            .and_then(|until| self.start.checked_add(Duration::from_millis(until.0)))
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => self.note_events(ready),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        let now = self.now();
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.expire(now);
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.complete(ready);
+            tls.look_after_certificate(&self.wishes);
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> io::Result<Accepted<MioSocket>> {
+        let (stream, remote, door) = self.next_told()?;
+        let tls = match (&self.tls, door) {
+            (Some(tls), Door::Public) => Some(tls.session(remote)?),
+            (None, _) | (_, Door::Admin) => None,
+        };
+        Ok(Accepted { socket: MioSocket { stream, tls }, remote, door })
+    }
+
+    fn register(&mut self, socket: &mut MioSocket, key: usize) -> io::Result<()> {
+        if let Some(session) = &mut socket.tls {
+            session.key = key;
+        }
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        socket.stream.register(self.poll.registry(), Token(key), interest)
+    }
+
+    fn read(&mut self, MioSocket { stream, tls }: &mut MioSocket, room: &mut [u8]) -> io::Result<usize> {
+        match (tls, &mut self.tls) {
+            (Some(session), Some(tls)) => tls.read(session, stream, room),
+            _ => stream.read(room),
+        }
+    }
+
+    fn write(&mut self, MioSocket { stream, tls }: &mut MioSocket, bytes: &[u8]) -> io::Result<usize> {
+        match (tls, &mut self.tls) {
+            (Some(session), Some(tls)) => tls.write(session, stream, bytes),
+            _ => stream.write(bytes),
+        }
+    }
+
+    fn shut_write(&mut self, MioSocket { stream, tls }: &mut MioSocket) {
+        if let (Some(session), Some(tls)) = (tls, &mut self.tls) {
+            session.say_end(stream, &mut tls.scratch);
+        }
+        stream.shut_write();
+    }
+
+    fn close(&mut self, MioSocket { mut stream, tls }: MioSocket) {
+        if let (Some(mut session), Some(tls)) = (tls, &mut self.tls) {
+            session.say_end(&mut stream, &mut tls.scratch);
+            tls.forget(&session);
+        }
+        // The kernel forgets the registration of a descriptor that is closed.
+        drop(stream);
+    }
+
+    fn resident_bytes(&self) -> Option<u64> {
+        proc_files::resident_bytes()
+    }
+
+    fn give_back_memory(&mut self) {
+        heap::give_back();
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn process(&self) -> Process {
+        proc_files::process()
+    }
+}
+
+/// Below every entrance and above every key of a connection.
+const WAKER: Token = Token(usize::MAX / 2);
+
+/// Few enough that the buffers of one turn stay in the processor's cache.
+const EVENTS_PER_WAIT: usize = 256;
+
+#[cfg(test)]
+mod tests;
