@@ -40,7 +40,9 @@ mod server;
 pub mod websocket;
 
 pub use access::{AllowOrigin, Gate, Guard, OpenGate, Purpose};
-pub use net::{Accepted, Certificate, Door, Inherited, MioNet, MioSocket, Net, Process, Ready, StopHandle};
+pub use net::{
+    Accepted, Certificate, Door, Host, Inherited, MioNet, MioSocket, Net, Process, Ready, StopHandle,
+};
 pub use observe::{FrameKind, Frames, Histogram, Meter, Tally};
 pub use program::settings;
 pub use server::{Config, Server};

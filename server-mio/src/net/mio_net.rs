@@ -3,14 +3,14 @@
 use crate::access::AddressList;
 use crate::net::arrivals::Arrivals;
 use crate::net::control::{StopHandle, Wishes};
+use crate::net::host::{Host, Process};
 use crate::net::incomplete::Incomplete;
 use crate::net::listening;
+use crate::net::machine::Machine;
 use crate::net::sessions::{TLS_BUFFER_BYTES, Tls};
-use crate::net::sockets::{Accepted, Door, Net, Process, Ready};
+use crate::net::sockets::{Accepted, Door, Net, Ready};
 use crate::net::stream::{Inherited, Listener, Stream};
 use crate::net::tls::{Certificate, Session};
-use crate::net::{heap, proc_files};
-use crate::observe::date;
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::{Time, UnixMillis};
@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// TCP and Unix sockets, and TLS over them, by mio: edge-triggered, each socket registered once.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct MioNet {
     entrances: Vec<Entrance>,
     tls: Option<Tls>,
     arrivals: Option<Arrivals>,
-    start: Instant,
+    machine: Machine,
 }
 
 /// One connection of a [`MioNet`].
@@ -195,7 +195,7 @@ impl MioNet {
             entrances: Vec::new(),
             tls: None,
             arrivals: None,
-            start: Instant::now(),
+            machine: Machine::new(),
         })
     }
 
@@ -292,22 +292,12 @@ impl MioNet {
 impl Net for MioNet {
     type Socket = MioSocket;
 
-    fn now(&self) -> Time {
-        Time(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    fn wall_time(&self) -> Option<UnixMillis> {
-        Some(date::now())
-    }
-
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let has_work = self.tls.as_ref().is_some_and(|tls| !tls.readable.is_empty());
         let arrivals = self.arrivals.as_ref().and_then(Arrivals::deadline);
         let until = if has_work { Some(Time(0)) } else { until.into_iter().chain(arrivals).min() };
         // mio rounds up to whole milliseconds, so that a deadline has passed when the wait for it ends.
-        let timeout = until
-            .and_then(|until| self.start.checked_add(Duration::from_millis(until.0)))
-            .map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = until.and_then(|until| self.machine.until(until));
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => self.note_events(ready),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -370,21 +360,27 @@ impl Net for MioNet {
         // The kernel forgets the registration of a descriptor that is closed.
         drop(stream);
     }
+}
 
-    fn resident_bytes(&self) -> Option<u64> {
-        proc_files::resident_bytes()
-    }
-
-    fn give_back_memory(&mut self) {
-        heap::give_back();
+impl Host for MioNet {
+    fn now(&self) -> Time {
+        self.machine.now()
     }
 
     fn micros(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.machine.micros()
+    }
+
+    fn wall_time(&self) -> Option<UnixMillis> {
+        self.machine.wall_time()
     }
 
     fn process(&self) -> Process {
-        proc_files::process()
+        self.machine.process()
+    }
+
+    fn give_back_memory(&mut self) {
+        self.machine.give_back_memory();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The only system calls of the loop, behind the trait [`Net`].
+//! The only system calls of the loop, behind two traits: [`Net`] for sockets, [`Host`] for clocks and the process.
 //!
 //! Owns listeners and streams, TLS and the PROXY protocol, which both lie between them and the loop, and what the
 //! system says of the process. [`MioNet`] is the real one; a simulator brings its own.
@@ -6,8 +6,10 @@
 mod arrivals;
 mod control;
 mod heap;
+mod host;
 mod incomplete;
 mod listening;
+mod machine;
 mod mio_net;
 mod proc_files;
 mod proxy_protocol;
@@ -18,8 +20,9 @@ mod stream;
 mod tls;
 
 pub use control::StopHandle;
+pub use host::{Host, Process};
 pub use mio_net::{MioNet, MioSocket};
-pub use sockets::{Accepted, Door, Net, Process, Ready};
+pub use sockets::{Accepted, Door, Net, Ready};
 pub use stream::Inherited;
 pub use tls::Certificate;
 

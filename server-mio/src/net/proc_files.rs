@@ -1,9 +1,9 @@
 //! What Linux tells about the process in `/proc`; nothing elsewhere.
 
-use crate::net::sockets::Process;
+use crate::net::host::Process;
 use std::fs;
 
-pub(super) fn resident_bytes() -> Option<u64> {
+fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
@@ -12,6 +12,7 @@ pub(super) fn resident_bytes() -> Option<u64> {
 
 pub(super) fn process() -> Process {
     Process {
+        resident_bytes: resident_bytes(),
         open_descriptors: open_descriptors(),
         max_descriptors: fs::read_to_string("/proc/self/limits").ok().and_then(|text| max_descriptors(&text)),
         processor_ms: fs::read_to_string("/proc/self/stat").ok().and_then(|text| processor_ms(&text)),
@@ -62,8 +63,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_system_says_what_the_process_takes() {
-        assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
         let process = process();
+        assert!(process.resident_bytes.is_some_and(|bytes| bytes > 100_000));
         assert!(process.processor_ms.is_some());
         let (open, max) = (process.open_descriptors.unwrap(), process.max_descriptors.unwrap());
         assert!((3..=max).contains(&open), "{process:?}");

@@ -1,10 +1,11 @@
-//! The system calls that the loop makes, and nothing else of the outside world.
+//! What the loop asks of sockets.
 
-use peerpigeon_core::{Input, Time, UnixMillis};
+use crate::net::host::Host;
+use peerpigeon_core::Time;
 use std::io;
 use std::net::SocketAddr;
 
-/// Sockets and a clock. The real one is [`crate::MioNet`]; a simulator brings its own.
+/// Sockets, by the clock of a [`Host`]. The real ones are those of [`MioNet`](crate::MioNet); a simulator brings its own.
 ///
 /// Readiness is reported on its edges: once when there is something new, not again for what is left. The
 /// rules for both sides:
@@ -16,18 +17,9 @@ use std::net::SocketAddr;
 ///   reported [`Ready::Writable`] when there is room again. The next one begins with what was not taken: some of
 ///   it may be on its way already.
 /// * [`Net::accept`] is called until it fails with [`io::ErrorKind::WouldBlock`], perhaps much later.
-pub trait Net {
+pub trait Net: Host {
     /// One connection. Dropping it without [`Net::close`] must close it, too.
     type Socket;
-
-    /// Milliseconds since the start, never going back.
-    fn now(&self) -> Time;
-
-    /// What the clock on the wall shows, which may be set at any time; `None` where there is none: it goes on from the start as
-    /// [`Net::now`] does.
-    fn wall_time(&self) -> Option<UnixMillis> {
-        None
-    }
 
     /// Sleeps until something is ready, or until `until`; `None` is for ever, a time that has passed not at
     /// all. Appends what is ready to `ready`.
@@ -73,36 +65,6 @@ pub trait Net {
     /// Ends the connection. No readiness is reported for its key until another socket is registered
     /// under it.
     fn close(&mut self, socket: Self::Socket);
-
-    /// Bytes of memory that the process takes; `None` where nobody can tell.
-    fn resident_bytes(&self) -> Option<u64>;
-
-    /// Gives the system back what the allocator keeps of memory that was freed.
-    fn give_back_memory(&mut self) {}
-
-    /// Told of every input before the core gets it: so that a simulator can hold another core against it.
-    fn note_input(&mut self, _now: Time, _input: &Input<'_>) {}
-
-    /// Microseconds since the start, never going back: for measuring, not for deciding.
-    fn micros(&self) -> u64 {
-        self.now().0.saturating_mul(1_000)
-    }
-
-    /// What else is known of the process.
-    fn process(&self) -> Process {
-        Process::default()
-    }
-}
-
-/// What the system says about the process; `None` where nobody can tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Process {
-    /// Descriptors that are open.
-    pub open_descriptors: Option<u64>,
-    /// Descriptors that may be open.
-    pub max_descriptors: Option<u64>,
-    /// Processor time that it has used, in milliseconds.
-    pub processor_ms: Option<u64>,
 }
 
 /// A connection that has just been taken.

@@ -43,7 +43,7 @@ fn process(to: &mut Exposition, vitals: &Vitals<'_>) {
     }
     to.known_gauge("process_open_fds", "Descriptors that are open.", process.open_descriptors);
     to.known_gauge("process_max_fds", "Descriptors that may be open.", process.max_descriptors);
-    to.known_gauge("process_resident_memory_bytes", "Memory that the process takes.", vitals.resident_bytes);
+    to.known_gauge("process_resident_memory_bytes", "Memory that the process takes.", process.resident_bytes);
     let draining = u8::from(vitals.is_draining);
     to.gauge("peerpigeon_draining", "1 while the server is shutting down.", draining);
 }

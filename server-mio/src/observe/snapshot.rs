@@ -25,8 +25,6 @@ pub(crate) struct Vitals<'a> {
     /// What these may be at most.
     pub(crate) memory_budget_bytes: usize,
     pub(crate) max_connections: u32,
-    /// What the system says the process takes; `None` where it does not say.
-    pub(crate) resident_bytes: Option<u64>,
     pub(crate) process: Process,
     pub(crate) is_draining: bool,
 }
@@ -44,7 +42,7 @@ impl Vitals<'_> {
     /// In bytes.
     pub(super) fn memory(&self) -> Value {
         json!({
-            "rss": self.resident_bytes,
+            "rss": self.process.resident_bytes,
             "buffers": self.buffered_bytes,
             "budget": self.memory_budget_bytes,
             "mail": self.census.mail_bytes + self.census.shelved_bytes,

@@ -74,8 +74,7 @@ pub(super) mod tests {
             buffered_bytes: 0,
             memory_budget_bytes: 1,
             max_connections: 1,
-            resident_bytes: Some(1),
-            process: Process::default(),
+            process: Process { resident_bytes: Some(1), ..Process::default() },
             is_draining: false,
         })
     }

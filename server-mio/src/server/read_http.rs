@@ -262,7 +262,6 @@ impl<N: Net> Server<N> {
             buffered_bytes: self.buffered_bytes(),
             memory_budget_bytes: self.config.memory_budget_bytes,
             max_connections: self.config.limits.connections,
-            resident_bytes: self.net.resident_bytes(),
             process: self.net.process(),
             is_draining: self.is_draining(),
         }

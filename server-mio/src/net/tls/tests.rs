@@ -1,6 +1,7 @@
 //! The real network under TLS, with the client of the same library at the other end.
 
 use super::Certificate;
+use crate::net::host::Host as _;
 use crate::net::mio_net::MioSocket;
 use crate::net::sockets::{Accepted, Door, Net as _, Ready};
 use crate::program::settings::Pem;
