@@ -12,7 +12,7 @@
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
-//! let (addresses, stop) = (net.local_addresses(Door::Public)?, net.stop_handle());
+//! let (addresses, control) = (net.local_addresses(Door::Public)?, net.control_handle());
 //! let boot = UnixMillis(1_700_000_000_000);
 //! let server = std::thread::spawn(move || {
 //!     Server::new(net, Config::default(), Box::new(OpenGate), boot).run()
@@ -25,7 +25,7 @@
 //! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
 //! assert!(answer.contains(r#""status":"healthy""#));
 //!
-//! stop.stop()?;
+//! control.stop()?;
 //! server.join().expect("the server does not panic")?;
 //! # Ok(())
 //! # }
@@ -41,7 +41,7 @@ pub mod websocket;
 
 pub use access::{AllowOrigin, Gate, Guard, OpenGate, Purpose};
 pub use net::{
-    Accepted, Certificate, Door, Host, Inherited, MioNet, MioSocket, Net, Process, Ready, StopHandle,
+    Accepted, Certificate, ControlHandle, Door, Host, Inherited, MioNet, MioSocket, Net, Process, Ready,
 };
 pub use observe::{FrameKind, Frames, Histogram, Meter, Tally};
 pub use program::settings;

@@ -2,7 +2,7 @@
 
 use crate::access::AddressList;
 use crate::net::arrivals::Arrivals;
-use crate::net::control::{StopHandle, Wishes};
+use crate::net::control::{Control, ControlHandle};
 use crate::net::host::{Host, Process};
 use crate::net::incomplete::Incomplete;
 use crate::net::listening;
@@ -19,8 +19,6 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// TCP and Unix sockets, and TLS over them, by mio: edge-triggered, each socket registered once.
@@ -28,7 +26,7 @@ use std::time::Duration;
 pub struct MioNet {
     poll: Poll,
     events: Events,
-    wishes: Arc<Wishes>,
+    control: ControlHandle,
     entrances: Vec<Entrance>,
     tls: Option<Tls>,
     arrivals: Option<Arrivals>,
@@ -140,7 +138,7 @@ impl MioNet {
     ///
     /// When the system has no thread for it.
     pub fn secure(&mut self, mut certificate: Certificate, check_every_ms: u64) -> io::Result<()> {
-        certificate.watch(Duration::from_millis(check_every_ms.max(1)))?;
+        certificate.watch(Duration::from_millis(check_every_ms.max(1)), self.control.clone())?;
         self.tls = Some(Tls {
             scratch: certificate.scratch(),
             certificate,
@@ -178,20 +176,26 @@ impl MioNet {
         entrances.map(|entrance| entrance.listener.url(scheme)).collect()
     }
 
-    /// What ends the server.
+    /// Reaches the server from other threads.
     #[must_use]
-    pub fn stop_handle(&self) -> StopHandle {
-        StopHandle(Arc::clone(&self.wishes))
+    pub fn control_handle(&self) -> ControlHandle {
+        self.control.clone()
+    }
+
+    /// Has the files of the certificate read again, changed or not; nobody waits for that.
+    pub(crate) fn reload_certificate(&self) {
+        if let Some(tls) = &self.tls {
+            tls.certificate.reload();
+        }
     }
 
     fn new() -> io::Result<MioNet> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let wishes = Wishes { waker, stop: AtomicBool::new(false), reload: AtomicBool::new(false) };
         Ok(MioNet {
             poll,
             events: Events::with_capacity(EVENTS_PER_WAIT),
-            wishes: Arc::new(wishes),
+            control: ControlHandle::new(waker),
             entrances: Vec::new(),
             tls: None,
             arrivals: None,
@@ -252,15 +256,28 @@ impl MioNet {
         }
     }
 
+    /// Does what other threads want of the network; the rest of it is the program's.
+    fn obey(&mut self, ready: &mut Vec<Ready>) {
+        while let Some(control) =
+            self.control.take(|control| matches!(control, Control::Stop | Control::Certificate(_)))
+        {
+            match (control, &mut self.tls) {
+                (Control::Certificate(shown), Some(tls)) => tls.certificate.show(shown),
+                (Control::Stop, _) => {
+                    self.bequeath();
+                    ready.push(Ready::Stop);
+                }
+                (Control::Certificate(_), None) | (Control::Reload | Control::Settings(_), _) => {}
+            }
+        }
+    }
+
     fn note_events(&mut self, ready: &mut Vec<Ready>) {
-        let mut stops = false;
+        let mut is_woken = false;
         for event in &self.events {
             let Token(key) = event.token();
             if event.token() == WAKER {
-                if self.wishes.stop.load(Ordering::Relaxed) {
-                    stops = true;
-                    ready.push(Ready::Stop);
-                }
+                is_woken = true;
             } else if key > WAKER.0
                 && let Some(entrance) =
                     self.entrances.iter_mut().find(|entrance| entrance.token == Token(key))
@@ -283,8 +300,8 @@ impl MioNet {
                 }
             }
         }
-        if stops {
-            self.bequeath();
+        if is_woken {
+            self.obey(ready);
         }
     }
 }
@@ -309,7 +326,6 @@ impl Net for MioNet {
         }
         if let Some(tls) = &mut self.tls {
             tls.complete(ready);
-            tls.look_after_certificate(&self.wishes);
         }
         Ok(())
     }

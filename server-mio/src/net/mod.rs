@@ -19,13 +19,14 @@ mod stream;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 
-pub use control::StopHandle;
+pub use control::ControlHandle;
 pub use host::{Host, Process};
 pub use mio_net::{MioNet, MioSocket};
 pub use sockets::{Accepted, Door, Net, Ready};
 pub use stream::Inherited;
 pub use tls::Certificate;
 
+pub(crate) use control::Control;
 pub(crate) use proc_files::monotonic_micros;
 pub(crate) use sessions::TLS_BUFFER_BYTES;
 pub(crate) use tls::unverified;

@@ -1,5 +1,6 @@
 //! In place of `tls.rs` in a build without the feature `tls`: nothing here can exist.
 
+use crate::net::control::ControlHandle;
 use crate::net::stream::Stream;
 use core::convert::Infallible;
 use peerpigeon_core::AddressKey;
@@ -9,6 +10,9 @@ use std::time::Duration;
 /// There is none in this build.
 #[derive(Debug)]
 pub struct Certificate(Infallible);
+
+/// As what a certificate is shown.
+pub(crate) type Shown = Infallible;
 
 /// A certificate is refused with the settings.
 pub(crate) fn unverified<S>(_: S) -> io::Result<S> {
@@ -26,7 +30,11 @@ pub(super) struct Session {
 }
 
 impl Certificate {
-    pub(super) fn watch(&mut self, _: Duration) -> io::Result<()> {
+    pub(super) fn show(&mut self, _: Shown) {
+        match self.0 {}
+    }
+
+    pub(super) fn watch(&mut self, _: Duration, _: ControlHandle) -> io::Result<()> {
         match self.0 {}
     }
 

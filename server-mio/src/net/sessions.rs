@@ -1,7 +1,6 @@
 //! The TLS sessions of all connections, between the loop and the sockets.
 
 use crate::access::key_of;
-use crate::net::control::Wishes;
 use crate::net::incomplete::{Incomplete, TooMuch};
 use crate::net::sockets::Ready;
 use crate::net::stream::Stream;
@@ -9,7 +8,6 @@ use crate::net::tls::{Certificate, Scratch, Session};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 
 /// What there is of TLS beside the sessions, which lie with their connections.
 #[derive(Debug)]
@@ -24,12 +22,6 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn look_after_certificate(&self, wishes: &Wishes) {
-        if wishes.reload.swap(false, Ordering::Relaxed) {
-            self.certificate.reload();
-        }
-    }
-
     /// The state of a new connection.
     pub(super) fn session(&self, remote: Option<SocketAddr>) -> io::Result<Box<Session>> {
         let mut session = self.certificate.session().map_err(|_| ErrorKind::ConnectionAborted)?;

@@ -8,7 +8,6 @@ mod descriptors;
 mod healthcheck;
 mod logging;
 mod reload;
-mod rereading;
 mod run;
 mod service_manager;
 pub mod settings;

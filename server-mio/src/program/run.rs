@@ -1,15 +1,13 @@
 //! From the command line to the exit status.
 
 use crate::access::Guard;
-use crate::net::{Door, MioNet, StopHandle};
+use crate::net::{Door, MioNet};
 use crate::observe::date;
-use crate::program::rereading::Rereading;
 use crate::program::service_manager::{HandedOver, Notifier};
 use crate::program::settings::{self, Command, Host, Settings, SettingsError, Switch, TokenOrder};
-use crate::program::signals::{self, Wish};
-use crate::program::supervisor::Overseer;
+use crate::program::supervisor::Supervisor;
 use crate::program::worst_case::WorstCase;
-use crate::program::{container, descriptors, healthcheck, logging};
+use crate::program::{container, descriptors, healthcheck, logging, signals};
 use crate::server::{Config, Server};
 use core::fmt::Display;
 use std::env;
@@ -18,8 +16,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
 
 /// What the program `peerpigeon-server` does: settings in, exit status out.
 ///
@@ -57,29 +54,17 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     let admin = handed_over.admin.first().map(TcpListener::local_addr).transpose()?;
     settings.admin_listen = admin.or(settings.admin_listen);
     let net = open(&settings, handed_over)?;
-    let handle = net.stop_handle();
-    if let Some(interval) = manager.watchdog() {
-        keep_waking(handle.clone(), interval / 2)?;
-    }
+    let control = net.control_handle();
     let worst = WorstCase::of(&settings);
     log::info!("memory at worst: {} bytes (--check shows of what)", worst.bytes());
     let guard = Box::new(Guard::new(&settings));
     let config = descriptors::fitted(Config::from(&settings));
     let config = Config { hash_key: RandomState::new().hash_one(0), ..config };
     let mut server = Server::new(net, config, guard, date::now());
-    let waker = handle.clone();
-    let rereading = Rereading::new(move || read_again(admin), move || waker.reload_certificate());
-    let mut overseer = Overseer::new(settings, rereading.clone(), manager);
-    signals::listen(FAILED.into(), move |wish| {
-        let told = match wish {
-            Wish::Stop => handle.stop(),
-            Wish::Reload => rereading.ask(),
-        };
-        if let Err(error) = told {
-            log::error!("the event loop cannot be woken: {error}");
-        }
-    })?;
-    overseer.run(&mut server)?;
+    let read = Arc::new(move || read_again(admin));
+    let mut supervisor = Supervisor::new(settings, read, control.clone(), manager);
+    signals::listen(FAILED.into(), control)?;
+    supervisor.run(&mut server)?;
     match server.unfinished() {
         0 => log::info!("stopped"),
         left => log::warn!("stopped, cut off by SHUTDOWN_TIMEOUT: {left}"),
@@ -120,20 +105,6 @@ fn listen(settings: &Settings) -> io::Result<MioNet> {
     }
     let addresses = settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port));
     MioNet::bind(&addresses.collect::<Vec<_>>())
-}
-
-/// Makes the loop turn now and then, so that it can show that it does.
-fn keep_waking(handle: StopHandle, interval: Duration) -> io::Result<()> {
-    let wake = move || {
-        loop {
-            thread::sleep(interval);
-            if let Err(error) = handle.wake() {
-                log::error!("the event loop cannot be woken: {error}");
-            }
-        }
-    };
-    thread::Builder::new().name("watchdog".to_owned()).spawn(wake)?;
-    Ok(())
 }
 
 /// As at the start, where operators were given `admin`.

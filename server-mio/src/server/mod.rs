@@ -109,7 +109,16 @@ impl<N: Net> Server<N> {
     ///
     /// As [`Server::run`].
     pub fn turn(&mut self) -> io::Result<()> {
-        self.wait()?;
+        self.turn_by(None)
+    }
+
+    /// As [`Server::turn`], but does not sleep longer than until `by`: for whoever has something to do between two turns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::run`].
+    pub fn turn_by(&mut self, by: Option<Time>) -> io::Result<()> {
+        self.wait(by)?;
         let (start, relayed) = (self.net.micros(), self.tally.relays());
         self.now = self.net.now();
         self.follow_clock();
@@ -170,9 +179,10 @@ impl<N: Net> Server<N> {
         &mut self.net
     }
 
-    fn wait(&mut self) -> io::Result<()> {
+    fn wait(&mut self, by: Option<Time>) -> io::Result<()> {
         self.events.clear();
-        let until = if self.connections.ready.is_empty() { self.next_deadline() } else { Some(Time(0)) };
+        let deadline = self.next_deadline().into_iter().chain(by).min();
+        let until = if self.connections.ready.is_empty() { deadline } else { Some(Time(0)) };
         self.net.wait(until, &mut self.events)
     }
 

@@ -126,7 +126,7 @@ fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
     wait_for(&mut net, |event| *event == Ready::Acceptable);
     assert_eq!(net.accept().unwrap().door, Door::Public);
 
-    net.stop_handle().stop().unwrap();
+    net.control_handle().stop().unwrap();
     wait_for(&mut net, |event| *event == Ready::Stop);
     // It can connect, since the kernel still listens; but it is not for us.
     let second = std::net::TcpStream::connect(address).unwrap();
@@ -140,18 +140,19 @@ fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
 }
 
 #[test]
-fn waking_the_loop_does_not_stop_it() {
+fn what_is_not_for_the_network_wakes_the_loop_and_waits_for_whom_it_is_for() {
     let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-    net.stop_handle().wake().unwrap();
+    net.control_handle().send(Control::Reload).unwrap();
     let mut ready = Vec::new();
     net.wait(None, &mut ready).unwrap();
     assert_eq!(ready, []);
+    assert!(matches!(net.control_handle().take(|_| true), Some(Control::Reload)));
 }
 
 #[test]
 fn a_stop_from_another_thread_wakes_the_loop() {
     let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
-    let stop = net.stop_handle();
-    std::thread::spawn(move || stop.stop().unwrap());
+    let control = net.control_handle();
+    std::thread::spawn(move || control.stop().unwrap());
     wait_for(&mut net, |event| *event == Ready::Stop);
 }

@@ -1,5 +1,6 @@
 //! The certificate and its key: two files that may change.
 
+use crate::net::control::{Control, ControlHandle};
 use crate::net::tls::{Scratch, Session, pem};
 use crate::program::settings::{Pem, SettingsError};
 use core::fmt;
@@ -7,21 +8,24 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, UnbufferedServerConnection};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use std::{fs, io, thread};
+
+/// As what a certificate is shown.
+pub(crate) type Shown = Arc<ServerConfig>;
 
 /// What the server shows of itself, read from two files.
 #[derive(Debug)]
 pub struct Certificate {
-    shown: Arc<Mutex<Arc<ServerConfig>>>,
+    shown: Shown,
     /// Of the thread that reads the files again, once there is one.
     asked: Option<SyncSender<()>>,
     files: Files,
 }
 
-/// The two files, and where what they hold is shown.
+/// The two files.
 #[derive(Clone, Debug)]
 struct Files {
     chain: Pem,
@@ -29,7 +33,6 @@ struct Files {
     /// How they looked when they were read for the last time.
     seen: [Option<Look>; 2],
     tickets: Arc<dyn ProducesTickets>,
-    shown: Arc<Mutex<Arc<ServerConfig>>>,
 }
 
 /// A file is taken for another one when it looks otherwise.
@@ -49,27 +52,31 @@ impl Certificate {
         let tickets = ring::Ticketer::new()
             .map_err(|error| CertificateError { setting: KEY, detail: error.to_string() })?;
         let seen = [chain, key].map(look);
-        let shown = Arc::new(Mutex::new(configured(chain, key, Arc::clone(&tickets))?));
-        let files =
-            Files { chain: chain.clone(), key: key.clone(), seen, tickets, shown: Arc::clone(&shown) };
+        let shown = configured(chain, key, Arc::clone(&tickets))?;
+        let files = Files { chain: chain.clone(), key: key.clone(), seen, tickets };
         Ok(Certificate { shown, asked: None, files })
     }
 
-    /// From now on the files are read again when they have changed, which is looked for so often. A thread does it, since they
-    /// may lie on a disk that hangs.
+    /// From now on the files are read again when they have changed, which is looked for so often, and the loop is told. A
+    /// thread does it, since they may lie on a disk that hangs.
     ///
     /// # Errors
     ///
     /// When the system has no thread for it.
-    pub(in crate::net) fn watch(&mut self, every: Duration) -> io::Result<()> {
+    pub(in crate::net) fn watch(&mut self, every: Duration, control: ControlHandle) -> io::Result<()> {
         let (asked, asks) = mpsc::sync_channel(1);
         let mut files = self.files.clone();
         thread::Builder::new().name("certificate".to_owned()).spawn(move || {
             loop {
-                match asks.recv_timeout(every) {
-                    Ok(()) => files.reload(),
-                    Err(RecvTimeoutError::Timeout) => files.reload_if_changed(),
+                let shown = match asks.recv_timeout(every) {
+                    Ok(()) => files.read(),
+                    Err(RecvTimeoutError::Timeout) => files.read_if_changed(),
                     Err(RecvTimeoutError::Disconnected) => return,
+                };
+                if let Some(shown) = shown
+                    && let Err(error) = control.send(Control::Certificate(shown))
+                {
+                    log::error!("the event loop cannot be woken: {error}");
                 }
             }
         })?;
@@ -83,6 +90,12 @@ impl Certificate {
         let _ = self.asked.as_ref().map(|asked| asked.try_send(()));
     }
 
+    /// From now on this is shown; connections that are there keep what they have.
+    pub(in crate::net) fn show(&mut self, shown: Shown) {
+        self.shown = shown;
+        log::info!("the certificate has been read again ({})", self.files.chain);
+    }
+
     /// Buffers for all its connections.
     pub(in crate::net) fn scratch(&self) -> Scratch {
         Scratch::new()
@@ -90,27 +103,24 @@ impl Certificate {
 
     /// The state of a new connection.
     pub(in crate::net) fn session(&self) -> Result<Session, rustls::Error> {
-        let config = Arc::clone(&self.shown.lock().unwrap_or_else(PoisonError::into_inner));
-        UnbufferedServerConnection::new(config).map(Session::new)
+        UnbufferedServerConnection::new(Arc::clone(&self.shown)).map(Session::new)
     }
 }
 
 impl Files {
-    fn reload_if_changed(&mut self) {
-        if self.seen != [&self.chain, &self.key].map(look) {
-            self.reload();
-        }
+    fn read_if_changed(&mut self) -> Option<Shown> {
+        if self.seen == [&self.chain, &self.key].map(look) { None } else { self.read() }
     }
 
-    /// Connections that are there keep what they have; while the files are wrong so do new ones.
-    fn reload(&mut self) {
+    /// `None` while the files are wrong: then the one before is still shown.
+    fn read(&mut self) -> Option<Shown> {
         self.seen = [&self.chain, &self.key].map(look);
         match configured(&self.chain, &self.key, Arc::clone(&self.tickets)) {
-            Ok(config) => {
-                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = config;
-                log::info!("the certificate has been read again ({})", self.chain);
+            Ok(shown) => Some(shown),
+            Err(error) => {
+                log::error!("the certificate stays the one that it was: {error}");
+                None
             }
-            Err(error) => log::error!("the certificate stays the one that it was: {error}"),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Certificate;
 use crate::net::host::Host as _;
+use crate::net::mio_net::MioNet;
 use crate::net::mio_net::MioSocket;
 use crate::net::sockets::{Accepted, Door, Net as _, Ready};
 use crate::program::settings::Pem;
-use crate::{MioNet, StopHandle};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
@@ -126,7 +126,9 @@ impl Driven {
             let until = self.net.now() + if has_work { 0 } else { 20_000 };
             let mut ready = Vec::new();
             self.net.wait(Some(until), &mut ready).unwrap();
-            assert!(!ready.is_empty() || has_work, "forgotten: {} bytes came", self.got.len());
+            // What wakes it may be for itself: a certificate that has been read again.
+            let is_early = self.net.now() < until;
+            assert!(!ready.is_empty() || has_work || is_early, "forgotten: {} bytes came", self.got.len());
             for event in ready {
                 match event {
                     Ready::Acceptable => self.accept(),
@@ -371,8 +373,7 @@ fn a_certificate_that_changes_is_read_again_and_a_broken_one_is_not() {
     fs::write(files.chain(), old).unwrap();
     assert!(!meet(&mut driven), "the files are still wrong, and this client trusts the old one alone");
     files.renew();
-    let stop: StopHandle = driven.net.stop_handle();
-    stop.reload_certificate().unwrap();
+    driven.net.reload_certificate();
     assert!(meet_in_the_end(&mut driven));
 }
 

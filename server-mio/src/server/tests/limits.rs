@@ -272,3 +272,18 @@ fn an_idle_server_sleeps_until_its_next_deadline() {
     let Some(Some(until)) = bench.slept_until() else { panic!("sleeps until {:?}", bench.slept_until()) };
     assert!(until > Time(5_000));
 }
+
+#[test]
+fn a_turn_sleeps_until_its_caller_has_something_to_do_and_no_longer_than_its_own_deadlines_allow() {
+    let mut bench = Bench::new();
+    bench.settle();
+    let own = bench.slept_until().unwrap();
+    for (by, expected) in [
+        (Some(Time(50)), Some(Time(50))),
+        (Some(Time(u64::MAX)), Some(own.unwrap_or(Time(u64::MAX)))),
+        (None, own),
+    ] {
+        bench.server.turn_by(by).unwrap();
+        assert_eq!(bench.slept_until(), Some(expected), "{by:?}");
+    }
+}
