@@ -30,19 +30,64 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`OpenGate`] lets everybody in. Who wants to choose answers the loop's questions:
+//!
+//! ```
+//! use peerpigeon_core::{Grant, Time, UnixMillis};
+//! use peerpigeon_server::http::{Refusal, Request, Status};
+//! use peerpigeon_server::{Config, Gate, MioNet, Purpose, Server};
+//! use std::net::SocketAddr;
+//!
+//! /// Signaling is for pages of one site.
+//! struct OneSite;
+//!
+//! impl Gate for OneSite {
+//!     fn judge(
+//!         &mut self,
+//!         _now: Time,
+//!         _wall: UnixMillis,
+//!         _remote: Option<SocketAddr>,
+//!         request: &Request<'_>,
+//!         purpose: Purpose,
+//!     ) -> Result<Grant, Refusal> {
+//!         match purpose {
+//!             Purpose::Http | Purpose::Health => Ok(Grant::ANY),
+//!             Purpose::Signaling | Purpose::WebSocket if request.origin() == Some("https://example.com") => {
+//!                 Ok(Grant::ANY)
+//!             }
+//!             Purpose::Signaling | Purpose::WebSocket => {
+//!                 Err(Refusal::new(Status::Forbidden, "Only for pages of https://example.com"))
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
+//! net.control_handle().stop()?;
+//! let mut server = Server::new(net, Config::default(), Box::new(OneSite), UnixMillis(0));
+//! server.run()?;
+//! assert_eq!((server.sockets(), server.tally().messages()), (0, 0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Beside these there are the [`settings`] of the program, for those who want the same names, and the codecs of
+//! [`http`] and [`websocket`] by themselves.
 
 mod access;
 pub mod http;
 mod net;
 mod observe;
-pub mod program;
+mod program;
 mod server;
 pub mod websocket;
 
-pub use access::{AllowOrigin, Gate, Guard, OpenGate, Purpose};
+pub use access::{AddressList, AllowOrigin, Gate, Guard, OpenGate, Purpose, Tokens};
 pub use net::{
     Accepted, Certificate, ControlHandle, Door, Host, Inherited, MioNet, MioSocket, Net, Process, Ready,
 };
 pub use observe::{FrameKind, Frames, Histogram, Meter, Tally};
-pub use program::settings;
+pub use program::{run, settings};
 pub use server::{Config, Server};

@@ -1,7 +1,7 @@
-//! The program; all of it is in the library, see [`peerpigeon_server::program::run`].
+//! The program; all of it is in the library.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    peerpigeon_server::program::run()
+    peerpigeon_server::run()
 }

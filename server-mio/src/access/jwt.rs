@@ -15,12 +15,12 @@ use serde_json::{Map, Value, json};
 
 /// A secret shared with whoever mints tokens, by HMAC with SHA-256 (`HS256`, RFC 7518 section 3.2).
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 /// An Ed25519 key that tokens are signed with elsewhere (`EdDSA`, RFC 8037 section 3.1; by its full name `Ed25519`,
 /// RFC 9864 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
+pub(crate) struct PublicKey {
     key: [u8; 32],
     shown: String,
 }
@@ -69,20 +69,20 @@ pub(super) enum Fault {
 
 impl Secret {
     /// Bytes that a secret has at least: as many as the hash (RFC 7518 section 3.2).
-    pub const LEAST_BYTES: usize = 32;
+    pub(crate) const LEAST_BYTES: usize = 32;
 
     /// A secret; the bytes of the text are the key.
     ///
     /// # Errors
     ///
     /// What is wrong; never says what the secret is.
-    pub fn parse(text: &str) -> Result<Secret, KeyError> {
+    pub(crate) fn parse(text: &str) -> Result<Secret, KeyError> {
         if text.len() < Self::LEAST_BYTES { Err(KeyError::TooShort) } else { Ok(Secret(text.to_owned())) }
     }
 
     /// A token that says this.
     #[must_use]
-    pub fn mint(&self, claims: &Claims) -> String {
+    pub(crate) fn mint(&self, claims: &Claims) -> String {
         let mut payload = Map::from_iter([("exp".to_owned(), claims.expires.into())]);
         if let Some(peer) = claims.peer {
             payload.insert("peerId".to_owned(), peer.to_string().into());
@@ -107,7 +107,7 @@ impl PublicKey {
     /// # Errors
     ///
     /// What is wrong.
-    pub fn parse(text: &str) -> Result<PublicKey, KeyError> {
+    pub(crate) fn parse(text: &str) -> Result<PublicKey, KeyError> {
         if let Some(text) = pem(text) {
             return Ok(PublicKey { key: key_in(&text)?, shown: "(PEM)".to_owned() });
         }
@@ -249,7 +249,7 @@ impl Fault {
 
 /// Why a text is no [`Secret`] or [`PublicKey`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyError {
+pub(crate) enum KeyError {
     /// Fewer than [`Secret::LEAST_BYTES`].
     TooShort,
     /// The file cannot be read.

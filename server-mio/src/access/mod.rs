@@ -11,12 +11,14 @@ mod policy;
 mod rates;
 mod tokens;
 
+pub use addresses::AddressList;
 pub use configured::Guard;
 pub use origins::AllowOrigin;
 pub use policy::{Gate, OpenGate, Purpose};
+pub use tokens::Tokens;
 
-pub(crate) use addresses::{AddressList, key_of};
+pub(crate) use addresses::key_of;
 pub(crate) use jwt::{Claims, PublicKey, Secret};
 pub(crate) use origins::Origins;
 pub(crate) use rates::PerAddress;
-pub(crate) use tokens::{Tokens, presented};
+pub(crate) use tokens::presented;

@@ -16,7 +16,7 @@ use pattern::{host_and_port, is_host};
 
 /// The origins that may use the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
+pub(crate) enum Origins {
     /// `*`: all of them, and everybody who is no browser.
     Any,
     /// These; at least one.
@@ -70,7 +70,7 @@ impl<'a> AllowOrigin<'a> {
 
 /// Whether an upgrade may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upgrade {
+pub(super) enum Upgrade {
     /// It may.
     Pass,
     /// Answer 403: it comes from a page of another origin.
@@ -112,7 +112,7 @@ impl Origins {
     /// # Errors
     ///
     /// What is wrong with the first entry that is none of these.
-    pub fn parse(text: &str) -> Result<Origins, OriginsError> {
+    pub(crate) fn parse(text: &str) -> Result<Origins, OriginsError> {
         if text.trim() == "*" {
             return Ok(Origins::Any);
         }
@@ -124,7 +124,7 @@ impl Origins {
 
     /// What to answer to a request over HTTP that carries this `Origin`.
     #[must_use]
-    pub fn allow<'a>(&'a self, origin: Option<&'a str>) -> AllowOrigin<'a> {
+    pub(super) fn allow<'a>(&'a self, origin: Option<&'a str>) -> AllowOrigin<'a> {
         match (self, origin) {
             (Origins::Any, _) => AllowOrigin::Always("*"),
             (Origins::These(patterns), _)
@@ -143,7 +143,7 @@ impl Origins {
     /// Whether a WebSocket upgrade that carries this `Origin` may pass. Without one it may: it comes from no
     /// browser, and could claim anything.
     #[must_use]
-    pub fn upgrade(&self, origin: Option<&str>) -> Upgrade {
+    pub(super) fn upgrade(&self, origin: Option<&str>) -> Upgrade {
         match (self, origin) {
             (Origins::Any, _) | (Origins::These(_), None) => Upgrade::Pass,
             (Origins::These(patterns), Some(origin)) if any_matches(patterns, origin) => Upgrade::Pass,
@@ -170,7 +170,7 @@ impl fmt::Display for Origins {
 
 /// Why a text is no [`Origins`]; holds the entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OriginsError {
+pub(crate) enum OriginsError {
     /// Nothing between two commas.
     Empty,
     /// `*` beside other entries.

@@ -9,7 +9,7 @@ use std::io::Write;
 
 /// What is answered to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status.
     pub status: Status,
     /// The media type of the body.
@@ -23,21 +23,21 @@ pub struct Answer {
 impl Answer {
     /// A JSON document that must not be cached.
     #[must_use]
-    pub fn json(status: Status, body: String) -> Answer {
+    pub(crate) fn json(status: Status, body: String) -> Answer {
         let body = Cow::Owned(body.into_bytes());
         Answer { status, content_type: "application/json", lines: "Cache-Control: no-store\r\n".into(), body }
     }
 
     /// Plain text.
     #[must_use]
-    pub fn text(status: Status, body: &'static str) -> Answer {
+    pub(super) fn text(status: Status, body: &'static str) -> Answer {
         let body = Cow::Borrowed(body.as_bytes());
         Answer { status, content_type: "text/plain; charset=utf-8", lines: "".into(), body }
     }
 
     /// A JavaScript module. Asked for again each time: it belongs to this version of the server.
     #[must_use]
-    pub fn script(body: &'static [u8]) -> Answer {
+    pub(super) fn script(body: &'static [u8]) -> Answer {
         Answer {
             status: Status::Ok,
             content_type: "text/javascript; charset=utf-8",
@@ -48,7 +48,7 @@ impl Answer {
 
     /// A refusal, with the header fields that its status asks for.
     #[must_use]
-    pub fn refusal(refusal: Refusal) -> Answer {
+    pub(crate) fn refusal(refusal: Refusal) -> Answer {
         let lines = match refusal.status {
             // RFC 9110 section 15.5.2: a 401 names a scheme.
             Status::Unauthorized => "WWW-Authenticate: Bearer\r\n",

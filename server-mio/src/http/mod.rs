@@ -13,13 +13,12 @@ mod tests;
 mod upgrade;
 mod visitor;
 
-pub use answer::Answer;
 pub use head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, parse};
 pub use request::{BodyLength, Method, Request};
 pub use status::Status;
 pub use visitor::{Demo, PageRules};
 
-pub(crate) use answer::{Frame, write};
+pub(crate) use answer::{Answer, Frame, write};
 pub(crate) use body::{Body, TOO_LONG};
 pub(crate) use router::{HEALTH, SIGNALING, is_signaling, respond};
 pub(crate) use upgrade::{Handshake, Upgrade, classify, write_switch};

@@ -16,19 +16,21 @@ mod token_order;
 mod value;
 
 pub use error::SettingsError;
-pub use given::{Command, Given};
+pub use given::Command;
 pub use handed::Pem;
-pub(crate) use handed::pem;
-pub use kind::{Kind, Unit};
-pub use memory::{default_memory_budget, memory_of_this_machine};
-pub use render::{effective, help, markdown_table};
+pub use kind::Kind;
+pub use memory::memory_of_this_machine;
+pub use render::{help, markdown_table};
 pub use table::{Group, ROWS, Row, Settings};
-pub use token_order::TokenOrder;
-pub use value::{Host, LogFormat, Mode, Switch};
+
+pub(crate) use handed::pem;
+pub(crate) use render::effective;
+pub(crate) use token_order::TokenOrder;
+pub(crate) use value::{Host, LogFormat, Switch};
 
 use crate::net::Certificate;
 use crate::server::INPUT_BYTES;
-use given::Action;
+use given::{Action, Given};
 use peerpigeon_core::Limits;
 use std::ffi::OsString;
 

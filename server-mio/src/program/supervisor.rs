@@ -81,7 +81,9 @@ impl Supervisor {
         {
             match control {
                 Control::Settings(read) => self.note_read(*read, server),
-                _ => self.begin_reload(server),
+                Control::Reload => self.begin_reload(server),
+                // The network has obeyed these.
+                Control::Stop | Control::Certificate(_) => {}
             }
         }
         if server.is_draining() && !self.has_told_the_end {

@@ -6,7 +6,7 @@ use super::OriginsError;
 
 /// One entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     /// As a browser writes it: lower case, without the port that the scheme implies.
     pub(super) text: String,
     subdomains: Subdomains,

@@ -7,7 +7,7 @@ use std::path::Path;
 /// `MEMORY_BUDGET` where it is not given: a quarter of `memory`, since the kernel's socket buffers need as
 /// much again and the rest belongs to others; at least 32 MiB, which is also what an unknown size gives.
 #[must_use]
-pub fn default_memory_budget(memory: Option<u64>) -> usize {
+pub(in crate::program) fn default_memory_budget(memory: Option<u64>) -> usize {
     let budget = (memory.unwrap_or(0) / 4).clamp(LEAST_BUDGET, MOST_BUDGET);
     usize::try_from(budget).unwrap_or(usize::MAX)
 }

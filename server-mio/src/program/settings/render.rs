@@ -36,7 +36,7 @@ pub fn help() -> String {
 
 /// What `--check` shows: each setting, its value, and where that comes from; and the memory that they allow.
 #[must_use]
-pub fn effective(settings: &Settings, given: &Given) -> String {
+pub(crate) fn effective(settings: &Settings, given: &Given) -> String {
     let values: Vec<String> = ROWS.iter().map(|row| format!("{}={}", row.name, row.show(settings))).collect();
     let width = values.iter().map(String::len).filter(|width| *width <= VALUE_WIDTH).max().unwrap_or(0);
     let mut text = String::new();

@@ -118,7 +118,7 @@ macro_rules! settings {
         /// The settings in force. Times are milliseconds, sizes bytes.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings {
-            $(#[doc = $help] pub $field: $type,)*
+            $(#[doc = $help] pub(crate) $field: $type,)*
         }
 
         /// Every setting, in the order of the help.

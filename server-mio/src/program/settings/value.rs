@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
+pub(crate) enum Host {
     /// IPv4 and IPv6 loopback.
     Localhost,
     /// This address.
@@ -29,7 +29,7 @@ pub enum Host {
 impl Host {
     /// The addresses to bind; a Unix socket has none.
     #[must_use]
-    pub fn addresses(&self) -> Vec<IpAddr> {
+    pub(in crate::program) fn addresses(&self) -> Vec<IpAddr> {
         match self {
             Host::Localhost => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             Host::Address(address) => vec![*address],
@@ -39,7 +39,7 @@ impl Host {
 
     /// Whether nobody outside this machine can connect.
     #[must_use]
-    pub fn is_loopback(&self) -> bool {
+    pub(in crate::program) fn is_loopback(&self) -> bool {
         match self {
             Host::Localhost => true,
             Host::Address(address) => address.to_canonical().is_loopback(),
@@ -54,11 +54,11 @@ const UNIX: &str = "unix:";
 
 /// Who may use a file: the last nine bits of a `chmod`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode(pub u32);
+pub(crate) struct Mode(pub u32);
 
 /// Something that is done or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
+pub(crate) enum Switch {
     /// Done.
     On,
     /// Not done.
@@ -67,7 +67,7 @@ pub enum Switch {
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Lines to read.
     Text,
     /// One JSON object per line.
