@@ -1,7 +1,7 @@
 //! A network in memory: what a script does to it is all that happens.
 
 use peerpigeon_core::Time;
-use peerpigeon_server::{Accepted, Door, Host, Net, Ready};
+use peerpigeon_server::{Accepted, Host, ListenerKind, Net, Ready};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -148,7 +148,7 @@ impl Net for ScriptedNet {
         let socket = world.backlog.pop_front().ok_or(ErrorKind::WouldBlock)?;
         let last = u8::try_from(socket % 3 + 1).unwrap_or(0);
         let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), 1);
-        Ok(Accepted { socket, remote: Some(remote), door: Door::Public })
+        Ok(Accepted { socket, remote: Some(remote), listener: ListenerKind::Public })
     }
 
     fn register(&mut self, socket: &mut usize, key: usize) -> io::Result<()> {

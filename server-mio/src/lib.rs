@@ -6,16 +6,16 @@
 //!
 //! ```
 //! use peerpigeon_core::UnixMillis;
-//! use peerpigeon_server::{Config, Door, MioNet, OpenGate, Server};
+//! use peerpigeon_server::{AllowAll, Config, ListenerKind, MioNet, Server};
 //! use std::io::{Read, Write};
 //! use std::net::{SocketAddr, TcpStream};
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
-//! let (addresses, control) = (net.local_addresses(Door::Public)?, net.control_handle());
+//! let (addresses, control) = (net.local_addresses(ListenerKind::Public)?, net.control_handle());
 //! let boot = UnixMillis(1_700_000_000_000);
 //! let server = std::thread::spawn(move || {
-//!     Server::new(net, Config::default(), Box::new(OpenGate), boot).run()
+//!     Server::new(net, Config::default(), Box::new(AllowAll), boot).run()
 //! });
 //!
 //! let mut client = TcpStream::connect(addresses[0])?;
@@ -31,33 +31,33 @@
 //! # }
 //! ```
 //!
-//! [`OpenGate`] lets everybody in. Who wants to choose answers the loop's questions:
+//! [`AllowAll`] lets everybody in. Who wants to choose answers the loop's questions:
 //!
 //! ```
 //! use peerpigeon_core::{Grant, Time, UnixMillis};
-//! use peerpigeon_server::http::{Refusal, Request, Status};
-//! use peerpigeon_server::{Config, Gate, MioNet, Purpose, Server};
+//! use peerpigeon_server::http::{HttpRefusal, HttpRequest, Status};
+//! use peerpigeon_server::{AccessPolicy, Config, MioNet, Purpose, Server};
 //! use std::net::SocketAddr;
 //!
 //! /// Signaling is for pages of one site.
 //! struct OneSite;
 //!
-//! impl Gate for OneSite {
+//! impl AccessPolicy for OneSite {
 //!     fn judge(
 //!         &mut self,
 //!         _now: Time,
 //!         _wall: UnixMillis,
 //!         _remote: Option<SocketAddr>,
-//!         request: &Request<'_>,
+//!         request: &HttpRequest<'_>,
 //!         purpose: Purpose,
-//!     ) -> Result<Grant, Refusal> {
+//!     ) -> Result<Grant, HttpRefusal> {
 //!         match purpose {
 //!             Purpose::Http | Purpose::Health => Ok(Grant::ANY),
 //!             Purpose::Signaling | Purpose::WebSocket if request.origin() == Some("https://example.com") => {
 //!                 Ok(Grant::ANY)
 //!             }
 //!             Purpose::Signaling | Purpose::WebSocket => {
-//!                 Err(Refusal::new(Status::Forbidden, "Only for pages of https://example.com"))
+//!                 Err(HttpRefusal::new(Status::Forbidden, "Only for pages of https://example.com"))
 //!             }
 //!         }
 //!     }
@@ -68,7 +68,7 @@
 //! net.control_handle().stop()?;
 //! let mut server = Server::new(net, Config::default(), Box::new(OneSite), UnixMillis(0));
 //! server.run()?;
-//! assert_eq!((server.sockets(), server.tally().messages()), (0, 0));
+//! assert_eq!((server.sockets(), server.peer_counters().messages()), (0, 0));
 //! # Ok(())
 //! # }
 //! ```
@@ -84,10 +84,11 @@ mod program;
 mod server;
 pub mod websocket;
 
-pub use access::{AddressList, AllowOrigin, Gate, Guard, OpenGate, Purpose, Tokens};
+pub use access::{AccessPolicy, AddressList, AllowAll, AllowOrigin, ConfiguredPolicy, Purpose, Tokens};
 pub use net::{
-    Accepted, Certificate, ControlHandle, Door, Host, Inherited, MioNet, MioSocket, Net, Process, Ready,
+    Accepted, Certificate, ControlHandle, Host, Inherited, ListenerKind, MioNet, MioSocket, Net, Process,
+    Ready,
 };
-pub use observe::{FrameKind, Frames, Histogram, Meter, Tally};
+pub use observe::{FrameKind, Frames, Histogram, LoopCounters, PeerCounters};
 pub use program::{run, settings};
 pub use server::{Config, Server};

@@ -32,7 +32,7 @@ pub(crate) fn key_of(address: IpAddr) -> AddressKey {
 ///
 /// The families are apart: `::/0` holds no IPv4 address. IPv4-mapped IPv6 addresses are IPv4.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AddressList(Vec<Network>);
+pub struct AddressList(Vec<AddressRange>);
 
 impl AddressList {
     /// Reads a comma list of addresses and of networks in CIDR notation (RFC 4632 section 3.1).
@@ -44,7 +44,10 @@ impl AddressList {
         if text.trim().eq_ignore_ascii_case("none") {
             return Ok(AddressList::default());
         }
-        text.split(',').map(|entry| Network::parse(entry.trim())).collect::<Result<_, _>>().map(AddressList)
+        text.split(',')
+            .map(|entry| AddressRange::parse(entry.trim()))
+            .collect::<Result<_, _>>()
+            .map(AddressList)
     }
 
     /// Whether `address` is in the list.
@@ -116,13 +119,13 @@ impl core::error::Error for AddressListError {}
 
 /// Canonical: never an IPv4-mapped address, no bit set behind the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
+struct AddressRange {
     address: IpAddr,
     prefix: u8,
 }
 
-impl Network {
-    fn parse(entry: &str) -> Result<Network, AddressListError> {
+impl AddressRange {
+    fn parse(entry: &str) -> Result<AddressRange, AddressListError> {
         let (address, prefix) = match entry.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (entry, None),
@@ -145,7 +148,7 @@ impl Network {
                     - mapped
             }
         };
-        let network = Network { address: without_bits_behind(address, prefix), prefix };
+        let network = AddressRange { address: without_bits_behind(address, prefix), prefix };
         if network.address == address {
             Ok(network)
         } else {
@@ -159,7 +162,7 @@ impl Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.prefix == bits_of(self.address) {
             write!(f, "{}", self.address)

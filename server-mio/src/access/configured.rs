@@ -1,18 +1,18 @@
-//! The gate as the settings want it.
+//! The policy as the settings want it.
 
 use crate::access::addresses::{self, AddressList};
 use crate::access::jwt;
-use crate::access::origins::{self, AllowOrigin, Origins, Upgrade};
-use crate::access::policy::{Gate, Purpose};
-use crate::access::rates::{PerAddress, Rates, Verdict};
+use crate::access::origins::{self, AllowOrigin, OriginVerdict, Origins};
+use crate::access::policy::{AccessPolicy, Purpose};
+use crate::access::rates::{PerAddress, RateVerdict, Rates};
 use crate::access::tokens::{self, Tokens};
-use crate::http::{Refusal, Request, Status, is_forwarded};
+use crate::http::{HttpRefusal, HttpRequest, Status, is_forwarded};
 use crate::program::settings::Settings;
 use peerpigeon_core::{AddressKey, Grant, Time, UnixMillis};
 use std::net::{IpAddr, SocketAddr};
 
 /// Lets in whom the settings let in: by address, rate, origin and token.
-pub struct Guard {
+pub struct ConfiguredPolicy {
     origins: Origins,
     tokens: Option<Tokens>,
     keys: jwt::Keys,
@@ -25,11 +25,11 @@ pub struct Guard {
     has_warned: bool,
 }
 
-impl Guard {
-    /// A guard with these settings.
+impl ConfiguredPolicy {
+    /// A policy with these settings.
     #[must_use]
-    pub fn new(settings: &Settings) -> Guard {
-        Guard {
+    pub fn new(settings: &Settings) -> ConfiguredPolicy {
+        ConfiguredPolicy {
             origins: settings.cors_origin.clone(),
             tokens: settings.auth_token.clone(),
             keys: jwt::Keys::new(
@@ -50,7 +50,7 @@ impl Guard {
         }
     }
 
-    fn client(&self, remote: Option<SocketAddr>, request: &Request<'_>) -> Option<IpAddr> {
+    fn client(&self, remote: Option<SocketAddr>, request: &HttpRequest<'_>) -> Option<IpAddr> {
         let peer = remote.map(|remote| remote.ip());
         let texts = |name| -> Vec<&str> {
             request.fields(name).filter_map(|value| std::str::from_utf8(value).ok()).collect()
@@ -75,7 +75,7 @@ impl Guard {
 
     /// Says once that limits per address mean nothing for whoever comes through a proxy that nobody has named: its address
     /// is without limits, so that nothing else would show it.
-    fn notice_proxy(&mut self, remote: Option<SocketAddr>, request: &Request<'_>) {
+    fn notice_proxy(&mut self, remote: Option<SocketAddr>, request: &HttpRequest<'_>) {
         let Some(remote) = remote.filter(|_| !self.has_warned && !self.is_proxy(remote)) else { return };
         if self.exempt.contains(remote.ip()) && is_forwarded(request) {
             self.has_warned = true;
@@ -94,20 +94,22 @@ impl Guard {
         }
     }
 
-    fn check_origin(&self, request: &Request<'_>) -> Result<(), Refusal> {
+    fn check_origin(&self, request: &HttpRequest<'_>) -> Result<(), HttpRefusal> {
         // More than one `Origin`, or one that is not text, is no origin that anybody could allow.
         let origin = request.fields("Origin").next().map(|_| request.origin().unwrap_or_default());
         if origin.is_some_and(|origin| origins::is_own(origin, request.field("Host"))) {
             return Ok(());
         }
         match self.origins.upgrade(origin) {
-            Upgrade::Pass => Ok(()),
-            Upgrade::Refuse => Err(refusal(Status::Forbidden, "This origin may not connect (CORS_ORIGIN)")),
+            OriginVerdict::Pass => Ok(()),
+            OriginVerdict::Refuse => {
+                Err(refusal(Status::Forbidden, "This origin may not connect (CORS_ORIGIN)"))
+            }
         }
     }
 
     /// What the first token that is good allows.
-    fn check_token(&self, request: &Request<'_>, wall: UnixMillis) -> Result<Grant, Refusal> {
+    fn check_token(&self, request: &HttpRequest<'_>, wall: UnixMillis) -> Result<Grant, HttpRefusal> {
         if self.tokens.is_none() && self.keys.is_empty() {
             return Ok(Grant::ANY);
         }
@@ -119,7 +121,7 @@ impl Guard {
             match self.keys.check(&token, wall.0 / 1000) {
                 Ok(grant) => return Ok(grant),
                 // Where no such tokens are asked for there is nothing to say about them.
-                Err(_) if self.keys.is_empty() => fault = jwt::Fault::NoToken.text(),
+                Err(_) if self.keys.is_empty() => fault = jwt::TokenFault::NoToken.text(),
                 Err(why) => fault = why.text(),
             }
         }
@@ -127,13 +129,13 @@ impl Guard {
     }
 }
 
-impl Gate for Guard {
+impl AccessPolicy for ConfiguredPolicy {
     fn admits(&mut self, now: Time, remote: Option<SocketAddr>) -> bool {
         self.sweep_now_and_then(now);
         // Everybody comes through a trusted proxy: what it connects for is judged by the request.
         let address = remote.filter(|_| !self.is_proxy(remote)).map(|remote| remote.ip());
         let key = self.key(address);
-        self.rates.connection(now, key) == Verdict::Pass
+        self.rates.connection(now, key) == RateVerdict::Pass
     }
 
     fn judge(
@@ -141,22 +143,22 @@ impl Gate for Guard {
         now: Time,
         wall: UnixMillis,
         remote: Option<SocketAddr>,
-        request: &Request<'_>,
+        request: &HttpRequest<'_>,
         purpose: Purpose,
-    ) -> Result<Grant, Refusal> {
+    ) -> Result<Grant, HttpRefusal> {
         self.notice_proxy(remote, request);
         let key = self.key(self.client(remote, request));
         let verdict = match purpose {
-            Purpose::Health => Verdict::Pass,
+            Purpose::Health => RateVerdict::Pass,
             Purpose::Http | Purpose::Signaling => self.rates.request(now, key),
             // The connection of a trusted proxy was nobody's; now it is known whose.
             Purpose::WebSocket if self.is_proxy(remote) => self.rates.connection(now, key),
-            Purpose::WebSocket => Verdict::Pass,
+            Purpose::WebSocket => RateVerdict::Pass,
         };
-        if let Verdict::TooFast { wait_ms } = verdict {
+        if let RateVerdict::TooFast { wait_ms } = verdict {
             let retry_after_s = Some(wait_ms.div_ceil(1_000));
             let refusal = refusal(Status::TooManyRequests, "Too many requests from this IP");
-            return Err(Refusal { retry_after_s, ..refusal });
+            return Err(HttpRefusal { retry_after_s, ..refusal });
         }
         match purpose {
             Purpose::Http | Purpose::Health => Ok(Grant::ANY),
@@ -167,7 +169,7 @@ impl Gate for Guard {
         }
     }
 
-    fn address_key(&self, remote: Option<SocketAddr>, request: &Request<'_>) -> Option<AddressKey> {
+    fn address_key(&self, remote: Option<SocketAddr>, request: &HttpRequest<'_>) -> Option<AddressKey> {
         self.key(self.client(remote, request))
     }
 
@@ -176,6 +178,6 @@ impl Gate for Guard {
     }
 }
 
-fn refusal(status: Status, text: &'static str) -> Refusal {
-    Refusal::new(status, text)
+fn refusal(status: Status, text: &'static str) -> HttpRefusal {
+    HttpRefusal::new(status, text)
 }

@@ -46,7 +46,7 @@ pub struct Claims {
 
 /// Why a token is no good; each is shown to whoever brought it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum TokenFault {
     /// It has not the form of one.
     NoToken,
     /// Its `alg` goes with no key that is set, or it has a `crit` (RFC 7515 section 4.1.11).
@@ -148,13 +148,13 @@ impl Keys {
     /// # Errors
     ///
     /// Why it is no good.
-    pub(super) fn check(&self, token: &[u8], now: u64) -> Result<Grant, Fault> {
-        let (signed, signature) = split_at_last_dot(token).ok_or(Fault::NoToken)?;
-        let (header, payload) = split_at_last_dot(signed).ok_or(Fault::NoToken)?;
+    pub(super) fn check(&self, token: &[u8], now: u64) -> Result<Grant, TokenFault> {
+        let (signed, signature) = split_at_last_dot(token).ok_or(TokenFault::NoToken)?;
+        let (header, payload) = split_at_last_dot(signed).ok_or(TokenFault::NoToken)?;
         let header = object(header)?;
-        let signature = BASE64URL_NOPAD.decode(signature).map_err(|_| Fault::NoToken)?;
+        let signature = BASE64URL_NOPAD.decode(signature).map_err(|_| TokenFault::NoToken)?;
         if header.contains_key("crit") {
-            return Err(Fault::Algorithm);
+            return Err(TokenFault::Algorithm);
         }
         let algorithm = header.get("alg").and_then(Value::as_str);
         let is_good = match (algorithm, &self.secret, &self.public) {
@@ -163,52 +163,53 @@ impl Keys {
                 let public = signature::UnparsedPublicKey::new(&signature::ED25519, public);
                 public.verify(signed, &signature).is_ok()
             }
-            _ => return Err(Fault::Algorithm),
+            _ => return Err(TokenFault::Algorithm),
         };
         if !is_good {
-            return Err(Fault::Signature);
+            return Err(TokenFault::Signature);
         }
         grant(&object(payload)?, now, self.network_name_bytes)
     }
 }
 
 /// Judges the claims of a token whose signature is good.
-fn grant(claims: &Map<String, Value>, now: u64, network_name_bytes: u32) -> Result<Grant, Fault> {
+fn grant(claims: &Map<String, Value>, now: u64, network_name_bytes: u32) -> Result<Grant, TokenFault> {
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
     let (latest, earliest) = ((now + LEEWAY_SECONDS) as f64, now.saturating_sub(LEEWAY_SECONDS) as f64);
-    let end = claims.get("exp").and_then(Value::as_f64).ok_or(Fault::NoEnd)?;
+    let end = claims.get("exp").and_then(Value::as_f64).ok_or(TokenFault::NoEnd)?;
     if end <= earliest {
-        return Err(Fault::Expired);
+        return Err(TokenFault::Expired);
     }
     if let Some(start) = claims.get("nbf")
         && start.as_f64().is_none_or(|start| start > latest)
     {
-        return Err(Fault::NotYet);
+        return Err(TokenFault::NotYet);
     }
     // RFC 7519 section 4.1.3: a token for others is none for us, though the key may be the same.
     if let Some(audience) = claims.get("aud")
         && audience != AUDIENCE
         && !audience.as_array().is_some_and(|several| several.iter().any(|one| one == AUDIENCE))
     {
-        return Err(Fault::Audience);
+        return Err(TokenFault::Audience);
     }
     let networks = claims.get("networks").map(|names| networks(names, network_name_bytes)).transpose()?;
     Ok(Grant { peer: peer(claims)?, networks })
 }
 
 /// `peerId` must be an id; `sub` counts where it is one, since many issuers put something else there.
-fn peer(claims: &Map<String, Value>) -> Result<Option<PeerId>, Fault> {
+fn peer(claims: &Map<String, Value>) -> Result<Option<PeerId>, TokenFault> {
     let id = |value: &Value| value.as_str().and_then(Spelling::parse).map(|spelling| *spelling.id());
     match claims.get("peerId") {
-        Some(value) => id(value).map(Some).ok_or(Fault::Peer),
+        Some(value) => id(value).map(Some).ok_or(TokenFault::Peer),
         None => Ok(claims.get("sub").and_then(id)),
     }
 }
 
-fn networks(value: &Value, name_bytes: u32) -> Result<Box<[Box<str>]>, Fault> {
-    let names = value.as_array().filter(|names| names.len() <= Grant::MAX_NETWORKS).ok_or(Fault::Networks)?;
+fn networks(value: &Value, name_bytes: u32) -> Result<Box<[Box<str>]>, TokenFault> {
+    let names =
+        value.as_array().filter(|names| names.len() <= Grant::MAX_NETWORKS).ok_or(TokenFault::Networks)?;
     let name = |name: &Value| name.as_str().filter(|name| name.len() <= name_bytes as usize).map(Into::into);
-    names.iter().map(name).collect::<Option<_>>().ok_or(Fault::Networks)
+    names.iter().map(name).collect::<Option<_>>().ok_or(TokenFault::Networks)
 }
 
 fn split_at_last_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -216,9 +217,9 @@ fn split_at_last_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..dot], &bytes[dot + 1..]))
 }
 
-fn object(part: &[u8]) -> Result<Map<String, Value>, Fault> {
-    let json = BASE64URL_NOPAD.decode(part).map_err(|_| Fault::NoToken)?;
-    serde_json::from_slice(&json).map_err(|_| Fault::NoToken)
+fn object(part: &[u8]) -> Result<Map<String, Value>, TokenFault> {
+    let json = BASE64URL_NOPAD.decode(part).map_err(|_| TokenFault::NoToken)?;
+    serde_json::from_slice(&json).map_err(|_| TokenFault::NoToken)
 }
 
 /// The key in a `SubjectPublicKeyInfo` (RFC 8410 section 4), which for Ed25519 always begins the same.
@@ -229,20 +230,20 @@ fn key_in(pem: &str) -> Result<[u8; 32], KeyError> {
     key.try_into().map_err(|_| KeyError::NotEd25519)
 }
 
-impl Fault {
+impl TokenFault {
     /// What is wrong, for whoever brought the token.
     #[must_use]
     pub(super) fn text(self) -> &'static str {
         match self {
-            Fault::NoToken => "The token is wrong",
-            Fault::Algorithm => "The token is of a kind that is not accepted here (alg)",
-            Fault::Signature => "The token has a wrong signature",
-            Fault::NoEnd => "The token needs an end (exp)",
-            Fault::Expired => "The token has expired (exp)",
-            Fault::NotYet => "The token is not valid yet (nbf)",
-            Fault::Audience => "The token is for somebody else (aud)",
-            Fault::Peer => "peerId of the token must be a string of 40 hexadecimal digits",
-            Fault::Networks => "networks of the token must be a list of at most 32 network names",
+            TokenFault::NoToken => "The token is wrong",
+            TokenFault::Algorithm => "The token is of a kind that is not accepted here (alg)",
+            TokenFault::Signature => "The token has a wrong signature",
+            TokenFault::NoEnd => "The token needs an end (exp)",
+            TokenFault::Expired => "The token has expired (exp)",
+            TokenFault::NotYet => "The token is not valid yet (nbf)",
+            TokenFault::Audience => "The token is for somebody else (aud)",
+            TokenFault::Peer => "peerId of the token must be a string of 40 hexadecimal digits",
+            TokenFault::Networks => "networks of the token must be a list of at most 32 network names",
         }
     }
 }

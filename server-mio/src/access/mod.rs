@@ -1,7 +1,7 @@
 //! Who may come in: the questions that the loop asks about every socket and every request, and what answers them.
 //!
 //! Owns tokens and their keys, lists of addresses and origins, and the rates of each address. What the settings
-//! want of all these is put together in [`Guard`].
+//! want of all these is put together in [`ConfiguredPolicy`].
 
 mod addresses;
 mod configured;
@@ -12,9 +12,9 @@ mod rates;
 mod tokens;
 
 pub use addresses::AddressList;
-pub use configured::Guard;
+pub use configured::ConfiguredPolicy;
 pub use origins::AllowOrigin;
-pub use policy::{Gate, OpenGate, Purpose};
+pub use policy::{AccessPolicy, AllowAll, Purpose};
 pub use tokens::Tokens;
 
 pub(crate) use addresses::key_of;

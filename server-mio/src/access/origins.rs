@@ -70,7 +70,7 @@ impl<'a> AllowOrigin<'a> {
 
 /// Whether an upgrade may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Upgrade {
+pub(super) enum OriginVerdict {
     /// It may.
     Pass,
     /// Answer 403: it comes from a page of another origin.
@@ -143,11 +143,11 @@ impl Origins {
     /// Whether a WebSocket upgrade that carries this `Origin` may pass. Without one it may: it comes from no
     /// browser, and could claim anything.
     #[must_use]
-    pub(super) fn upgrade(&self, origin: Option<&str>) -> Upgrade {
+    pub(super) fn upgrade(&self, origin: Option<&str>) -> OriginVerdict {
         match (self, origin) {
-            (Origins::Any, _) | (Origins::These(_), None) => Upgrade::Pass,
-            (Origins::These(patterns), Some(origin)) if any_matches(patterns, origin) => Upgrade::Pass,
-            (Origins::These(_), Some(_)) => Upgrade::Refuse,
+            (Origins::Any, _) | (Origins::These(_), None) => OriginVerdict::Pass,
+            (Origins::These(patterns), Some(origin)) if any_matches(patterns, origin) => OriginVerdict::Pass,
+            (Origins::These(_), Some(_)) => OriginVerdict::Refuse,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Who may come in: the questions that the loop asks, for settings to answer.
 
 use crate::access::origins::AllowOrigin;
-use crate::http::{Refusal, Request};
+use crate::http::{HttpRefusal, HttpRequest};
 use peerpigeon_core::{AddressKey, Grant, Time, UnixMillis};
 use std::net::SocketAddr;
 
 /// Asked by the loop about every socket and every request. The answers given here let everybody in.
-pub trait Gate {
+pub trait AccessPolicy {
     /// Whether a socket that was just accepted may stay; else it is closed without a word.
     fn admits(&mut self, now: Time, remote: Option<SocketAddr>) -> bool {
         let _ = (now, remote);
@@ -24,15 +24,15 @@ pub trait Gate {
         now: Time,
         wall: UnixMillis,
         remote: Option<SocketAddr>,
-        request: &Request<'_>,
+        request: &HttpRequest<'_>,
         purpose: Purpose,
-    ) -> Result<Grant, Refusal> {
+    ) -> Result<Grant, HttpRefusal> {
         let _ = (now, wall, remote, request, purpose);
         Ok(Grant::ANY)
     }
 
     /// Whom a WebSocket connection counts against; `None` where no limit per address applies.
-    fn address_key(&self, remote: Option<SocketAddr>, request: &Request<'_>) -> Option<AddressKey> {
+    fn address_key(&self, remote: Option<SocketAddr>, request: &HttpRequest<'_>) -> Option<AddressKey> {
         let _ = (remote, request);
         None
     }
@@ -59,6 +59,6 @@ pub enum Purpose {
 
 /// Lets everybody in, from everywhere.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OpenGate;
+pub struct AllowAll;
 
-impl Gate for OpenGate {}
+impl AccessPolicy for AllowAll {}

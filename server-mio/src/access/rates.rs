@@ -29,7 +29,7 @@ pub(super) struct Rates {
 
 /// Whether something may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RateVerdict {
     /// It may, and was counted.
     Pass,
     /// It is too much.
@@ -57,22 +57,22 @@ impl PerAddress {
     }
 
     /// A connection attempt; `None` is an address without limits (`LIMIT_EXEMPT`).
-    pub(super) fn connection(&mut self, now: Time, address: Option<AddressKey>) -> Verdict {
+    pub(super) fn connection(&mut self, now: Time, address: Option<AddressKey>) -> RateVerdict {
         let rate = u64::from(self.rates.connections_per_second);
         match address {
             Some(address) if rate != 0 => self.record(now, address).attempts.take(now, rate),
-            Some(_) | None => Verdict::Pass,
+            Some(_) | None => RateVerdict::Pass,
         }
     }
 
     /// A plain HTTP request; `None` is an address without limits (`LIMIT_EXEMPT`).
-    pub(super) fn request(&mut self, now: Time, address: Option<AddressKey>) -> Verdict {
+    pub(super) fn request(&mut self, now: Time, address: Option<AddressKey>) -> RateVerdict {
         let Rates { requests_per_window, window_ms, .. } = self.rates;
         match address {
             Some(address) if requests_per_window != 0 => {
                 self.record(now, address).window.take(now, requests_per_window, window_ms)
             }
-            Some(_) | None => Verdict::Pass,
+            Some(_) | None => RateVerdict::Pass,
         }
     }
 
@@ -99,7 +99,7 @@ impl PerAddress {
         self.by_age.insert((now, address));
         let record = self.records.entry(address).or_insert_with(|| Record {
             seen: now,
-            attempts: Bucket { spent: 0, at: now },
+            attempts: AddressBucket { spent: 0, at: now },
             window: Window { began: now, requests: 0 },
         });
         record.seen = now;
@@ -111,29 +111,29 @@ impl PerAddress {
 struct Record {
     /// Its place in `by_age`.
     seen: Time,
-    attempts: Bucket,
+    attempts: AddressBucket,
     window: Window,
 }
 
 /// A token bucket, in thousandths of an attempt, so that a rate per second is one per millisecond.
 #[derive(Debug)]
-struct Bucket {
+struct AddressBucket {
     /// What is missing from the full bucket.
     spent: u64,
     at: Time,
 }
 
-impl Bucket {
-    fn take(&mut self, now: Time, rate: u64) -> Verdict {
+impl AddressBucket {
+    fn take(&mut self, now: Time, rate: u64) -> RateVerdict {
         self.spent = self.spent.saturating_sub(now.since(self.at).saturating_mul(rate));
         self.at = now;
         let after = self.spent + ATTEMPT;
         let excess = after.saturating_sub(rate * BURST_SECONDS * ATTEMPT);
         if excess == 0 {
             self.spent = after;
-            Verdict::Pass
+            RateVerdict::Pass
         } else {
-            Verdict::TooFast { wait_ms: excess.div_ceil(rate) }
+            RateVerdict::TooFast { wait_ms: excess.div_ceil(rate) }
         }
     }
 }
@@ -145,15 +145,15 @@ struct Window {
 }
 
 impl Window {
-    fn take(&mut self, now: Time, most: u32, length_ms: u64) -> Verdict {
+    fn take(&mut self, now: Time, most: u32, length_ms: u64) -> RateVerdict {
         if now.since(self.began) >= length_ms || self.requests == 0 {
             *self = Window { began: now, requests: 0 };
         }
         if self.requests < most {
             self.requests += 1;
-            Verdict::Pass
+            RateVerdict::Pass
         } else {
-            Verdict::TooFast { wait_ms: (self.began + length_ms).since(now) }
+            RateVerdict::TooFast { wait_ms: (self.began + length_ms).since(now) }
         }
     }
 }
@@ -185,13 +185,13 @@ mod tests {
     fn twice_the_rate_passes_at_once_and_then_the_rate() {
         let mut table = per_address(50, 0, 1_000);
         for attempt in 0..100 {
-            assert_eq!(table.connection(Time(5), A), Verdict::Pass, "attempt {attempt}");
+            assert_eq!(table.connection(Time(5), A), RateVerdict::Pass, "attempt {attempt}");
         }
-        assert_eq!(table.connection(Time(5), A), Verdict::TooFast { wait_ms: 20 });
-        assert_eq!(table.connection(Time(15), A), Verdict::TooFast { wait_ms: 10 });
-        assert_eq!(table.connection(Time(25), A), Verdict::Pass);
-        assert_eq!(table.connection(Time(25), A), Verdict::TooFast { wait_ms: 20 });
-        let passed = (25..1_025).filter(|ms| table.connection(Time(*ms), A) == Verdict::Pass).count();
+        assert_eq!(table.connection(Time(5), A), RateVerdict::TooFast { wait_ms: 20 });
+        assert_eq!(table.connection(Time(15), A), RateVerdict::TooFast { wait_ms: 10 });
+        assert_eq!(table.connection(Time(25), A), RateVerdict::Pass);
+        assert_eq!(table.connection(Time(25), A), RateVerdict::TooFast { wait_ms: 20 });
+        let passed = (25..1_025).filter(|ms| table.connection(Time(*ms), A) == RateVerdict::Pass).count();
         assert_eq!(passed, 49, "one every 20 ms, the first of them at 45 ms");
         check_invariants(&table);
     }
@@ -200,7 +200,7 @@ mod tests {
     fn who_waited_has_the_whole_burst_again_and_no_more() {
         let mut table = per_address(3, 0, 1_000);
         let burst = |table: &mut PerAddress, now| {
-            (0..100).filter(|_| table.connection(Time(now), A) == Verdict::Pass).count()
+            (0..100).filter(|_| table.connection(Time(now), A) == RateVerdict::Pass).count()
         };
         assert_eq!(burst(&mut table, 0), 6);
         assert_eq!(burst(&mut table, 1_000), 3);
@@ -215,14 +215,14 @@ mod tests {
             let now = Time(9);
             let wait_ms = loop {
                 match table.connection(now, A) {
-                    Verdict::Pass => {}
-                    Verdict::TooFast { wait_ms } => break wait_ms,
+                    RateVerdict::Pass => {}
+                    RateVerdict::TooFast { wait_ms } => break wait_ms,
                 }
             };
             assert!(wait_ms > 0);
             let early = table.connection(now + (wait_ms - 1), A);
-            assert!(matches!(early, Verdict::TooFast { .. }), "rate {rate}");
-            assert_eq!(table.connection(now + wait_ms, A), Verdict::Pass, "rate {rate}");
+            assert!(matches!(early, RateVerdict::TooFast { .. }), "rate {rate}");
+            assert_eq!(table.connection(now + wait_ms, A), RateVerdict::Pass, "rate {rate}");
         }
     }
 
@@ -230,33 +230,33 @@ mod tests {
     fn a_window_holds_so_many_requests_and_begins_with_the_first() {
         let mut table = per_address(0, 3, 1_000);
         for ms in [700, 800, 900] {
-            assert_eq!(table.request(Time(ms), A), Verdict::Pass);
+            assert_eq!(table.request(Time(ms), A), RateVerdict::Pass);
         }
-        assert_eq!(table.request(Time(1_000), A), Verdict::TooFast { wait_ms: 700 });
-        assert_eq!(table.request(Time(1_699), A), Verdict::TooFast { wait_ms: 1 });
+        assert_eq!(table.request(Time(1_000), A), RateVerdict::TooFast { wait_ms: 700 });
+        assert_eq!(table.request(Time(1_699), A), RateVerdict::TooFast { wait_ms: 1 });
         for ms in [1_700, 1_800, 2_699] {
-            assert_eq!(table.request(Time(ms), A), Verdict::Pass);
+            assert_eq!(table.request(Time(ms), A), RateVerdict::Pass);
         }
-        assert_eq!(table.request(Time(2_699), A), Verdict::TooFast { wait_ms: 1 });
+        assert_eq!(table.request(Time(2_699), A), RateVerdict::TooFast { wait_ms: 1 });
     }
 
     #[test]
     fn a_window_does_not_begin_with_a_connection() {
         let mut table = per_address(1, 1, 1_000);
-        assert_eq!(table.connection(Time(0), A), Verdict::Pass);
-        assert_eq!(table.request(Time(900), A), Verdict::Pass);
-        assert_eq!(table.request(Time(1_000), A), Verdict::TooFast { wait_ms: 900 });
+        assert_eq!(table.connection(Time(0), A), RateVerdict::Pass);
+        assert_eq!(table.request(Time(900), A), RateVerdict::Pass);
+        assert_eq!(table.request(Time(1_000), A), RateVerdict::TooFast { wait_ms: 900 });
     }
 
     #[test]
     fn addresses_do_not_share_and_attempts_are_no_requests() {
         let mut table = per_address(1, 1, 60_000);
         for address in [A, B] {
-            assert_eq!(table.request(Time(0), address), Verdict::Pass);
-            assert_eq!(table.connection(Time(0), address), Verdict::Pass);
-            assert_eq!(table.connection(Time(0), address), Verdict::Pass);
-            assert_eq!(table.connection(Time(0), address), Verdict::TooFast { wait_ms: 1_000 });
-            assert_eq!(table.request(Time(0), address), Verdict::TooFast { wait_ms: 60_000 });
+            assert_eq!(table.request(Time(0), address), RateVerdict::Pass);
+            assert_eq!(table.connection(Time(0), address), RateVerdict::Pass);
+            assert_eq!(table.connection(Time(0), address), RateVerdict::Pass);
+            assert_eq!(table.connection(Time(0), address), RateVerdict::TooFast { wait_ms: 1_000 });
+            assert_eq!(table.request(Time(0), address), RateVerdict::TooFast { wait_ms: 60_000 });
         }
     }
 
@@ -264,10 +264,10 @@ mod tests {
     fn zero_is_no_limit_and_so_is_an_exempt_address() {
         let (mut unlimited, mut strict) = (per_address(0, 0, 1_000), per_address(1, 1, 1_000));
         for _ in 0..1_000 {
-            assert_eq!(unlimited.connection(Time(0), A), Verdict::Pass);
-            assert_eq!(unlimited.request(Time(0), A), Verdict::Pass);
-            assert_eq!(strict.connection(Time(0), None), Verdict::Pass);
-            assert_eq!(strict.request(Time(0), None), Verdict::Pass);
+            assert_eq!(unlimited.connection(Time(0), A), RateVerdict::Pass);
+            assert_eq!(unlimited.request(Time(0), A), RateVerdict::Pass);
+            assert_eq!(strict.connection(Time(0), None), RateVerdict::Pass);
+            assert_eq!(strict.request(Time(0), None), RateVerdict::Pass);
         }
         assert_eq!((unlimited.addresses(), strict.addresses()), (0, 0), "nothing is kept for them");
     }
@@ -276,32 +276,32 @@ mod tests {
     fn past_the_cap_the_one_that_was_quiet_for_the_longest_time_goes() {
         let mut table = per_address(1, 0, 1_000);
         let limited = |table: &mut PerAddress, now, address| {
-            assert_eq!(table.connection(now, address), Verdict::Pass);
-            assert_eq!(table.connection(now, address), Verdict::Pass);
-            assert!(matches!(table.connection(now, address), Verdict::TooFast { .. }));
+            assert_eq!(table.connection(now, address), RateVerdict::Pass);
+            assert_eq!(table.connection(now, address), RateVerdict::Pass);
+            assert!(matches!(table.connection(now, address), RateVerdict::TooFast { .. }));
         };
         limited(&mut table, Time(0), A);
         limited(&mut table, Time(1), B);
-        assert!(matches!(table.connection(Time(2), A), Verdict::TooFast { .. }), "A is heard of again");
+        assert!(matches!(table.connection(Time(2), A), RateVerdict::TooFast { .. }), "A is heard of again");
         for other in 0..PerAddress::ADDRESSES - 1 {
             table.connection(Time(3), Some(AddressKey(1_000 + other as u64)));
             assert!(table.addresses() <= PerAddress::ADDRESSES);
         }
         assert_eq!(table.addresses(), PerAddress::ADDRESSES);
         check_invariants(&table);
-        assert!(matches!(table.connection(Time(4), A), Verdict::TooFast { .. }), "A is remembered");
-        assert_eq!(table.connection(Time(4), B), Verdict::Pass, "B was forgotten");
+        assert!(matches!(table.connection(Time(4), A), RateVerdict::TooFast { .. }), "A is remembered");
+        assert_eq!(table.connection(Time(4), B), RateVerdict::Pass, "B was forgotten");
         check_invariants(&table);
     }
 
     #[test]
     fn who_keeps_trying_is_not_forgotten_in_a_flood_of_others() {
         let mut table = per_address(1, 1, 1_000_000);
-        assert_eq!(table.request(Time(0), A), Verdict::Pass);
+        assert_eq!(table.request(Time(0), A), RateVerdict::Pass);
         for other in 0..3 * PerAddress::ADDRESSES as u64 {
             table.request(Time(other), Some(AddressKey(1_000 + other)));
             if other % 1_000 == 0 {
-                assert!(matches!(table.request(Time(other), A), Verdict::TooFast { .. }));
+                assert!(matches!(table.request(Time(other), A), RateVerdict::TooFast { .. }));
             }
         }
         check_invariants(&table);
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(table.addresses(), 2);
         table.sweep(Time(5_000));
         assert_eq!(table.addresses(), 1);
-        assert!(matches!(table.request(Time(5_999), B), Verdict::TooFast { .. }));
+        assert!(matches!(table.request(Time(5_999), B), RateVerdict::TooFast { .. }));
         table.sweep(Time(10_999));
         assert_eq!(table.addresses(), 0);
         check_invariants(&table);

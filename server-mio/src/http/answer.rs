@@ -1,7 +1,7 @@
 //! An answer and its bytes on the wire.
 
 use crate::access::AllowOrigin;
-use crate::http::{Refusal, Status};
+use crate::http::{HttpRefusal, Status};
 use crate::observe::date::HttpDate;
 use peerpigeon_core::UnixMillis;
 use std::borrow::Cow;
@@ -48,7 +48,7 @@ impl Answer {
 
     /// A refusal, with the header fields that its status asks for.
     #[must_use]
-    pub(crate) fn refusal(refusal: Refusal) -> Answer {
+    pub(crate) fn refusal(refusal: HttpRefusal) -> Answer {
         let lines = match refusal.status {
             // RFC 9110 section 15.5.2: a 401 names a scheme.
             Status::Unauthorized => "WWW-Authenticate: Bearer\r\n",
@@ -80,7 +80,7 @@ impl Answer {
 
 /// What surrounds an answer: it depends on the request and on the hour, not on the page.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Frame<'b> {
+pub(crate) struct Framing<'b> {
     pub(crate) cors: AllowOrigin<'b>,
     pub(crate) wall: UnixMillis,
     /// The request was a HEAD: the body is left out, its length is not.
@@ -93,7 +93,7 @@ pub(crate) struct Frame<'b> {
 
 /// Appends the answer.
 #[expect(clippy::expect_used, reason = "writing to a Vec cannot fail")]
-pub(crate) fn write(out: &mut Vec<u8>, answer: &Answer, frame: Frame<'_>) {
+pub(crate) fn write(out: &mut Vec<u8>, answer: &Answer, frame: Framing<'_>) {
     let (code, phrase) = (answer.status.code(), answer.status.phrase());
     let (date, length) = (HttpDate(frame.wall), answer.body.len());
     write!(out, "HTTP/1.1 {code} {phrase}\r\nDate: {date}\r\n").expect("writing to a Vec cannot fail");

@@ -28,7 +28,7 @@ pub enum BodyLength {
 
 /// A well-formed request head.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'b> {
+pub struct HttpRequest<'b> {
     /// The method.
     pub method: Method,
     /// Path and query as they came, still percent-encoded; of an absolute-form target the part behind the authority,
@@ -44,7 +44,7 @@ pub struct Request<'b> {
     pub headers: &'b [httparse::Header<'b>],
 }
 
-impl<'b> Request<'b> {
+impl<'b> HttpRequest<'b> {
     /// The target up to the query; `/` for an absolute-form target without a path.
     #[must_use]
     pub fn path(&self) -> &'b str {

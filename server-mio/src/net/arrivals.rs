@@ -1,7 +1,7 @@
 //! Connections of which their proxy has not told yet whose they are.
 
 use crate::access::AddressList;
-use crate::net::proxy_protocol::{self, Malformed, Origin, Progress};
+use crate::net::proxy_protocol::{self, ConnectionSource, Malformed, Progress};
 use crate::net::stream::Stream;
 use mio::event::Source as _;
 use mio::{Interest, Registry, Token};
@@ -19,11 +19,11 @@ pub(super) struct Arrivals {
     timeout_ms: u64,
     waiting: Slab<Arrival>,
     by_deadline: BTreeSet<(Time, usize)>,
-    told: VecDeque<Told>,
+    told: VecDeque<AcceptedStream>,
 }
 
 /// A connection and its other end.
-pub(super) type Told = (Stream, Option<SocketAddr>);
+pub(super) type AcceptedStream = (Stream, Option<SocketAddr>);
 
 #[derive(Debug)]
 struct Arrival {
@@ -54,13 +54,13 @@ impl Arrivals {
     /// Takes in a connection of a proxy; gives it back at once if its header is there already.
     pub(super) fn insert(
         &mut self,
-        (stream, remote): Told,
+        (stream, remote): AcceptedStream,
         now: Time,
         registry: &Registry,
-    ) -> io::Result<Option<Told>> {
+    ) -> io::Result<Option<AcceptedStream>> {
         let mut arrival = Arrival { stream, remote, deadline: now + self.timeout_ms, bytes: Vec::new() };
         if let Some(origin) = arrival.read_header()? {
-            return Ok(Some(arrival.told_by(origin)));
+            return Ok(Some(arrival.accepted_from(origin)));
         }
         if self.waiting.len() + self.told.len() >= MAX_ARRIVALS {
             self.drop_oldest();
@@ -88,7 +88,7 @@ impl Arrivals {
         match result {
             // The loop registers it anew, and is told then what there is to be read.
             Ok(Some(origin)) if arrival.stream.deregister(registry).is_ok() => {
-                self.told.push_back(arrival.told_by(origin));
+                self.told.push_back(arrival.accepted_from(origin));
             }
             Ok(_) => {}
             Err(error) => log::debug!("ended before its PROXY header was whole: {error}"),
@@ -97,12 +97,12 @@ impl Arrivals {
     }
 
     /// The next whose header is whole.
-    pub(super) fn pop(&mut self) -> Option<Told> {
+    pub(super) fn pop(&mut self) -> Option<AcceptedStream> {
         self.told.pop_front()
     }
 
     /// Whether there is one.
-    pub(super) fn are_told(&self) -> bool {
+    pub(super) fn has_accepted(&self) -> bool {
         !self.told.is_empty()
     }
 
@@ -127,7 +127,7 @@ impl Arrivals {
 
 impl Arrival {
     /// What the header says, once it is whole. Reads not one byte that is the client's.
-    fn read_header(&mut self) -> io::Result<Option<Origin>> {
+    fn read_header(&mut self) -> io::Result<Option<ConnectionSource>> {
         loop {
             let needed = match proxy_protocol::parse(&self.bytes) {
                 Ok(Progress::Whole(origin)) => return Ok(Some(origin)),
@@ -148,10 +148,10 @@ impl Arrival {
         }
     }
 
-    fn told_by(self, origin: Origin) -> Told {
+    fn accepted_from(self, origin: ConnectionSource) -> AcceptedStream {
         match origin {
-            Origin::Client(address) => (self.stream, Some(address)),
-            Origin::Proxy => (self.stream, self.remote),
+            ConnectionSource::Client(address) => (self.stream, Some(address)),
+            ConnectionSource::Proxy => (self.stream, self.remote),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What other threads tell the loop: one queue, and one waker.
 
-use crate::net::tls::Shown;
+use crate::net::tls::TlsConfig;
 use crate::program::settings::{Settings, SettingsError};
 use core::mem::discriminant;
 use mio::Waker;
@@ -18,7 +18,7 @@ pub(crate) enum Control {
     Settings(Box<Result<Settings, SettingsError>>),
     /// The certificate has been read again.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
-    Certificate(Shown),
+    Certificate(TlsConfig),
 }
 
 /// Reaches a server that runs, from any thread.

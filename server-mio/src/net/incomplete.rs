@@ -9,7 +9,7 @@ pub(super) struct Incomplete {
     most_bytes: usize,
     /// All of it, what is kept for sessions that give way included: theirs is freed when they are read the next time.
     bytes: usize,
-    kept: BTreeMap<usize, Kept>,
+    kept: BTreeMap<usize, SessionBytes>,
     by_holder: Holders<Since>,
     last_since: u64,
     /// Keys of sessions that give way and have not been told.
@@ -20,7 +20,7 @@ pub(super) struct Incomplete {
 type Since = (u64, usize);
 
 #[derive(Debug)]
-struct Kept {
+struct SessionBytes {
     holder: Holder,
     since: u64,
     bytes: usize,
@@ -68,7 +68,7 @@ impl Incomplete {
             self.last_since += 1;
             let since = before.map_or(self.last_since, |kept| kept.since);
             self.bytes += bytes;
-            self.kept.insert(key, Kept { holder, since, bytes });
+            self.kept.insert(key, SessionBytes { holder, since, bytes });
             if !self.is_evicted(key) {
                 self.by_holder.add(holder, (since, key), bytes);
             }
@@ -93,7 +93,7 @@ impl Incomplete {
         self.evicted.remove(&key);
     }
 
-    fn take_out(&mut self, key: usize) -> Option<Kept> {
+    fn take_out(&mut self, key: usize) -> Option<SessionBytes> {
         let kept = self.kept.remove(&key)?;
         self.bytes -= kept.bytes;
         if !self.is_evicted(key) {

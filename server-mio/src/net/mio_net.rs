@@ -8,9 +8,9 @@ use crate::net::incomplete::Incomplete;
 use crate::net::listening;
 use crate::net::machine::Machine;
 use crate::net::sessions::{TLS_BUFFER_BYTES, Tls};
-use crate::net::sockets::{Accepted, Door, Net, Ready};
+use crate::net::sockets::{Accepted, ListenerKind, Net, Ready};
 use crate::net::stream::{Inherited, Listener, Stream};
-use crate::net::tls::{Certificate, Session};
+use crate::net::tls::{Certificate, TlsSession};
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
 use peerpigeon_core::{Time, UnixMillis};
@@ -27,7 +27,7 @@ pub struct MioNet {
     poll: Poll,
     events: Events,
     control: ControlHandle,
-    entrances: Vec<Entrance>,
+    listeners: Vec<BoundListener>,
     tls: Option<Tls>,
     arrivals: Option<Arrivals>,
     machine: Machine,
@@ -37,7 +37,7 @@ pub struct MioNet {
 #[derive(Debug)]
 pub struct MioSocket {
     stream: Stream,
-    tls: Option<Box<Session>>,
+    tls: Option<Box<TlsSession>>,
 }
 
 impl MioSocket {
@@ -49,18 +49,18 @@ impl MioSocket {
 }
 
 #[derive(Debug)]
-struct Entrance {
+struct BoundListener {
     listener: Listener,
     token: Token,
-    door: Door,
-    origin: Origin,
+    kind: ListenerKind,
+    origin: Ownership,
     /// Connections may be waiting: none has been refused by `WouldBlock` since the last report.
     is_pending: bool,
 }
 
 /// Who has opened a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum Ownership {
     Ours,
     /// Somebody who will hand it to our successor.
     Inherited,
@@ -77,7 +77,7 @@ impl MioNet {
         let listeners = listening::on_all(addresses)?;
         let mut net = MioNet::new()?;
         for listener in listeners {
-            net.add(Listener::Tcp(listener), Door::Public, Origin::Ours)?;
+            net.add(Listener::Tcp(listener), ListenerKind::Public, Ownership::Ours)?;
         }
         Ok(net)
     }
@@ -91,7 +91,7 @@ impl MioNet {
     #[cfg(unix)]
     pub fn bind_unix(path: &Path, mode: u32) -> io::Result<MioNet> {
         let mut net = MioNet::new()?;
-        net.add(Listener::Unix(listening::on_unix(path, mode)?), Door::Public, Origin::Ours)?;
+        net.add(Listener::Unix(listening::on_unix(path, mode)?), ListenerKind::Public, Ownership::Ours)?;
         Ok(net)
     }
 
@@ -107,7 +107,7 @@ impl MioNet {
             return Err(io::Error::new(ErrorKind::InvalidInput, "no socket to listen on"));
         }
         for listener in listeners {
-            net.add(listener.into_listener()?, Door::Public, Origin::Inherited)?;
+            net.add(listener.into_listener()?, ListenerKind::Public, Ownership::Inherited)?;
         }
         Ok(net)
     }
@@ -118,7 +118,7 @@ impl MioNet {
     ///
     /// When the system cannot watch it.
     pub fn inherit_admin(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
-        self.add(Inherited::Tcp(listener).into_listener()?, Door::Admin, Origin::Inherited)
+        self.add(Inherited::Tcp(listener).into_listener()?, ListenerKind::Admin, Ownership::Inherited)
     }
 
     /// Listens on one more address, which is for operators only, and without TLS.
@@ -128,7 +128,7 @@ impl MioNet {
     /// What binding fails with, the address named.
     pub fn bind_admin(&mut self, address: SocketAddr) -> io::Result<()> {
         let listener = listening::on(address).map_err(|error| listening::at(address, &error))?;
-        self.add(Listener::Tcp(listener), Door::Admin, Origin::Ours)
+        self.add(Listener::Tcp(listener), ListenerKind::Admin, Ownership::Ours)
     }
 
     /// Speaks TLS with everybody but operators. The files of the certificate are looked at every `check_every_ms`, by a thread
@@ -160,9 +160,9 @@ impl MioNet {
     /// # Errors
     ///
     /// When the system does not tell.
-    pub fn local_addresses(&self, door: Door) -> io::Result<Vec<SocketAddr>> {
-        let entrances = self.entrances.iter().filter(|entrance| entrance.door == door);
-        entrances.filter_map(|entrance| entrance.listener.local_address()).collect()
+    pub fn local_addresses(&self, kind: ListenerKind) -> io::Result<Vec<SocketAddr>> {
+        let listeners = self.listeners.iter().filter(|bound| bound.kind == kind);
+        listeners.filter_map(|bound| bound.listener.local_address()).collect()
     }
 
     /// Where it listens for everybody, or for operators, as `https://127.0.0.1:3000` or `unix:/run/socket`.
@@ -170,10 +170,10 @@ impl MioNet {
     /// # Errors
     ///
     /// As [`MioNet::local_addresses`].
-    pub fn urls(&self, door: Door) -> io::Result<Vec<String>> {
-        let scheme = if self.tls.is_some() && door == Door::Public { "https" } else { "http" };
-        let entrances = self.entrances.iter().filter(|entrance| entrance.door == door);
-        entrances.map(|entrance| entrance.listener.url(scheme)).collect()
+    pub fn urls(&self, kind: ListenerKind) -> io::Result<Vec<String>> {
+        let scheme = if self.tls.is_some() && kind == ListenerKind::Public { "https" } else { "http" };
+        let listeners = self.listeners.iter().filter(|bound| bound.kind == kind);
+        listeners.map(|bound| bound.listener.url(scheme)).collect()
     }
 
     /// Reaches the server from other threads.
@@ -196,39 +196,39 @@ impl MioNet {
             poll,
             events: Events::with_capacity(EVENTS_PER_WAIT),
             control: ControlHandle::new(waker),
-            entrances: Vec::new(),
+            listeners: Vec::new(),
             tls: None,
             arrivals: None,
             machine: Machine::new(),
         })
     }
 
-    fn add(&mut self, mut listener: Listener, door: Door, origin: Origin) -> io::Result<()> {
-        let token = Token(usize::MAX - self.entrances.len());
+    fn add(&mut self, mut listener: Listener, kind: ListenerKind, origin: Ownership) -> io::Result<()> {
+        let token = Token(usize::MAX - self.listeners.len());
         self.poll.registry().register(listener.source(), token, Interest::READABLE)?;
-        self.entrances.push(Entrance { listener, token, door, origin, is_pending: false });
+        self.listeners.push(BoundListener { listener, token, kind, origin, is_pending: false });
         Ok(())
     }
 
     /// Lets go of the sockets that our successor will have. They stay open elsewhere, so the kernel would go on
     /// reporting them to us.
-    fn bequeath(&mut self) {
-        for entrance in &mut self.entrances {
-            if entrance.origin == Origin::Inherited
-                && let Err(error) = self.poll.registry().deregister(entrance.listener.source())
+    fn release_inherited(&mut self) {
+        for bound in &mut self.listeners {
+            if bound.origin == Ownership::Inherited
+                && let Err(error) = self.poll.registry().deregister(bound.listener.source())
             {
                 log::warn!("still listening for a moment: {error}");
             }
         }
-        self.entrances.retain(|entrance| entrance.origin == Origin::Ours);
+        self.listeners.retain(|bound| bound.origin == Ownership::Ours);
     }
 
-    /// The next connection, from the last entrance to the first: operators do not wait for a rush of peers.
-    fn next_stream(&mut self) -> io::Result<(Stream, Option<SocketAddr>, Door)> {
-        for entrance in self.entrances.iter_mut().rev().filter(|entrance| entrance.is_pending) {
-            match entrance.listener.accept() {
-                Ok((stream, remote)) => return Ok((stream, remote, entrance.door)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => entrance.is_pending = false,
+    /// The next connection, from the last listener to the first: operators do not wait for a rush of peers.
+    fn next_stream(&mut self) -> io::Result<(Stream, Option<SocketAddr>, ListenerKind)> {
+        for bound in self.listeners.iter_mut().rev().filter(|bound| bound.is_pending) {
+            match bound.listener.accept() {
+                Ok((stream, remote)) => return Ok((stream, remote, bound.kind)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => bound.is_pending = false,
                 Err(error) => return Err(error),
             }
         }
@@ -236,23 +236,23 @@ impl MioNet {
     }
 
     /// The next connection of which it is known whose it is.
-    fn next_told(&mut self) -> io::Result<(Stream, Option<SocketAddr>, Door)> {
+    fn next_accepted(&mut self) -> io::Result<(Stream, Option<SocketAddr>, ListenerKind)> {
         if let Some((stream, remote)) = self.arrivals.as_mut().and_then(Arrivals::pop) {
-            return Ok((stream, remote, Door::Public));
+            return Ok((stream, remote, ListenerKind::Public));
         }
-        let (stream, remote, door) = self.next_stream()?;
+        let (stream, remote, kind) = self.next_stream()?;
         let now = self.now();
         match &mut self.arrivals {
-            Some(arrivals) if door == Door::Public && arrivals.are_from(remote) => {
+            Some(arrivals) if kind == ListenerKind::Public && arrivals.are_from(remote) => {
                 let told = arrivals.insert((stream, remote), now, self.poll.registry()).map_err(|error| {
                     log::debug!("a proxy's connection is refused: {error}");
                     ErrorKind::ConnectionAborted
                 })?;
                 // Whoever comes next may be there already.
                 let (stream, remote) = told.ok_or(ErrorKind::Interrupted)?;
-                Ok((stream, remote, door))
+                Ok((stream, remote, kind))
             }
-            _ => Ok((stream, remote, door)),
+            _ => Ok((stream, remote, kind)),
         }
     }
 
@@ -264,7 +264,7 @@ impl MioNet {
             match (control, &mut self.tls) {
                 (Control::Certificate(shown), Some(tls)) => tls.certificate.show(shown),
                 (Control::Stop, _) => {
-                    self.bequeath();
+                    self.release_inherited();
                     ready.push(Ready::Stop);
                 }
                 (Control::Certificate(_), None) | (Control::Reload | Control::Settings(_), _) => {}
@@ -279,15 +279,14 @@ impl MioNet {
             if event.token() == WAKER {
                 is_woken = true;
             } else if key > WAKER.0
-                && let Some(entrance) =
-                    self.entrances.iter_mut().find(|entrance| entrance.token == Token(key))
+                && let Some(bound) = self.listeners.iter_mut().find(|bound| bound.token == Token(key))
             {
-                entrance.is_pending = true;
+                bound.is_pending = true;
                 ready.push(Ready::Acceptable);
             } else if let Some(arrivals) = &mut self.arrivals
                 && arrivals.note_event(event.token(), self.poll.registry())
             {
-                if arrivals.are_told() {
+                if arrivals.has_accepted() {
                     ready.push(Ready::Acceptable);
                 }
             } else {
@@ -331,12 +330,12 @@ impl Net for MioNet {
     }
 
     fn accept(&mut self) -> io::Result<Accepted<MioSocket>> {
-        let (stream, remote, door) = self.next_told()?;
-        let tls = match (&self.tls, door) {
-            (Some(tls), Door::Public) => Some(tls.session(remote)?),
-            (None, _) | (_, Door::Admin) => None,
+        let (stream, remote, kind) = self.next_accepted()?;
+        let tls = match (&self.tls, kind) {
+            (Some(tls), ListenerKind::Public) => Some(tls.session(remote)?),
+            (None, _) | (_, ListenerKind::Admin) => None,
         };
-        Ok(Accepted { socket: MioSocket { stream, tls }, remote, door })
+        Ok(Accepted { socket: MioSocket { stream, tls }, remote, listener: kind })
     }
 
     fn register(&mut self, socket: &mut MioSocket, key: usize) -> io::Result<()> {
@@ -400,7 +399,7 @@ impl Host for MioNet {
     }
 }
 
-/// Below every entrance and above every key of a connection.
+/// Below every listener and above every key of a connection.
 const WAKER: Token = Token(usize::MAX / 2);
 
 /// Few enough that the buffers of one turn stay in the processor's cache.

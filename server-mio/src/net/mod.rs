@@ -22,7 +22,7 @@ mod tls;
 pub use control::ControlHandle;
 pub use host::{Host, Process};
 pub use mio_net::{MioNet, MioSocket};
-pub use sockets::{Accepted, Door, Net, Ready};
+pub use sockets::{Accepted, ListenerKind, Net, Ready};
 pub use stream::Inherited;
 pub use tls::Certificate;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct Certificate(Infallible);
 
 /// As what a certificate is shown.
-pub(crate) type Shown = Infallible;
+pub(crate) type TlsConfig = Infallible;
 
 /// A certificate is refused with the settings.
 pub(crate) fn unverified<S>(_: S) -> io::Result<S> {
@@ -23,14 +23,14 @@ pub(crate) fn unverified<S>(_: S) -> io::Result<S> {
 pub(super) struct Scratch;
 
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct TlsSession {
     never: Infallible,
     pub(super) key: usize,
     pub(super) address: Option<AddressKey>,
 }
 
 impl Certificate {
-    pub(super) fn show(&mut self, _: Shown) {
+    pub(super) fn show(&mut self, _: TlsConfig) {
         match self.0 {}
     }
 
@@ -46,12 +46,12 @@ impl Certificate {
         match self.0 {}
     }
 
-    pub(super) fn session(&self) -> Result<Session, io::Error> {
+    pub(super) fn session(&self) -> Result<TlsSession, io::Error> {
         match self.0 {}
     }
 }
 
-impl Session {
+impl TlsSession {
     pub(super) fn read(&mut self, _: &mut Stream, _: &mut [u8], _: &mut Scratch) -> io::Result<usize> {
         match self.never {}
     }

@@ -11,12 +11,12 @@ pub(super) enum Progress {
     /// The header is not whole; at least so many bytes more belong to it.
     Needs(usize),
     /// The header is whole, and the next byte is the client's.
-    Whole(Origin),
+    Whole(ConnectionSource),
 }
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum ConnectionSource {
     /// This client's.
     Client(SocketAddr),
     /// The proxy's own, such as a check of health, or one of which nothing is known.
@@ -53,7 +53,7 @@ fn version_1(bytes: &[u8]) -> Result<Progress, Malformed> {
     let family = words.next().ok_or(Malformed)?;
     if family == "UNKNOWN" {
         // What follows is to be ignored.
-        return Ok(Progress::Whole(Origin::Proxy));
+        return Ok(Progress::Whole(ConnectionSource::Proxy));
     }
     let mut word = || words.next().ok_or(Malformed);
     let (source, destination) = (word()?, word()?);
@@ -70,7 +70,7 @@ fn version_1(bytes: &[u8]) -> Result<Progress, Malformed> {
         }
     };
     read(destination)?;
-    Ok(Progress::Whole(Origin::Client(SocketAddr::new(read(source)?, source_port))))
+    Ok(Progress::Whole(ConnectionSource::Client(SocketAddr::new(read(source)?, source_port))))
 }
 
 /// Digits alone, without a zero before others.
@@ -113,20 +113,20 @@ fn version_2(bytes: &[u8]) -> Result<Progress, Malformed> {
         return Err(Malformed);
     }
     Ok(Progress::Whole(match (is_local, family) {
-        (false, TCP4) => client::<4>(rest, 8).unwrap_or(Origin::Proxy),
-        (false, TCP6) => client::<16>(rest, 32).unwrap_or(Origin::Proxy),
-        _ => Origin::Proxy,
+        (false, TCP4) => client::<4>(rest, 8).unwrap_or(ConnectionSource::Proxy),
+        (false, TCP6) => client::<16>(rest, 32).unwrap_or(ConnectionSource::Proxy),
+        _ => ConnectionSource::Proxy,
     }))
 }
 
 /// The source: its address comes first, its port behind both addresses.
-fn client<const N: usize>(addresses: &[u8], port_at: usize) -> Option<Origin>
+fn client<const N: usize>(addresses: &[u8], port_at: usize) -> Option<ConnectionSource>
 where
     IpAddr: From<[u8; N]>,
 {
     let address: [u8; N] = *addresses.first_chunk()?;
     let port: [u8; 2] = *addresses.get(port_at..)?.first_chunk()?;
-    Some(Origin::Client(SocketAddr::new(address.into(), u16::from_be_bytes(port))))
+    Some(ConnectionSource::Client(SocketAddr::new(address.into(), u16::from_be_bytes(port))))
 }
 
 const V1_BEGINNING: &[u8] = b"PROXY ";
@@ -153,10 +153,10 @@ mod tests {
     use super::*;
 
     fn client(text: &str) -> Result<Progress, Malformed> {
-        Ok(Progress::Whole(Origin::Client(text.parse().unwrap())))
+        Ok(Progress::Whole(ConnectionSource::Client(text.parse().unwrap())))
     }
 
-    const PROXY: Result<Progress, Malformed> = Ok(Progress::Whole(Origin::Proxy));
+    const PROXY: Result<Progress, Malformed> = Ok(Progress::Whole(ConnectionSource::Proxy));
 
     fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
         let length = u16::try_from(rest.len()).unwrap().to_be_bytes();

@@ -4,7 +4,7 @@ use crate::access::key_of;
 use crate::net::incomplete::{Incomplete, TooMuch};
 use crate::net::sockets::Ready;
 use crate::net::stream::Stream;
-use crate::net::tls::{Certificate, Scratch, Session};
+use crate::net::tls::{Certificate, Scratch, TlsSession};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// The state of a new connection.
-    pub(super) fn session(&self, remote: Option<SocketAddr>) -> io::Result<Box<Session>> {
+    pub(super) fn session(&self, remote: Option<SocketAddr>) -> io::Result<Box<TlsSession>> {
         let mut session = self.certificate.session().map_err(|_| ErrorKind::ConnectionAborted)?;
         session.address = remote.map(|remote| key_of(remote.ip()));
         Ok(Box::new(session))
@@ -46,7 +46,7 @@ impl Tls {
 
     pub(super) fn read(
         &mut self,
-        session: &mut Session,
+        session: &mut TlsSession,
         stream: &mut Stream,
         room: &mut [u8],
     ) -> io::Result<usize> {
@@ -66,7 +66,7 @@ impl Tls {
 
     pub(crate) fn write(
         &mut self,
-        session: &mut Session,
+        session: &mut TlsSession,
         stream: &mut Stream,
         bytes: &[u8],
     ) -> io::Result<usize> {
@@ -76,13 +76,13 @@ impl Tls {
     }
 
     /// Notes what a session has.
-    fn note(&mut self, session: &Session) -> io::Result<()> {
+    fn note(&mut self, session: &TlsSession) -> io::Result<()> {
         let bytes = session.buffered_bytes();
         let noted = self.incomplete.note(session.key, session.address, bytes, &mut self.readable);
         noted.map_err(|TooMuch| ErrorKind::OutOfMemory.into())
     }
 
-    pub(super) fn forget(&mut self, session: &Session) {
+    pub(super) fn forget(&mut self, session: &TlsSession) {
         self.incomplete.forget(session.key);
         self.readable.remove(&session.key);
         self.stalled.remove(&session.key);

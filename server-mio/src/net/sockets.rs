@@ -75,12 +75,12 @@ pub struct Accepted<S> {
     /// The other end; `None` where it has no address.
     pub remote: Option<SocketAddr>,
     /// Which way it came in.
-    pub door: Door,
+    pub listener: ListenerKind,
 }
 
 /// The ways in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Door {
+pub enum ListenerKind {
     /// For peers and everybody.
     #[default]
     Public,

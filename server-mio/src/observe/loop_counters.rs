@@ -1,5 +1,5 @@
 //! What the loop counts by itself: turns, frames, answers. What happens to peers is counted from events, by
-//! [`crate::Tally`].
+//! [`crate::PeerCounters`].
 //!
 //! Counting never allocates: all of it is fixed arrays.
 
@@ -7,7 +7,7 @@ use crate::http::Status;
 
 /// Counters and histograms of the loop since the start.
 #[derive(Clone, Debug, Default)]
-pub struct Meter {
+pub struct LoopCounters {
     /// How long turns of the loop took, from the end of the wait to the end of the turn.
     pub turns: Histogram,
     /// For each relayed signal, from the end of the wait to the end of the flush of the turn that relayed it.
@@ -19,7 +19,7 @@ pub struct Meter {
     /// Connections that were ended since all queues together took too much.
     pub shed: u64,
     /// Sockets that were ended since there were too many that are no WebSockets.
-    pub crowded_out: u64,
+    pub evicted: u64,
     /// Sockets that were ended since their request took too long.
     pub late: u64,
     /// Requests that were refused since their address sends too many.
@@ -29,7 +29,7 @@ pub struct Meter {
     answers: [u64; Status::ALL.len()],
 }
 
-impl Meter {
+impl LoopCounters {
     /// Counts an answer to an HTTP request.
     pub fn count_answer(&mut self, status: Status) {
         self.answers[status as usize] += 1;
@@ -168,11 +168,11 @@ mod tests {
 
     #[test]
     fn answers_count_by_their_status() {
-        let mut meter = Meter::default();
+        let mut loop_counters = LoopCounters::default();
         for status in [Status::Ok, Status::NotFound, Status::Ok] {
-            meter.count_answer(status);
+            loop_counters.count_answer(status);
         }
-        let counted: Vec<_> = meter.answers().filter(|(_, count)| *count > 0).collect();
+        let counted: Vec<_> = loop_counters.answers().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counted, [(Status::Ok, 2), (Status::NotFound, 1)]);
     }
 

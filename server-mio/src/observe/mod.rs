@@ -6,16 +6,16 @@
 pub(crate) mod date;
 mod exposition;
 pub(crate) mod health;
+mod log_throttle;
 mod loop_counters;
 pub(crate) mod metrics;
 mod peer_counters;
-mod seldom;
 mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod status;
 
-pub use loop_counters::{FrameKind, Frames, Histogram, Meter};
-pub use peer_counters::Tally;
+pub use loop_counters::{FrameKind, Frames, Histogram, LoopCounters};
+pub use peer_counters::PeerCounters;
 
-pub(crate) use seldom::Seldom;
-pub(crate) use snapshot::Vitals;
+pub(crate) use log_throttle::LogThrottle;
+pub(crate) use snapshot::Snapshot;

@@ -6,7 +6,7 @@ use peerpigeon_core::{
 
 /// How often each thing has happened since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct PeerCounters {
     /// WebSocket connections.
     pub opened: u64,
     /// Connections that got their `connected`.
@@ -38,7 +38,7 @@ pub struct Tally {
     limited: [u64; Limit::ALL.len()],
 }
 
-impl Tally {
+impl PeerCounters {
     /// Counts one event.
     pub fn count(&mut self, event: &Event) {
         match event {
@@ -254,30 +254,30 @@ mod tests {
     #[test]
     fn a_message_counts_once_however_it_ends() {
         let (from, to, signal) = (PeerId::default(), PeerId::default(), Signal::Answer);
-        let mut tally = Tally::default();
-        tally.count(&Event::Accepted { from, signal, bytes: 7 });
-        tally.count(&Event::Relayed { from, to, signal, bytes: 300 });
-        tally.count(&Event::Handled { conn: ConnId(1), verb: Verb::Ping });
-        tally.count(&Event::Refused { conn: ConnId(1), code: ErrorCode::InvalidJson });
-        tally.count(&Event::Accepted { from, signal, bytes: 7 });
-        tally.count(&Event::Refused { conn: ConnId(1), code: ErrorCode::TargetNotConnected });
-        tally.count(&Event::Accepted { from, signal, bytes: 7 });
-        tally.count(&Event::Mailed { from, to });
-        assert_eq!(tally.messages(), 5);
-        assert_eq!(tally.refusals(), 2);
-        assert_eq!(tally.relayed_bytes_total(), 300);
-        assert_eq!(tally.accepted_bytes().map(|(_, bytes)| bytes).sum::<u64>(), 21);
-        assert_eq!(tally.relayed().find(|(name, _)| *name == "answer"), Some(("answer", 1)));
-        assert_eq!(tally.relayed().map(|(_, count)| count).sum::<u64>(), 1);
+        let mut peer_counters = PeerCounters::default();
+        peer_counters.count(&Event::Accepted { from, signal, bytes: 7 });
+        peer_counters.count(&Event::Relayed { from, to, signal, bytes: 300 });
+        peer_counters.count(&Event::Handled { conn: ConnId(1), verb: Verb::Ping });
+        peer_counters.count(&Event::Refused { conn: ConnId(1), code: ErrorCode::InvalidJson });
+        peer_counters.count(&Event::Accepted { from, signal, bytes: 7 });
+        peer_counters.count(&Event::Refused { conn: ConnId(1), code: ErrorCode::TargetNotConnected });
+        peer_counters.count(&Event::Accepted { from, signal, bytes: 7 });
+        peer_counters.count(&Event::Mailed { from, to });
+        assert_eq!(peer_counters.messages(), 5);
+        assert_eq!(peer_counters.refusals(), 2);
+        assert_eq!(peer_counters.relayed_bytes_total(), 300);
+        assert_eq!(peer_counters.accepted_bytes().map(|(_, bytes)| bytes).sum::<u64>(), 21);
+        assert_eq!(peer_counters.relayed().find(|(name, _)| *name == "answer"), Some(("answer", 1)));
+        assert_eq!(peer_counters.relayed().map(|(_, count)| count).sum::<u64>(), 1);
     }
 
     #[test]
     fn an_end_counts_by_its_cause() {
-        let mut tally = Tally::default();
+        let mut peer_counters = PeerCounters::default();
         for cause in [Departure::Closed(CloseReason::TooSlow), Departure::Lost(Gone::Reset)] {
-            tally.count(&Event::Gone { conn: ConnId(1), peer: None, cause });
+            peer_counters.count(&Event::Gone { conn: ConnId(1), peer: None, cause });
         }
-        assert_eq!(tally.closed().find(|(_, count)| *count == 1), Some(("Too slow", 1)));
-        assert_eq!(tally.lost().find(|(_, count)| *count == 1), Some(("reset", 1)));
+        assert_eq!(peer_counters.closed().find(|(_, count)| *count == 1), Some(("Too slow", 1)));
+        assert_eq!(peer_counters.lost().find(|(_, count)| *count == 1), Some(("reset", 1)));
     }
 }

@@ -1,19 +1,19 @@
 //! What the pages about the server tell, gathered in one place.
 
 use crate::net::Process;
-use crate::observe::loop_counters::{Frames, Meter};
-use crate::observe::peer_counters::Tally;
+use crate::observe::loop_counters::{Frames, LoopCounters};
+use crate::observe::peer_counters::PeerCounters;
 use peerpigeon_core::{Census, Time, UnixMillis};
 use serde_json::{Value, json};
 
 /// What the pages tell about.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Vitals<'a> {
+pub(crate) struct Snapshot<'a> {
     pub(crate) now: Time,
     pub(crate) wall: UnixMillis,
-    pub(crate) census: Census,
-    pub(crate) tally: &'a Tally,
-    pub(crate) meter: &'a Meter,
+    pub(crate) gauges: Census,
+    pub(crate) peer_counters: &'a PeerCounters,
+    pub(crate) loop_counters: &'a LoopCounters,
     /// Frames that were queued.
     pub(crate) sent: Frames,
     /// Sockets that are not WebSockets (yet).
@@ -29,7 +29,7 @@ pub(crate) struct Vitals<'a> {
     pub(crate) is_draining: bool,
 }
 
-impl Vitals<'_> {
+impl Snapshot<'_> {
     /// When the process was started, by the clock on the wall as it goes now.
     pub(super) fn start(&self) -> UnixMillis {
         UnixMillis(self.wall.0.saturating_sub(self.now.0))
@@ -45,7 +45,7 @@ impl Vitals<'_> {
             "rss": self.process.resident_bytes,
             "buffers": self.buffered_bytes,
             "budget": self.memory_budget_bytes,
-            "mail": self.census.mail_bytes + self.census.shelved_bytes,
+            "mail": self.gauges.mail_bytes + self.gauges.shelved_bytes,
         })
     }
 
@@ -57,6 +57,6 @@ impl Vitals<'_> {
 
     /// Connections that got their `connected`.
     pub(super) fn active(&self) -> usize {
-        self.census.connections.saturating_sub(self.census.held + self.census.unregistered)
+        self.gauges.connections.saturating_sub(self.gauges.held + self.gauges.unregistered)
     }
 }

@@ -2,48 +2,48 @@
 
 use crate::http::{Answer, Status};
 use crate::observe::date::Iso8601;
-use crate::observe::snapshot::Vitals;
+use crate::observe::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 
-pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
-    Answer::json(Status::Ok, values(vitals).to_string())
+pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
+    Answer::json(Status::Ok, values(snapshot).to_string())
 }
 
-pub(super) fn values(vitals: &Vitals<'_>) -> Value {
-    let (tally, census) = (vitals.tally, vitals.census);
+pub(super) fn values(snapshot: &Snapshot<'_>) -> Value {
+    let (peer_counters, gauges) = (snapshot.peer_counters, snapshot.gauges);
     json!({
-        "status": vitals.status(),
+        "status": snapshot.status(),
         "version": env!("CARGO_PKG_VERSION"),
-        "startTime": Iso8601(vitals.start()).to_string(),
-        "uptime": vitals.uptime_seconds(),
-        "connectionsTotal": tally.opened,
-        "messagesTotal": tally.messages(),
-        "errorsTotal": tally.refusals(),
-        "activeConnections": vitals.active(),
-        "heldConnections": census.held,
-        "sockets": vitals.sockets,
-        "peers": census.peers,
-        "networks": census.networks,
-        "acquaintances": census.acquaintances,
-        "admittedTotal": tally.admitted,
-        "announcedTotal": tally.announced,
-        "introducedTotal": object(&mut tally.introduced()),
-        "struckTotal": tally.struck,
-        "withheldTotal": tally.withheld,
-        "acceptedTotal": object(&mut tally.accepted()),
-        "relayedTotal": object(&mut tally.relayed()),
-        "relayedBytesTotal": tally.relayed_bytes_total(),
-        "handledTotal": object(&mut tally.handled()),
-        "refusedTotal": object(&mut tally.refused()),
-        "closedTotal": object(&mut tally.closed()),
-        "lostTotal": object(&mut tally.lost()),
-        "mailedTotal": tally.mailed,
-        "mailEndedTotal": object(&mut tally.mail_ended()),
-        "messageQueueSize": census.mails + census.shelved,
-        "waitingRequests": census.polls,
-        "sweepsTotal": tally.swept,
-        "maxConnections": vitals.max_connections,
-        "memory": vitals.memory(),
+        "startTime": Iso8601(snapshot.start()).to_string(),
+        "uptime": snapshot.uptime_seconds(),
+        "connectionsTotal": peer_counters.opened,
+        "messagesTotal": peer_counters.messages(),
+        "errorsTotal": peer_counters.refusals(),
+        "activeConnections": snapshot.active(),
+        "heldConnections": gauges.held,
+        "sockets": snapshot.sockets,
+        "peers": gauges.peers,
+        "networks": gauges.networks,
+        "acquaintances": gauges.acquaintances,
+        "admittedTotal": peer_counters.admitted,
+        "announcedTotal": peer_counters.announced,
+        "introducedTotal": object(&mut peer_counters.introduced()),
+        "struckTotal": peer_counters.struck,
+        "withheldTotal": peer_counters.withheld,
+        "acceptedTotal": object(&mut peer_counters.accepted()),
+        "relayedTotal": object(&mut peer_counters.relayed()),
+        "relayedBytesTotal": peer_counters.relayed_bytes_total(),
+        "handledTotal": object(&mut peer_counters.handled()),
+        "refusedTotal": object(&mut peer_counters.refused()),
+        "closedTotal": object(&mut peer_counters.closed()),
+        "lostTotal": object(&mut peer_counters.lost()),
+        "mailedTotal": peer_counters.mailed,
+        "mailEndedTotal": object(&mut peer_counters.mail_ended()),
+        "messageQueueSize": gauges.mails + gauges.shelved,
+        "waitingRequests": gauges.polls,
+        "sweepsTotal": peer_counters.swept,
+        "maxConnections": snapshot.max_connections,
+        "memory": snapshot.memory(),
     })
 }
 
@@ -56,18 +56,18 @@ fn object(counts: &mut dyn Iterator<Item = (&'static str, u64)>) -> Value {
 pub(super) mod tests {
     use super::*;
     use crate::net::Process;
-    use crate::observe::loop_counters::{Frames, Meter};
-    use crate::observe::peer_counters::Tally;
+    use crate::observe::loop_counters::{Frames, LoopCounters};
+    use crate::observe::peer_counters::PeerCounters;
     use peerpigeon_core::{Census, Time, UnixMillis};
 
     /// What a server tells that has just started.
     pub(crate) fn example() -> Value {
-        values(&Vitals {
+        values(&Snapshot {
             now: Time(1_500),
             wall: UnixMillis(0),
-            census: Census::default(),
-            tally: &Tally::default(),
-            meter: &Meter::default(),
+            gauges: Census::default(),
+            peer_counters: &PeerCounters::default(),
+            loop_counters: &LoopCounters::default(),
             sent: Frames::default(),
             handshakes: 0,
             sockets: 0,

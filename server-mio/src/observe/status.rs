@@ -5,13 +5,13 @@
 //! `data-ratio="VALUE MOST"`, paths into the answer of `/stats`.
 
 use crate::http::{Answer, Status};
-use crate::observe::snapshot::Vitals;
+use crate::observe::snapshot::Snapshot;
 use crate::observe::stats;
 use core::fmt::Write as _;
 use serde_json::Value;
 use std::borrow::Cow;
 
-pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
+pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
     Answer {
         status: Status::Ok,
         content_type: "text/html; charset=utf-8",
@@ -24,7 +24,7 @@ pub(crate) fn page(vitals: &Vitals<'_>) -> Answer {
                 Referrer-Policy: no-referrer\r\n\
                 X-Content-Type-Options: nosniff\r\n"
             .into(),
-        body: Cow::Owned(filled(include_str!("status.html"), &stats::values(vitals)).into_bytes()),
+        body: Cow::Owned(filled(include_str!("status.html"), &stats::values(snapshot)).into_bytes()),
     }
 }
 

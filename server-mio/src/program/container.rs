@@ -1,12 +1,12 @@
 //! Whether the process runs in a container, where listening on loopback is a common mistake: a published
 //! port leads to the container's other address.
 
-use crate::program::settings::Host;
+use crate::program::settings::ListenHost;
 use std::path::Path;
 
 /// What to tell the operator of a server that listens on `host`, given what [`detect`] found.
 #[must_use]
-pub(super) fn loopback_warning(host: &Host, sign: Option<&str>) -> Option<String> {
+pub(super) fn loopback_warning(host: &ListenHost, sign: Option<&str>) -> Option<String> {
     let sign = sign.filter(|_| host.is_loopback())?;
     Some(format!(
         "listening on loopback only, and this looks like a container ({sign}): \
@@ -46,16 +46,16 @@ mod tests {
 
     #[test]
     fn only_loopback_in_a_container_is_warned_about() {
-        let address = |text: &str| Host::Address(text.parse().unwrap());
+        let address = |text: &str| ListenHost::Address(text.parse().unwrap());
         for (host, sign, expected) in [
-            (Host::Localhost, Some("/.dockerenv"), true),
+            (ListenHost::Localhost, Some("/.dockerenv"), true),
             (address("127.0.0.2"), Some("/.dockerenv"), true),
             (address("::1"), Some("/.dockerenv"), true),
             (address("::ffff:127.0.0.1"), Some("/.dockerenv"), true),
             (address("0.0.0.0"), Some("/.dockerenv"), false),
             (address("::"), Some("/.dockerenv"), false),
             (address("172.17.0.2"), Some("/.dockerenv"), false),
-            (Host::Localhost, None, false),
+            (ListenHost::Localhost, None, false),
         ] {
             let warning = loopback_warning(&host, sign);
             assert_eq!(warning.is_some(), expected, "{host:?} {sign:?}");

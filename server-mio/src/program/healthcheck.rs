@@ -2,7 +2,7 @@
 //! exit status, such as Docker.
 
 use crate::net;
-use crate::program::settings::{Host, Settings, Switch};
+use crate::program::settings::{ListenHost, Settings, Switch};
 use core::fmt;
 use std::ffi::OsString;
 use std::fs;
@@ -47,7 +47,7 @@ impl core::error::Error for Unhealthy {}
 ///
 /// Why it is not healthy; a server that is shutting down is not.
 pub(super) fn ask(settings: &Settings) -> Result<(), Unhealthy> {
-    let place = Place::of(settings);
+    let place = Endpoint::of(settings);
     match converse(&place, settings) {
         Ok(line) if line.starts_with("HTTP/1.1 200 ") => Ok(()),
         Ok(line) => Err(Unhealthy::Answer { line }),
@@ -90,35 +90,35 @@ fn argument(bytes: &[u8]) -> OsString {
 }
 
 /// Where to ask: the first of these addresses that can be connected to.
-enum Place<'a> {
+enum Endpoint<'a> {
     Admin(Vec<SocketAddr>),
     Public(Vec<SocketAddr>),
     #[cfg(unix)]
     Socket(&'a Path),
 }
 
-impl Place<'_> {
-    fn of(settings: &Settings) -> Place<'_> {
-        let public = |ip| Place::Public(reachable(SocketAddr::new(ip, settings.port)));
+impl Endpoint<'_> {
+    fn of(settings: &Settings) -> Endpoint<'_> {
+        let public = |ip| Endpoint::Public(reachable(SocketAddr::new(ip, settings.port)));
         match (settings.admin_listen, &settings.host) {
-            (Some(address), _) => Place::Admin(reachable(address)),
+            (Some(address), _) => Endpoint::Admin(reachable(address)),
             #[cfg(unix)]
-            (None, Host::Unix(path)) => Place::Socket(path),
-            (None, Host::Localhost) => public(Ipv4Addr::LOCALHOST.into()),
-            (None, Host::Address(address)) => public(*address),
+            (None, ListenHost::Unix(path)) => Endpoint::Socket(path),
+            (None, ListenHost::Localhost) => public(Ipv4Addr::LOCALHOST.into()),
+            (None, ListenHost::Address(address)) => public(*address),
         }
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Endpoint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Admin(addresses) | Place::Public(addresses) => {
+            Endpoint::Admin(addresses) | Endpoint::Public(addresses) => {
                 let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
                 f.write_str(&addresses.join(", "))
             }
             #[cfg(unix)]
-            Place::Socket(path) => write!(f, "{}", path.display()),
+            Endpoint::Socket(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -137,10 +137,10 @@ fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
 }
 
 /// The first line of the answer.
-fn converse(place: &Place<'_>, settings: &Settings) -> io::Result<String> {
+fn converse(place: &Endpoint<'_>, settings: &Settings) -> io::Result<String> {
     match place {
-        Place::Admin(addresses) => request(dial(addresses)?),
-        Place::Public(addresses) => {
+        Endpoint::Admin(addresses) => request(dial(addresses)?),
+        Endpoint::Public(addresses) => {
             let mut stream = dial(addresses)?;
             if settings.trusted_proxies.contains(stream.local_addr()?.ip()) {
                 introduce(&mut stream, settings)?;
@@ -148,7 +148,7 @@ fn converse(place: &Place<'_>, settings: &Settings) -> io::Result<String> {
             request_as_everybody(stream, settings)
         }
         #[cfg(unix)]
-        Place::Socket(path) => {
+        Endpoint::Socket(path) => {
             let mut stream = UnixStream::connect(path)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             introduce(&mut stream, settings)?;

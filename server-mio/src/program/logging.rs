@@ -9,7 +9,7 @@ mod backlog;
 
 use crate::observe::date::{self, Iso8601};
 use crate::program::settings::LogFormat;
-use backlog::{Backlog, Sink};
+use backlog::{LogBacklog, Sink};
 use core::fmt;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::{self, Write as _};
@@ -66,7 +66,7 @@ pub(super) fn flush() {
 /// Gets only what the level lets through: the macros look at that first.
 struct Logger {
     format: LogFormat,
-    backlog: Arc<Backlog>,
+    backlog: Arc<LogBacklog>,
 }
 
 impl Log for Logger {
@@ -110,7 +110,7 @@ fn notice(format: LogFormat, lost: u64) -> String {
 }
 
 /// Of the log of this process.
-static BACKLOG: OnceLock<Arc<Backlog>> = OnceLock::new();
+static BACKLOG: OnceLock<Arc<LogBacklog>> = OnceLock::new();
 
 /// How long the end of the process waits for its last lines.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -144,17 +144,17 @@ mod tests {
     }
 
     /// A logger, and what it writes to whenever a test wants it to.
-    struct Bench {
+    struct LogBench {
         logger: Logger,
         sink: Sink<Scripted>,
     }
 
-    fn bench(format: LogFormat) -> Bench {
+    fn bench(format: LogFormat) -> LogBench {
         let logger = Logger { format, backlog: Arc::default() };
-        Bench { logger, sink: Sink::new(Scripted::default(), move |lost| notice(format, lost)) }
+        LogBench { logger, sink: Sink::new(Scripted::default(), move |lost| notice(format, lost)) }
     }
 
-    impl Bench {
+    impl LogBench {
         fn say_only(&self, level: Level, target: &str, message: &str) {
             self.logger
                 .log(&Record::builder().level(level).target(target).args(format_args!("{message}")).build());
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn whoever_ends_waits_for_its_last_lines_and_not_for_ever() {
-        let backlog = Arc::new(Backlog::default());
+        let backlog = Arc::new(LogBacklog::default());
         backlog.push("one\n");
         // Nobody writes.
         backlog.settle(Duration::from_millis(1));

@@ -1,6 +1,6 @@
 //! What changes when the settings are read again while the server runs.
 
-use crate::program::settings::{ROWS, Row, Settings};
+use crate::program::settings::{SETTINGS, Setting, Settings};
 
 /// What is built once: these hold until the next start, whatever is read meanwhile.
 const AT_START: [&str; 27] = [
@@ -47,7 +47,7 @@ impl Changes {
     #[must_use]
     pub(super) fn settle(in_force: &Settings, read: &mut Settings) -> Changes {
         let mut changes = Changes::default();
-        for row in ROWS {
+        for row in SETTINGS {
             if row.is_same(in_force, read) {
                 continue;
             }
@@ -65,7 +65,7 @@ impl Changes {
     }
 }
 
-impl Row {
+impl Setting {
     /// Whether another value holds from the next start on, and not from a reload on.
     #[must_use]
     pub fn waits_for_start(&self) -> bool {
@@ -76,7 +76,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::settings::{Command, Kind, SettingsError};
+    use crate::program::settings::{Command, SettingsError, ValueKind};
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
@@ -92,17 +92,17 @@ mod tests {
 
     #[test]
     fn only_settings_wait_for_a_start() {
-        assert!(AT_START.iter().all(|name| ROWS.iter().any(|row| row.name == *name)));
+        assert!(AT_START.iter().all(|name| SETTINGS.iter().any(|row| row.name == *name)));
         let in_order: Vec<_> =
-            ROWS.iter().map(|row| row.name).filter(|name| AT_START.contains(name)).collect();
+            SETTINGS.iter().map(|row| row.name).filter(|name| AT_START.contains(name)).collect();
         assert_eq!(in_order, AT_START);
     }
 
     #[test]
     fn what_the_core_builds_on_waits_for_a_start_and_nothing_else_of_it_does() {
         let before = settings(&[]).limits();
-        for row in ROWS {
-            let Kind::Number { least, most, .. } = row.kind else { continue };
+        for row in SETTINGS {
+            let ValueKind::Number { least, most, .. } = row.kind else { continue };
             let other = [least, most, most / 2, least + 1];
             let changed = other.map(|value| read(&[(row.name, &value.to_string())]));
             let Some(after) =

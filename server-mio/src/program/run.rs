@@ -1,10 +1,10 @@
 //! From the command line to the exit status.
 
-use crate::access::Guard;
-use crate::net::{Door, MioNet};
+use crate::access::ConfiguredPolicy;
+use crate::net::{ListenerKind, MioNet};
 use crate::observe::date;
-use crate::program::service_manager::{HandedOver, Notifier};
-use crate::program::settings::{self, Command, Host, Settings, SettingsError, Switch, TokenOrder};
+use crate::program::service_manager::{InheritedSockets, Notifier};
+use crate::program::settings::{self, Command, ListenHost, Settings, SettingsError, Switch, TokenArguments};
 use crate::program::supervisor::Supervisor;
 use crate::program::worst_case::WorstCase;
 use crate::program::{container, descriptors, healthcheck, logging, signals};
@@ -44,23 +44,23 @@ pub fn run() -> ExitCode {
 
 fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     // Before there are threads.
-    let handed_over = HandedOver::from_environment()?;
+    let inherited = InheritedSockets::from_environment()?;
     logging::start(settings.log_level, settings.log_format)?;
     if let Some(warning) = container::loopback_warning(&settings.host, container::detect()) {
         log::warn!("{warning}");
     }
     let manager = Notifier::new(|name| env::var_os(name))?;
-    // What is handed over counts, whatever the settings say.
-    let admin = handed_over.admin.first().map(TcpListener::local_addr).transpose()?;
+    // What is inherited counts, whatever the settings say.
+    let admin = inherited.admin.first().map(TcpListener::local_addr).transpose()?;
     settings.admin_listen = admin.or(settings.admin_listen);
-    let net = open(&settings, handed_over)?;
+    let net = open(&settings, inherited)?;
     let control = net.control_handle();
     let worst = WorstCase::of(&settings);
     log::info!("memory at worst: {} bytes (--check shows of what)", worst.bytes());
-    let guard = Box::new(Guard::new(&settings));
+    let policy = Box::new(ConfiguredPolicy::new(&settings));
     let config = descriptors::fitted(Config::from(&settings));
     let config = Config { hash_key: RandomState::new().hash_one(0), ..config };
-    let mut server = Server::new(net, config, guard, date::now());
+    let mut server = Server::new(net, config, policy, date::now());
     let read = Arc::new(move || read_again(admin));
     let mut supervisor = Supervisor::new(settings, read, control.clone(), manager);
     signals::listen(FAILED.into(), control)?;
@@ -72,10 +72,13 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The network as the settings want it, on the sockets that were handed over where there are any; says where it
+/// The network as the settings want it, on the inherited sockets where there are any; says where it
 /// listens.
-fn open(settings: &Settings, HandedOver { public, admin }: HandedOver) -> Result<MioNet, Box<dyn Error>> {
-    let origin = |is_handed_over| if is_handed_over { ", handed over by the service manager" } else { "" };
+fn open(
+    settings: &Settings,
+    InheritedSockets { public, admin }: InheritedSockets,
+) -> Result<MioNet, Box<dyn Error>> {
+    let origin = |is_inherited| if is_inherited { ", handed over by the service manager" } else { "" };
     let (public_origin, admin_origin) = (origin(!public.is_empty()), origin(!admin.is_empty()));
     let mut net = if public.is_empty() { listen(settings)? } else { MioNet::inherit(public)? };
     if settings.proxy_protocol == Switch::On {
@@ -88,10 +91,10 @@ fn open(settings: &Settings, HandedOver { public, admin }: HandedOver) -> Result
     if let Some(certificate) = settings.certificate()? {
         net.secure(certificate, settings.cleanup_interval)?;
     }
-    for url in net.urls(Door::Public)? {
+    for url in net.urls(ListenerKind::Public)? {
         log::info!("listening on {url}{public_origin}");
     }
-    for url in net.urls(Door::Admin)? {
+    for url in net.urls(ListenerKind::Admin)? {
         log::info!("for operators: {url}{admin_origin}");
     }
     Ok(net)
@@ -100,7 +103,7 @@ fn open(settings: &Settings, HandedOver { public, admin }: HandedOver) -> Result
 /// Where the settings say.
 fn listen(settings: &Settings) -> io::Result<MioNet> {
     #[cfg(unix)]
-    if let Host::Unix(path) = &settings.host {
+    if let ListenHost::Unix(path) = &settings.host {
         return MioNet::bind_unix(path, settings.socket_mode.0);
     }
     let addresses = settings.host.addresses().into_iter().map(|ip| SocketAddr::new(ip, settings.port));
@@ -116,7 +119,7 @@ fn read_again(admin: Option<SocketAddr>) -> Result<Settings, SettingsError> {
 }
 
 /// One line.
-fn token(settings: &Settings, order: &TokenOrder) -> String {
+fn token(settings: &Settings, order: &TokenArguments) -> String {
     let claims = order.claims(date::now().0 / 1000);
     settings.auth_jwt_secret.iter().map(|secret| secret.mint(&claims) + "\n").collect()
 }

@@ -1,4 +1,4 @@
-//! What a service manager and the process tell each other: sockets that are handed over, and how it is going.
+//! What a service manager and the process tell each other: sockets that are inherited, and how it is going.
 //!
 //! `sd_listen_fds(3)` and `sd_notify(3)`; other managers speak the same. Without one all of it does nothing.
 
@@ -13,16 +13,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The listeners that were handed over.
+/// The listeners that the process has inherited.
 #[derive(Debug, Default)]
-pub(super) struct HandedOver {
+pub(super) struct InheritedSockets {
     /// For everybody.
     pub public: Vec<Inherited>,
     /// For operators: those with the name `admin`.
     pub admin: Vec<TcpListener>,
 }
 
-impl HandedOver {
+impl InheritedSockets {
     /// Those that the environment tells of: `LISTEN_FDS`, and their names in `LISTEN_FDNAMES`; none where the
     /// manager has none for us.
     ///
@@ -30,23 +30,23 @@ impl HandedOver {
     ///
     /// # Errors
     ///
-    /// When something was handed over that is no stream socket, or for operators something else than TCP.
-    pub(super) fn from_environment() -> io::Result<HandedOver> {
+    /// When something was inherited that is no stream socket, or for operators something else than TCP.
+    pub(super) fn from_environment() -> io::Result<InheritedSockets> {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
         let mut sockets = ListenFd::from_env();
-        let mut handed_over = HandedOver::default();
+        let mut inherited = InheritedSockets::default();
         for i in 0..sockets.len() {
             if names.next() == Some(ADMIN) {
-                handed_over.admin.extend(sockets.take_tcp_listener(i)?);
+                inherited.admin.extend(sockets.take_tcp_listener(i)?);
                 continue;
             }
-            handed_over.public.extend(match sockets.take_unix_listener(i) {
+            inherited.public.extend(match sockets.take_unix_listener(i) {
                 Ok(listener) => listener.map(Inherited::Unix),
                 Err(_) => sockets.take_tcp_listener(i)?.map(Inherited::Tcp),
             });
         }
-        Ok(handed_over)
+        Ok(inherited)
     }
 }
 

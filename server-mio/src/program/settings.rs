@@ -5,33 +5,33 @@
 
 mod error;
 mod file;
-mod given;
 mod handed;
 mod kind;
 mod memory;
 mod render;
 mod secrecy;
+mod sources;
 mod table;
-mod token_order;
+mod token_arguments;
 mod value;
 
 pub use error::SettingsError;
-pub use given::Command;
 pub use handed::Pem;
-pub use kind::Kind;
+pub use kind::ValueKind;
 pub use memory::memory_of_this_machine;
 pub use render::{help, markdown_table};
-pub use table::{Group, ROWS, Row, Settings};
+pub use sources::Command;
+pub use table::{Group, SETTINGS, Setting, Settings};
 
 pub(crate) use handed::pem;
 pub(crate) use render::effective;
-pub(crate) use token_order::TokenOrder;
-pub(crate) use value::{Host, LogFormat, Switch};
+pub(crate) use token_arguments::TokenArguments;
+pub(crate) use value::{ListenHost, LogFormat, Switch};
 
 use crate::net::Certificate;
 use crate::server::INPUT_BYTES;
-use given::{Action, Given};
 use peerpigeon_core::Limits;
+use sources::{Action, Sources};
 use std::ffi::OsString;
 
 /// What a relayed message may be longer than the one that came in: the server adds sender, network and
@@ -52,17 +52,17 @@ impl Settings {
         arguments: impl IntoIterator<Item = OsString>,
         memory: Option<u64>,
     ) -> Result<Command, SettingsError> {
-        let (action, flags) = given::command_line(arguments)?;
+        let (action, flags) = sources::command_line(arguments)?;
         let settings = || Settings::of(environment, flags, memory);
         match action {
             Action::Help => Ok(Command::Help),
             Action::Version => Ok(Command::Version),
-            Action::Check => settings().map(|(settings, given)| Command::Check(settings, given)),
+            Action::Check => settings().map(|(settings, sources)| Command::Check(settings, sources)),
             Action::Healthcheck => settings().map(|(settings, _)| Command::Healthcheck(settings)),
             Action::Token(order) => {
-                let (settings, given) = settings()?;
+                let (settings, sources) = settings()?;
                 if settings.auth_jwt_secret.is_none() {
-                    return Err(SettingsError::SecretMissing { name: given.spelled("AUTH_JWT_SECRET") });
+                    return Err(SettingsError::SecretMissing { name: sources.spelled("AUTH_JWT_SECRET") });
                 }
                 order.check(&settings)?;
                 Ok(Command::Token(settings, order))
@@ -82,19 +82,19 @@ impl Settings {
         arguments: impl IntoIterator<Item = OsString>,
         memory: Option<u64>,
     ) -> Result<Settings, SettingsError> {
-        let (_, flags) = given::command_line(arguments)?;
+        let (_, flags) = sources::command_line(arguments)?;
         Settings::of(environment, flags, memory).map(|(settings, _)| *settings)
     }
 
     fn of(
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-        flags: Vec<given::Flag>,
+        flags: Vec<sources::Flag>,
         memory: Option<u64>,
-    ) -> Result<(Box<Settings>, Given), SettingsError> {
-        let given = Given::new(environment, flags)?;
-        let settings = Settings::read(&given, memory)?;
-        settings.check_together(&given)?;
-        Ok((Box::new(settings), given))
+    ) -> Result<(Box<Settings>, Sources), SettingsError> {
+        let sources = Sources::new(environment, flags)?;
+        let settings = Settings::read(&sources, memory)?;
+        settings.check_together(&sources)?;
+        Ok((Box::new(settings), sources))
     }
 
     /// The settings of the core; what is no setting has the core's own default.
@@ -142,9 +142,9 @@ impl Settings {
     }
 
     /// What no setting can be judged by alone.
-    fn check_together(&self, given: &Given) -> Result<(), SettingsError> {
+    fn check_together(&self, sources: &Sources) -> Result<(), SettingsError> {
         let conflict = |first: &str, second: &str, rule: String| {
-            let spelled = |name| format!("{}={}", given.spelled(name), table::row(name).show(self));
+            let spelled = |name| format!("{}={}", sources.spelled(name), table::row(name).show(self));
             Err(SettingsError::Conflict { first: spelled(first), second: spelled(second), rule })
         };
         // Pings are spread by 20 %; a browser that is idle sends nothing but its pongs.
@@ -178,20 +178,20 @@ impl Settings {
         match (&self.tls_cert, &self.tls_key) {
             (None, None) => {}
             (Some(_), None) => {
-                return Err(SettingsError::Alone { given: given.spelled("TLS_CERT"), missing: "TLS_KEY" });
+                return Err(SettingsError::Alone { given: sources.spelled("TLS_CERT"), missing: "TLS_KEY" });
             }
             (None, Some(_)) => {
-                return Err(SettingsError::Alone { given: given.spelled("TLS_KEY"), missing: "TLS_CERT" });
+                return Err(SettingsError::Alone { given: sources.spelled("TLS_KEY"), missing: "TLS_CERT" });
             }
             (Some(_), Some(_)) if !cfg!(feature = "tls") => {
-                return Err(SettingsError::NotBuilt { name: given.spelled("TLS_CERT") });
+                return Err(SettingsError::NotBuilt { name: sources.spelled("TLS_CERT") });
             }
             // What is wrong with the files is told where they are read.
             (Some(_), Some(_)) => self.certificate().map(|_| ())?,
         }
-        let has_proxy = !self.trusted_proxies.is_empty() || matches!(self.host, Host::Unix(_));
+        let has_proxy = !self.trusted_proxies.is_empty() || matches!(self.host, ListenHost::Unix(_));
         if self.proxy_protocol == Switch::On && !has_proxy {
-            let given = given.spelled("PROXY_PROTOCOL");
+            let given = sources.spelled("PROXY_PROTOCOL");
             return Err(SettingsError::Alone { given, missing: "TRUSTED_PROXIES" });
         }
         if self.mailbox_total_bytes < u64::from(self.mailbox_bytes) {

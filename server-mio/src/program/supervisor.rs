@@ -1,6 +1,6 @@
 //! Between the turns of the loop: what the operator and the service manager want.
 
-use crate::access::Guard;
+use crate::access::ConfiguredPolicy;
 use crate::net::{Control, ControlHandle, MioNet};
 use crate::program::reload::Changes;
 use crate::program::service_manager::Notifier;
@@ -17,14 +17,14 @@ pub(super) struct Supervisor {
     in_force: Settings,
     control: ControlHandle,
     reading: Reading,
-    read: Arc<Read>,
+    read: Arc<ReadSettings>,
     manager: Notifier,
     heartbeat: Option<Heartbeat>,
     has_told_the_end: bool,
 }
 
 /// Reads the settings again.
-type Read = dyn Fn() -> Result<Settings, SettingsError> + Send + Sync;
+type ReadSettings = dyn Fn() -> Result<Settings, SettingsError> + Send + Sync;
 
 /// Whether the settings are being read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Supervisor {
     /// server's network.
     pub(super) fn new(
         in_force: Settings,
-        read: Arc<Read>,
+        read: Arc<ReadSettings>,
         control: ControlHandle,
         manager: Notifier,
     ) -> Supervisor {
@@ -73,8 +73,8 @@ impl Supervisor {
         if let Some(heartbeat) = &mut self.heartbeat
             && heartbeat.beats(server.now())
         {
-            let census = server.census();
-            self.manager.alive(&format!("{} peers in {} networks", census.peers, census.networks));
+            let gauges = server.gauges();
+            self.manager.alive(&format!("{} peers in {} networks", gauges.peers, gauges.networks));
         }
         while let Some(control) =
             self.control.take(|control| matches!(control, Control::Reload | Control::Settings(_)))
@@ -131,7 +131,10 @@ impl Supervisor {
         let changes = Changes::settle(&self.in_force, &mut read);
         if !changes.now.is_empty() {
             logging::set_level(read.log_level);
-            server.reconfigure(descriptors::fitted(Config::from(&read)), Box::new(Guard::new(&read)));
+            server.reconfigure(
+                descriptors::fitted(Config::from(&read)),
+                Box::new(ConfiguredPolicy::new(&read)),
+            );
         }
         // After the level has changed, so that it is said if anybody wants to hear it now.
         log::info!("settings read again; changed: {}", listed(&changes.now));
@@ -175,7 +178,7 @@ fn listed(changes: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::OpenGate;
+    use crate::access::AllowAll;
     use crate::program::settings::Command;
     use std::net::{Ipv4Addr, SocketAddr};
     use std::sync::{Mutex, mpsc};
@@ -211,7 +214,7 @@ mod tests {
         let net = MioNet::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]).unwrap();
         let control = net.control_handle();
         let mut server =
-            Server::new(net, Config::default(), Box::new(OpenGate), peerpigeon_core::UnixMillis(0));
+            Server::new(net, Config::default(), Box::new(AllowAll), peerpigeon_core::UnixMillis(0));
         let manager = Notifier::new(|_| None).unwrap();
         let mut supervisor = Supervisor::new(settings(), Arc::new(read), control.clone(), manager);
         let mut turn_until = |wanted: Reading| {

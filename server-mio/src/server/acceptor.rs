@@ -1,6 +1,6 @@
 //! When to accept, and when to let people wait in the kernel's queue.
 
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 use peerpigeon_core::Time;
 use std::io;
 
@@ -15,9 +15,9 @@ pub(super) struct Acceptor {
     /// Out of descriptors or memory; when to try again.
     paused_until: Option<Time>,
     /// Whoever opens and closes sockets at a limit crosses it as often as he likes.
-    exhausted_lines: Seldom,
-    full_lines: Seldom,
-    free_lines: Seldom,
+    exhausted_lines: LogThrottle,
+    full_lines: LogThrottle,
+    free_lines: LogThrottle,
 }
 
 impl Acceptor {
@@ -27,9 +27,9 @@ impl Acceptor {
             is_pending: false,
             is_full: false,
             paused_until: None,
-            exhausted_lines: Seldom::default(),
-            full_lines: Seldom::default(),
-            free_lines: Seldom::default(),
+            exhausted_lines: LogThrottle::default(),
+            full_lines: LogThrottle::default(),
+            free_lines: LogThrottle::default(),
         }
     }
 

@@ -109,7 +109,7 @@ impl From<&Settings> for Config {
             shutdown_timeout_ms: settings.shutdown_timeout,
             pages: PageRules {
                 tokens: settings.metrics_token.clone(),
-                has_admin_door: settings.admin_listen.is_some(),
+                has_admin_listener: settings.admin_listen.is_some(),
                 demo: settings.demo,
             },
             ..Config::new(limits)

@@ -1,7 +1,7 @@
 //! One socket and what is known of it.
 
-use crate::http::Body;
-use crate::net::Door;
+use crate::http::RequestBody;
+use crate::net::ListenerKind;
 use crate::server::exchange::Exchange;
 use crate::server::queue::Queue;
 use crate::websocket::Decoder;
@@ -46,16 +46,16 @@ pub(super) enum Phase {
 #[derive(Debug, Default)]
 pub(super) struct HttpState {
     pub(super) remote: Option<SocketAddr>,
-    pub(super) door: Door,
+    pub(super) listener: ListenerKind,
     /// What was read and not used: a head that is not whole, or requests that wait for their turn.
-    pub(super) stash: Vec<u8>,
-    /// How much of the stash is known to hold no whole head.
+    pub(super) unparsed: Vec<u8>,
+    /// How much of what is unparsed is known to hold no whole head.
     pub(super) seen: usize,
     /// The body that is under way, if there is one.
-    pub(super) body: Body,
+    pub(super) body: RequestBody,
     /// The request that the body is wanted for; without it the body is thrown away.
     pub(super) post: Option<Box<Post>>,
-    /// The stash holds requests that wait for their turn.
+    /// What is unparsed holds requests that wait for their turn.
     pub(super) has_backlog: bool,
 }
 
@@ -104,7 +104,7 @@ impl<S> Connection<S> {
         let input = match &self.phase {
             Phase::Http(state) => {
                 let post = state.post.as_ref().map_or(0, |post| size_of::<Post>() + post.body.capacity());
-                size_of::<HttpState>() + state.stash.capacity() + post
+                size_of::<HttpState>() + state.unparsed.capacity() + post
             }
             Phase::Open { decoder, pong } => {
                 decoder.owned_bytes() + pong.as_ref().map_or(0, |payload| payload.len())

@@ -34,7 +34,7 @@ pub(super) struct Connections<S> {
     /// To be flushed.
     pub(super) dirty: Vec<ConnId>,
     /// To be closed.
-    pub(super) doomed: Vec<ConnId>,
+    pub(super) ending: Vec<ConnId>,
     /// A message did not fit into the queue.
     pub(super) overflowed: Vec<ConnId>,
     /// Open WebSockets for which more waits, or less, than the core knows.
@@ -61,7 +61,7 @@ impl<S> Connections<S> {
             ready: Vec::new(),
             unflushed_bytes: 0,
             dirty: Vec::new(),
-            doomed: Vec::new(),
+            ending: Vec::new(),
             overflowed: Vec::new(),
             behind: Vec::new(),
             handshakes: BTreeSet::new(),
@@ -113,10 +113,10 @@ impl<S> Connections<S> {
 
     /// Takes in an accepted socket; the key is what to register it under.
     pub(super) fn insert(&mut self, accepted: Accepted<S>, deadline: Time) -> ConnId {
-        let Accepted { socket, remote, door } = accepted;
+        let Accepted { socket, remote, listener } = accepted;
         let connection = self.slots.insert(|id| Connection {
             id,
-            phase: Phase::Http(Box::new(HttpState { remote, door, ..HttpState::default() })),
+            phase: Phase::Http(Box::new(HttpState { remote, listener, ..HttpState::default() })),
             queue: Queue::default(),
             deadline,
             socket,
@@ -249,14 +249,14 @@ impl<S> Connections<S> {
     }
 
     /// The connection is over: its socket is closed at the end of this turn, after a last flush.
-    pub(super) fn doom(&mut self, id: ConnId) {
+    pub(super) fn close_at_end_of_turn(&mut self, id: ConnId) {
         let Some(connection) = self.slots.live_mut(id) else { return };
         connection.marks.is_doomed = true;
         let deadline = (connection.deadline, id);
         self.handshakes.remove(&deadline);
         self.idle.remove(&deadline);
         self.endings.remove(&deadline);
-        self.doomed.push(id);
+        self.ending.push(id);
     }
 
     /// Appends to the queue, whatever it holds already.
@@ -395,13 +395,13 @@ impl<S> Connections<S> {
     }
 
     /// The connection that owns most memory.
-    pub(super) fn fattest(&self) -> Option<ConnId> {
-        let fattest = self.slots.iter_live().max_by_key(|connection| connection.owned_bytes())?;
-        Some(fattest.id)
+    pub(super) fn largest(&self) -> Option<ConnId> {
+        let largest = self.slots.iter_live().max_by_key(|connection| connection.owned_bytes())?;
+        Some(largest.id)
     }
 
     /// Frees all that a connection owns beside itself.
-    pub(super) fn strip(&mut self, id: ConnId) {
+    pub(super) fn drop_buffers(&mut self, id: ConnId) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         self.owned_bytes -= connection.owned_bytes();
         connection.queue.take_buffer();
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn nothing_follows_a_message_that_did_not_fit() {
         let mut connections: Connections<()> = Connections::new(100, 0);
-        let accepted = Accepted { socket: (), remote: None, door: Default::default() };
+        let accepted = Accepted { socket: (), remote: None, listener: Default::default() };
         let id = connections.insert(accepted, Time(0));
         assert_eq!(connections.queue_text(id, "first"), Fit::Fits);
         assert_eq!(connections.queue_text(id, &"x".repeat(100)), Fit::TooMuch);

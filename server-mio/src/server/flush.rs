@@ -78,7 +78,7 @@ impl<S> Connections<S> {
             net.shut_write(&mut connection.socket);
         }
         if connection.marks.ends_when_flushed {
-            self.doom(id);
+            self.close_at_end_of_turn(id);
         } else if connection.marks.is_held_back {
             connection.marks.is_held_back = false;
             self.mark_ready(id);
@@ -87,8 +87,8 @@ impl<S> Connections<S> {
 
     /// Closes the sockets of all connections that are over. Says whether there were any.
     pub(super) fn reap<N: Net<Socket = S>>(&mut self, net: &mut N) -> bool {
-        let any = !self.doomed.is_empty();
-        while let Some(id) = self.doomed.pop() {
+        let any = !self.ending.is_empty();
+        while let Some(id) = self.ending.pop() {
             let Some(mut connection) = self.slots.remove(id) else { continue };
             self.owned_bytes -= connection.owned_bytes();
             self.parting -= usize::from(connection.marks.has_shut);

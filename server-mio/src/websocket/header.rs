@@ -8,7 +8,7 @@ pub(super) const MAX_HEADER_BYTES: usize = 14;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Opcode {
     /// The beginning of a text message.
     Text,
     /// The beginning of a binary message.
@@ -20,16 +20,16 @@ pub(super) enum Kind {
     Close,
 }
 
-impl Kind {
+impl Opcode {
     pub(super) fn is_control(self) -> bool {
-        matches!(self, Kind::Ping | Kind::Pong | Kind::Close)
+        matches!(self, Opcode::Ping | Opcode::Pong | Opcode::Close)
     }
 }
 
 /// A header that keeps every rule that concerns one frame alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) kind: Kind,
+    pub(super) kind: Opcode,
     /// The last frame of its message.
     pub(super) is_final: bool,
     pub(super) mask: [u8; 4],
@@ -60,17 +60,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     Ok(Some(Header { kind, is_final: first & 0x80 != 0, mask: *mask, payload_bytes, header_bytes }))
 }
 
-fn check_first(first: u8) -> Result<Kind, Violation> {
+fn check_first(first: u8) -> Result<Opcode, Violation> {
     if first & 0x70 != 0 {
         return Err(Violation::ReservedBits);
     }
     let kind = match OpCode::from(first & 0x0f) {
-        OpCode::Data(Data::Text) => Kind::Text,
-        OpCode::Data(Data::Binary) => Kind::Binary,
-        OpCode::Data(Data::Continue) => Kind::Continuation,
-        OpCode::Control(Control::Ping) => Kind::Ping,
-        OpCode::Control(Control::Pong) => Kind::Pong,
-        OpCode::Control(Control::Close) => Kind::Close,
+        OpCode::Data(Data::Text) => Opcode::Text,
+        OpCode::Data(Data::Binary) => Opcode::Binary,
+        OpCode::Data(Data::Continue) => Opcode::Continuation,
+        OpCode::Control(Control::Ping) => Opcode::Ping,
+        OpCode::Control(Control::Pong) => Opcode::Pong,
+        OpCode::Control(Control::Close) => Opcode::Close,
         OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => {
             return Err(Violation::UnknownOpcode);
         }
@@ -81,7 +81,7 @@ fn check_first(first: u8) -> Result<Kind, Violation> {
     Ok(kind)
 }
 
-fn check_second(kind: Kind, second: u8) -> Result<(), Violation> {
+fn check_second(kind: Opcode, second: u8) -> Result<(), Violation> {
     if second & 0x80 == 0 {
         return Err(Violation::Unmasked);
     }

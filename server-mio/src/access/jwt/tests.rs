@@ -37,7 +37,7 @@ fn by_pair(header: &str, claims: &str) -> String {
 }
 
 /// What comes of a token with these claims, signed as it must be.
-fn claiming(claims: &str) -> Result<Grant, Fault> {
+fn claiming(claims: &str) -> Result<Grant, TokenFault> {
     let keys = Keys::new(Some(&secret()), None, NAME_BYTES);
     keys.check(by_secret(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, claims).as_bytes(), NOW)
 }
@@ -53,7 +53,7 @@ fn the_example_of_the_standard_for_a_shared_secret_is_understood() {
     let keys =
         Keys { secret: Some(hmac::Key::new(hmac::HMAC_SHA256, &key)), public: None, network_name_bytes: 0 };
     assert_eq!(keys.check(token.as_bytes(), 1_300_819_380), Ok(Grant::ANY));
-    assert_eq!(keys.check(token.as_bytes(), 1_300_819_380 + 60), Err(Fault::Expired));
+    assert_eq!(keys.check(token.as_bytes(), 1_300_819_380 + 60), Err(TokenFault::Expired));
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn the_example_of_the_standard_for_ed25519_is_understood() {
         hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
     let key = BASE64URL_NOPAD.decode(b"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
     let keys = Keys { secret: None, public: Some(key.try_into().unwrap()), network_name_bytes: 0 };
-    assert_eq!(keys.check(token.as_bytes(), NOW), Err(Fault::NoToken));
+    assert_eq!(keys.check(token.as_bytes(), NOW), Err(TokenFault::NoToken));
     let changed = token.replace("RXhh", "RXhi");
-    assert_eq!(keys.check(changed.as_bytes(), NOW), Err(Fault::Signature));
+    assert_eq!(keys.check(changed.as_bytes(), NOW), Err(TokenFault::Signature));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_minted_token_says_what_it_was_minted_for_until_it_expires() {
     let grant = Grant { peer, networks: Some(["a".into(), "ä\"".into()].into()) };
     assert_eq!(keys.check(token.as_bytes(), NOW), Ok(grant.clone()));
     assert_eq!(keys.check(token.as_bytes(), NOW + 69), Ok(grant), "clocks differ");
-    assert_eq!(keys.check(token.as_bytes(), NOW + 70), Err(Fault::Expired));
+    assert_eq!(keys.check(token.as_bytes(), NOW + 70), Err(TokenFault::Expired));
     let plain = secret().mint(&Claims { expires: NOW, ..Claims::default() });
     assert_eq!(keys.check(plain.as_bytes(), NOW), Ok(Grant::ANY));
 }
@@ -94,9 +94,9 @@ fn each_algorithm_goes_with_its_own_key_alone() {
     let ed25519 = by_pair(r#"{"alg":"Ed25519"}"#, claims);
     for (keys, by_hs256, by_eddsa) in [
         (&both, Ok(Grant::ANY), Ok(Grant::ANY)),
-        (&shared, Ok(Grant::ANY), Err(Fault::Algorithm)),
-        (&signed, Err(Fault::Algorithm), Ok(Grant::ANY)),
-        (&Keys::default(), Err(Fault::Algorithm), Err(Fault::Algorithm)),
+        (&shared, Ok(Grant::ANY), Err(TokenFault::Algorithm)),
+        (&signed, Err(TokenFault::Algorithm), Ok(Grant::ANY)),
+        (&Keys::default(), Err(TokenFault::Algorithm), Err(TokenFault::Algorithm)),
     ] {
         assert_eq!(keys.check(hs256.as_bytes(), NOW), by_hs256);
         assert_eq!(keys.check(eddsa.as_bytes(), NOW), by_eddsa);
@@ -105,15 +105,15 @@ fn each_algorithm_goes_with_its_own_key_alone() {
     // The public key is known to everybody: taken for a secret, it would let everybody in.
     for key in [public().key.to_vec(), BASE64URL_NOPAD.encode(&public().key).into_bytes()] {
         let forged = by_secret(&key, r#"{"alg":"HS256"}"#, claims);
-        assert_eq!(signed.check(forged.as_bytes(), NOW), Err(Fault::Algorithm));
-        assert_eq!(both.check(forged.as_bytes(), NOW), Err(Fault::Signature));
+        assert_eq!(signed.check(forged.as_bytes(), NOW), Err(TokenFault::Algorithm));
+        assert_eq!(both.check(forged.as_bytes(), NOW), Err(TokenFault::Signature));
         for header in [r#"{"alg":"EdDSA"}"#, r#"{"alg":"Ed25519"}"#] {
             let forged = by_secret(&key, header, claims);
-            assert_eq!(both.check(forged.as_bytes(), NOW), Err(Fault::Signature));
+            assert_eq!(both.check(forged.as_bytes(), NOW), Err(TokenFault::Signature));
         }
     }
     let swapped = by_pair(r#"{"alg":"HS256"}"#, claims);
-    assert_eq!(both.check(swapped.as_bytes(), NOW), Err(Fault::Signature));
+    assert_eq!(both.check(swapped.as_bytes(), NOW), Err(TokenFault::Signature));
 }
 
 #[test]
@@ -136,9 +136,9 @@ fn no_other_algorithm_is_followed() {
         "{}",
     ] {
         let token = by_secret(SECRET.as_bytes(), header, claims);
-        assert_eq!(keys.check(token.as_bytes(), NOW), Err(Fault::Algorithm), "{header}");
+        assert_eq!(keys.check(token.as_bytes(), NOW), Err(TokenFault::Algorithm), "{header}");
         let bare = format!("{}.", unsigned(header, claims));
-        assert_eq!(keys.check(bare.as_bytes(), NOW), Err(Fault::Algorithm), "{header}");
+        assert_eq!(keys.check(bare.as_bytes(), NOW), Err(TokenFault::Algorithm), "{header}");
     }
 }
 
@@ -155,7 +155,7 @@ fn a_token_that_was_signed_otherwise_or_changed_is_no_good() {
     let changed = format!("{header}.{other_claims}.{signature}");
     let truncated = format!("{signed}.{}", &signature[..40]);
     for token in [wrong_key, without, changed, truncated] {
-        assert_eq!(keys.check(token.as_bytes(), NOW), Err(Fault::Signature), "{token}");
+        assert_eq!(keys.check(token.as_bytes(), NOW), Err(TokenFault::Signature), "{token}");
     }
 }
 
@@ -181,26 +181,26 @@ fn garbage_is_no_token() {
         format!("{good}\n").as_bytes(),
         deep.as_bytes(),
     ] {
-        assert_eq!(keys.check(token, NOW), Err(Fault::NoToken), "{}", String::from_utf8_lossy(token));
+        assert_eq!(keys.check(token, NOW), Err(TokenFault::NoToken), "{}", String::from_utf8_lossy(token));
     }
-    assert_eq!(claiming("[]"), Err(Fault::NoToken));
-    assert_eq!(claiming(r#"{"exp":1e999}"#), Err(Fault::NoToken));
+    assert_eq!(claiming("[]"), Err(TokenFault::NoToken));
+    assert_eq!(claiming(r#"{"exp":1e999}"#), Err(TokenFault::NoToken));
 }
 
 #[test]
 fn a_token_has_an_end_and_perhaps_a_beginning() {
     for (claims, expected) in [
-        ("{}", Err(Fault::NoEnd)),
-        (r#"{"exp":null}"#, Err(Fault::NoEnd)),
-        (r#"{"exp":"1900000000"}"#, Err(Fault::NoEnd)),
-        (r#"{"exp":-1}"#, Err(Fault::Expired)),
-        (r#"{"exp":0}"#, Err(Fault::Expired)),
-        (r#"{"exp":1799999940}"#, Err(Fault::Expired)),
+        ("{}", Err(TokenFault::NoEnd)),
+        (r#"{"exp":null}"#, Err(TokenFault::NoEnd)),
+        (r#"{"exp":"1900000000"}"#, Err(TokenFault::NoEnd)),
+        (r#"{"exp":-1}"#, Err(TokenFault::Expired)),
+        (r#"{"exp":0}"#, Err(TokenFault::Expired)),
+        (r#"{"exp":1799999940}"#, Err(TokenFault::Expired)),
         (r#"{"exp":1799999940.5}"#, Ok(Grant::ANY)),
         (r#"{"exp":1e300}"#, Ok(Grant::ANY)),
         (r#"{"exp":1800000000,"nbf":1800000060}"#, Ok(Grant::ANY)),
-        (r#"{"exp":1900000000,"nbf":1800000061}"#, Err(Fault::NotYet)),
-        (r#"{"exp":1900000000,"nbf":"0"}"#, Err(Fault::NotYet)),
+        (r#"{"exp":1900000000,"nbf":1800000061}"#, Err(TokenFault::NotYet)),
+        (r#"{"exp":1900000000,"nbf":"0"}"#, Err(TokenFault::NotYet)),
     ] {
         assert_eq!(claiming(claims), expected, "{claims}");
     }
@@ -217,7 +217,7 @@ fn a_token_for_others_is_none_for_us() {
         (r#""PeerPigeon""#, false),
     ] {
         let result = claiming(&format!(r#"{{"exp":{NOW},"aud":{audience}}}"#));
-        assert_eq!(result, if is_ours { Ok(Grant::ANY) } else { Err(Fault::Audience) }, "{audience}");
+        assert_eq!(result, if is_ours { Ok(Grant::ANY) } else { Err(TokenFault::Audience) }, "{audience}");
     }
 }
 
@@ -231,16 +231,16 @@ fn a_token_may_name_its_peer_and_networks() {
         (format!(r#""sub":"{}""#, ID.to_lowercase()), Ok(Grant { peer, networks: None })),
         (format!(r#""sub":"alice","peerId":"{ID}""#), Ok(Grant { peer, networks: None })),
         (r#""sub":"alice""#.into(), Ok(Grant::ANY)),
-        (format!(r#""peerId":"{}""#, &ID[1..]), Err(Fault::Peer)),
-        (format!(r#""peerId":null,"sub":"{ID}""#), Err(Fault::Peer)),
+        (format!(r#""peerId":"{}""#, &ID[1..]), Err(TokenFault::Peer)),
+        (format!(r#""peerId":null,"sub":"{ID}""#), Err(TokenFault::Peer)),
         (r#""networks":["a","b"]"#.into(), Ok(Grant { peer: None, networks: networks(&["a", "b"]) })),
         (r#""networks":[]"#.into(), Ok(Grant { peer: None, networks: networks(&[]) })),
-        (r#""networks":"a""#.into(), Err(Fault::Networks)),
-        (r#""networks":null"#.into(), Err(Fault::Networks)),
-        (r#""networks":["a",1]"#.into(), Err(Fault::Networks)),
+        (r#""networks":"a""#.into(), Err(TokenFault::Networks)),
+        (r#""networks":null"#.into(), Err(TokenFault::Networks)),
+        (r#""networks":["a",1]"#.into(), Err(TokenFault::Networks)),
         (many(32), Ok(Grant { peer: None, networks: networks(&["x"; 32]) })),
-        (many(33), Err(Fault::Networks)),
-        (format!(r#""networks":["{}"]"#, "x".repeat(129)), Err(Fault::Networks)),
+        (many(33), Err(TokenFault::Networks)),
+        (format!(r#""networks":["{}"]"#, "x".repeat(129)), Err(TokenFault::Networks)),
     ] {
         assert_eq!(claiming(&format!(r#"{{"exp":{NOW},{claims}}}"#)), expected, "{claims}");
     }
@@ -255,7 +255,7 @@ fn a_token_may_name_every_network_that_a_message_may() {
             keys.check(by_secret(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, &claims).as_bytes(), NOW)
         };
         assert!(check(most).is_ok(), "{most}");
-        assert_eq!(check(most + 1), Err(Fault::Networks), "{most}");
+        assert_eq!(check(most + 1), Err(TokenFault::Networks), "{most}");
     }
 }
 

@@ -7,7 +7,7 @@ fn origins(text: &str) -> Origins {
 #[test]
 fn the_star_lets_everybody_in_and_the_answer_never_varies() {
     for origin in [None, Some("https://a.example"), Some("null"), Some("rubbish")] {
-        assert_eq!(origins("*").upgrade(origin), Upgrade::Pass);
+        assert_eq!(origins("*").upgrade(origin), OriginVerdict::Pass);
         assert_eq!(origins("*").allow(origin), AllowOrigin::Always("*"));
     }
     assert_eq!(AllowOrigin::Always("*").vary(), None);
@@ -16,40 +16,40 @@ fn the_star_lets_everybody_in_and_the_answer_never_varies() {
 #[test]
 fn scheme_and_port_count_exactly_and_the_host_in_either_case() {
     for (pattern, origin, expected) in [
-        ("https://a.example", "https://a.example", Upgrade::Pass),
-        ("https://a.example", "https://A.Example", Upgrade::Pass),
-        ("HTTPS://A.EXAMPLE", "https://a.example", Upgrade::Pass),
-        ("https://a.example", "http://a.example", Upgrade::Refuse),
-        ("https://a.example", "https://a.example:8443", Upgrade::Refuse),
-        ("https://a.example:8443", "https://a.example:8443", Upgrade::Pass),
-        ("https://a.example:8443", "https://a.example", Upgrade::Refuse),
-        ("https://a.example:443", "https://a.example", Upgrade::Pass),
-        ("https://a.example", "https://a.example:443", Upgrade::Pass),
-        ("http://a.example", "http://a.example:080", Upgrade::Refuse),
-        ("http://a.example:443", "http://a.example", Upgrade::Refuse),
-        ("https://a.example", "https://b.a.example", Upgrade::Refuse),
-        ("https://a.example", "https://a.example.evil.test", Upgrade::Refuse),
-        ("https://a.example", "https://a.example/", Upgrade::Refuse),
-        ("https://a.example", "https://user@a.example", Upgrade::Refuse),
-        ("https://a.example", "null", Upgrade::Refuse),
-        ("https://a.example", "", Upgrade::Refuse),
-        ("null", "null", Upgrade::Pass),
-        ("null", "https://null", Upgrade::Refuse),
-        ("http://[::1]:3000", "http://[::1]:3000", Upgrade::Pass),
-        ("http://[::1]", "http://[::1]:3000", Upgrade::Refuse),
-        ("http://127.0.0.1:8080", "http://127.0.0.1:8080", Upgrade::Pass),
-        ("capacitor://localhost", "capacitor://localhost", Upgrade::Pass),
-        ("chrome-extension://abcdef", "chrome-extension://abcdef", Upgrade::Pass),
-        ("file://", "file://", Upgrade::Pass),
-        ("file://", "null", Upgrade::Refuse),
-        ("file://", "file:///etc", Upgrade::Refuse),
-        ("app://.", "app://.", Upgrade::Pass),
-        ("app://.", "app://", Upgrade::Refuse),
-        ("app://.", "app://a", Upgrade::Refuse),
-        ("tauri://localhost", "tauri://localhost:1", Upgrade::Refuse),
-        ("moz-extension://0a-1b", "MOZ-extension://0a-1b", Upgrade::Pass),
-        ("https://a.example, https://b.example", "https://b.example", Upgrade::Pass),
-        ("https://a.example,https://b.example", "https://c.example", Upgrade::Refuse),
+        ("https://a.example", "https://a.example", OriginVerdict::Pass),
+        ("https://a.example", "https://A.Example", OriginVerdict::Pass),
+        ("HTTPS://A.EXAMPLE", "https://a.example", OriginVerdict::Pass),
+        ("https://a.example", "http://a.example", OriginVerdict::Refuse),
+        ("https://a.example", "https://a.example:8443", OriginVerdict::Refuse),
+        ("https://a.example:8443", "https://a.example:8443", OriginVerdict::Pass),
+        ("https://a.example:8443", "https://a.example", OriginVerdict::Refuse),
+        ("https://a.example:443", "https://a.example", OriginVerdict::Pass),
+        ("https://a.example", "https://a.example:443", OriginVerdict::Pass),
+        ("http://a.example", "http://a.example:080", OriginVerdict::Refuse),
+        ("http://a.example:443", "http://a.example", OriginVerdict::Refuse),
+        ("https://a.example", "https://b.a.example", OriginVerdict::Refuse),
+        ("https://a.example", "https://a.example.evil.test", OriginVerdict::Refuse),
+        ("https://a.example", "https://a.example/", OriginVerdict::Refuse),
+        ("https://a.example", "https://user@a.example", OriginVerdict::Refuse),
+        ("https://a.example", "null", OriginVerdict::Refuse),
+        ("https://a.example", "", OriginVerdict::Refuse),
+        ("null", "null", OriginVerdict::Pass),
+        ("null", "https://null", OriginVerdict::Refuse),
+        ("http://[::1]:3000", "http://[::1]:3000", OriginVerdict::Pass),
+        ("http://[::1]", "http://[::1]:3000", OriginVerdict::Refuse),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080", OriginVerdict::Pass),
+        ("capacitor://localhost", "capacitor://localhost", OriginVerdict::Pass),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef", OriginVerdict::Pass),
+        ("file://", "file://", OriginVerdict::Pass),
+        ("file://", "null", OriginVerdict::Refuse),
+        ("file://", "file:///etc", OriginVerdict::Refuse),
+        ("app://.", "app://.", OriginVerdict::Pass),
+        ("app://.", "app://", OriginVerdict::Refuse),
+        ("app://.", "app://a", OriginVerdict::Refuse),
+        ("tauri://localhost", "tauri://localhost:1", OriginVerdict::Refuse),
+        ("moz-extension://0a-1b", "MOZ-extension://0a-1b", OriginVerdict::Pass),
+        ("https://a.example, https://b.example", "https://b.example", OriginVerdict::Pass),
+        ("https://a.example,https://b.example", "https://c.example", OriginVerdict::Refuse),
     ] {
         assert_eq!(origins(pattern).upgrade(Some(origin)), expected, "{pattern} against {origin}");
     }
@@ -58,22 +58,22 @@ fn scheme_and_port_count_exactly_and_the_host_in_either_case() {
 #[test]
 fn a_wildcard_matches_subdomains_of_any_depth_but_not_the_domain_itself() {
     for (pattern, origin, expected) in [
-        ("https://*.example.com", "https://a.example.com", Upgrade::Pass),
-        ("https://*.example.com", "https://a.b.EXAMPLE.com", Upgrade::Pass),
-        ("https://*.example.com", "https://example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://.example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://a..example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://evilexample.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://a.example.com.evil.test", Upgrade::Refuse),
-        ("https://*.example.com", "https://evil.test/.example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://evil.test?.example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://evil.test@a.example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://ä.example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://*.example.com", Upgrade::Refuse),
-        ("https://*.example.com", "http://a.example.com", Upgrade::Refuse),
-        ("https://*.example.com", "https://a.example.com:8443", Upgrade::Refuse),
-        ("https://*.example.com:8443", "https://a.example.com:8443", Upgrade::Pass),
-        ("https://example.com,https://*.example.com", "https://example.com", Upgrade::Pass),
+        ("https://*.example.com", "https://a.example.com", OriginVerdict::Pass),
+        ("https://*.example.com", "https://a.b.EXAMPLE.com", OriginVerdict::Pass),
+        ("https://*.example.com", "https://example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://.example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://a..example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://evilexample.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://a.example.com.evil.test", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://evil.test/.example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://evil.test?.example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://evil.test@a.example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://ä.example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://*.example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "http://a.example.com", OriginVerdict::Refuse),
+        ("https://*.example.com", "https://a.example.com:8443", OriginVerdict::Refuse),
+        ("https://*.example.com:8443", "https://a.example.com:8443", OriginVerdict::Pass),
+        ("https://example.com,https://*.example.com", "https://example.com", OriginVerdict::Pass),
     ] {
         assert_eq!(origins(pattern).upgrade(Some(origin)), expected, "{pattern} against {origin}");
     }
@@ -81,7 +81,7 @@ fn a_wildcard_matches_subdomains_of_any_depth_but_not_the_domain_itself() {
 
 #[test]
 fn a_request_without_origin_passes() {
-    assert_eq!(origins("https://a.example").upgrade(None), Upgrade::Pass);
+    assert_eq!(origins("https://a.example").upgrade(None), OriginVerdict::Pass);
 }
 
 #[test]

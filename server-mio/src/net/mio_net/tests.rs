@@ -18,10 +18,10 @@ fn wait_for(net: &mut MioNet, wanted: impl Fn(&Ready) -> bool) -> Ready {
 
 /// Both ends of a connection, ours registered under 7.
 fn connected(net: &mut MioNet) -> (std::net::TcpStream, MioSocket) {
-    let client = std::net::TcpStream::connect(net.local_addresses(Door::Public).unwrap()[0]).unwrap();
+    let client = std::net::TcpStream::connect(net.local_addresses(ListenerKind::Public).unwrap()[0]).unwrap();
     wait_for(net, |event| *event == Ready::Acceptable);
-    let Accepted { mut socket, remote, door } = net.accept().unwrap();
-    assert_eq!(door, Door::Public);
+    let Accepted { mut socket, remote, listener } = net.accept().unwrap();
+    assert_eq!(listener, ListenerKind::Public);
     assert_eq!(remote, Some(client.local_addr().unwrap()));
     assert!(matches!(&socket.stream, Stream::Tcp(stream) if stream.nodelay().unwrap()));
     net.register(&mut socket, 7).unwrap();
@@ -33,14 +33,14 @@ fn all_addresses_share_one_free_port() {
     let Ok(net) = MioNet::bind(&[LOOPBACK, SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0))]) else {
         panic!("IPv4 loopback is everywhere");
     };
-    let addresses = net.local_addresses(Door::Public).unwrap();
+    let addresses = net.local_addresses(ListenerKind::Public).unwrap();
     assert!(addresses.iter().all(|address| address.port() == addresses[0].port() && address.port() != 0));
 }
 
 #[test]
 fn a_port_in_use_is_named_in_the_error() {
     let net = MioNet::bind(&[LOOPBACK]).unwrap();
-    let taken = net.local_addresses(Door::Public).unwrap()[0];
+    let taken = net.local_addresses(ListenerKind::Public).unwrap()[0];
     let error = MioNet::bind(&[taken]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().starts_with(&taken.to_string()), "{error}");
@@ -51,13 +51,13 @@ fn a_port_in_use_is_named_in_the_error() {
 fn who_comes_by_the_admin_address_is_known_by_it_and_goes_first() {
     let mut net = MioNet::bind(&[LOOPBACK]).unwrap();
     net.bind_admin(LOOPBACK).unwrap();
-    let address = |door| net.local_addresses(door).unwrap()[0];
-    let (public, admin) = (address(Door::Public), address(Door::Admin));
+    let address = |listener| net.local_addresses(listener).unwrap()[0];
+    let (public, admin) = (address(ListenerKind::Public), address(ListenerKind::Admin));
     let _clients = [public, admin].map(|to| std::net::TcpStream::connect(to).unwrap());
-    while net.entrances.iter().any(|entrance| !entrance.is_pending) {
+    while net.listeners.iter().any(|bound| !bound.is_pending) {
         net.wait(None, &mut Vec::new()).unwrap();
     }
-    assert_eq!([(); 2].map(|()| net.accept().unwrap().door), [Door::Admin, Door::Public]);
+    assert_eq!([(); 2].map(|()| net.accept().unwrap().listener), [ListenerKind::Admin, ListenerKind::Public]);
     let error = net.bind_admin(admin).unwrap_err();
     assert!(error.to_string().starts_with(&admin.to_string()), "{error}");
 }
@@ -121,10 +121,10 @@ fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
     let address = theirs.local_addr().unwrap();
     let mut net = MioNet::inherit(vec![Inherited::Tcp(theirs.try_clone().unwrap())]).unwrap();
     net.bind_admin(LOOPBACK).unwrap();
-    let admin = net.local_addresses(Door::Admin).unwrap()[0];
+    let admin = net.local_addresses(ListenerKind::Admin).unwrap()[0];
     let _first = std::net::TcpStream::connect(address).unwrap();
     wait_for(&mut net, |event| *event == Ready::Acceptable);
-    assert_eq!(net.accept().unwrap().door, Door::Public);
+    assert_eq!(net.accept().unwrap().listener, ListenerKind::Public);
 
     net.control_handle().stop().unwrap();
     wait_for(&mut net, |event| *event == Ready::Stop);
@@ -132,7 +132,7 @@ fn inherited_listeners_are_let_go_of_when_the_end_begins_and_others_are_not() {
     let second = std::net::TcpStream::connect(address).unwrap();
     let _third = std::net::TcpStream::connect(admin).unwrap();
     wait_for(&mut net, |event| *event == Ready::Acceptable);
-    assert_eq!(net.accept().unwrap().door, Door::Admin);
+    assert_eq!(net.accept().unwrap().listener, ListenerKind::Admin);
     assert_eq!(net.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     theirs.set_nonblocking(false).unwrap();
     assert_eq!(theirs.accept().unwrap().1, second.local_addr().unwrap(), "it waits for our successor");

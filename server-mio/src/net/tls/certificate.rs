@@ -1,7 +1,7 @@
 //! The certificate and its key: two files that may change.
 
 use crate::net::control::{Control, ControlHandle};
-use crate::net::tls::{Scratch, Session, pem};
+use crate::net::tls::{Scratch, TlsSession, pem};
 use crate::program::settings::{Pem, SettingsError};
 use core::fmt;
 use rustls::ServerConfig;
@@ -14,12 +14,12 @@ use std::time::{Duration, SystemTime};
 use std::{fs, io, thread};
 
 /// As what a certificate is shown.
-pub(crate) type Shown = Arc<ServerConfig>;
+pub(crate) type TlsConfig = Arc<ServerConfig>;
 
 /// What the server shows of itself, read from two files.
 #[derive(Debug)]
 pub struct Certificate {
-    shown: Shown,
+    shown: TlsConfig,
     /// Of the thread that reads the files again, once there is one.
     asked: Option<SyncSender<()>>,
     files: Files,
@@ -91,7 +91,7 @@ impl Certificate {
     }
 
     /// From now on this is shown; connections that are there keep what they have.
-    pub(in crate::net) fn show(&mut self, shown: Shown) {
+    pub(in crate::net) fn show(&mut self, shown: TlsConfig) {
         self.shown = shown;
         log::info!("the certificate has been read again ({})", self.files.chain);
     }
@@ -102,18 +102,18 @@ impl Certificate {
     }
 
     /// The state of a new connection.
-    pub(in crate::net) fn session(&self) -> Result<Session, rustls::Error> {
-        UnbufferedServerConnection::new(Arc::clone(&self.shown)).map(Session::new)
+    pub(in crate::net) fn session(&self) -> Result<TlsSession, rustls::Error> {
+        UnbufferedServerConnection::new(Arc::clone(&self.shown)).map(TlsSession::new)
     }
 }
 
 impl Files {
-    fn read_if_changed(&mut self) -> Option<Shown> {
+    fn read_if_changed(&mut self) -> Option<TlsConfig> {
         if self.seen == [&self.chain, &self.key].map(look) { None } else { self.read() }
     }
 
     /// `None` while the files are wrong: then the one before is still shown.
-    fn read(&mut self) -> Option<Shown> {
+    fn read(&mut self) -> Option<TlsConfig> {
         self.seen = [&self.chain, &self.key].map(look);
         match configured(&self.chain, &self.key, Arc::clone(&self.tickets)) {
             Ok(shown) => Some(shown),

@@ -11,6 +11,6 @@ mod session;
 mod tests;
 
 pub use certificate::Certificate;
-pub(crate) use certificate::Shown;
+pub(crate) use certificate::TlsConfig;
 pub(crate) use client::unverified;
-pub(super) use session::{Scratch, Session};
+pub(super) use session::{Scratch, TlsSession};

@@ -18,7 +18,7 @@ pub(in crate::net) struct Scratch {
 }
 
 /// The state of one connection. While nothing is incomplete it owns no buffer.
-pub(in crate::net) struct Session {
+pub(in crate::net) struct TlsSession {
     connection: UnbufferedServerConnection,
     /// A record, or a message of the handshake, that is not whole.
     partial: Vec<u8>,
@@ -28,7 +28,7 @@ pub(in crate::net) struct Session {
     unsent: Vec<u8>,
     /// How much of what was to be written `unsent` ends with: it counts as written once `unsent` is.
     promised: usize,
-    stage: Stage,
+    stage: SessionStage,
     /// The end of the stream, or more, can be read without another event of the socket.
     has_more: bool,
     /// Under which the socket is registered.
@@ -38,7 +38,7 @@ pub(in crate::net) struct Session {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum SessionStage {
     /// Nothing has come yet.
     Fresh,
     Open,
@@ -53,22 +53,22 @@ impl Scratch {
     }
 }
 
-impl Session {
-    pub(crate) fn new(connection: UnbufferedServerConnection) -> Session {
-        Session {
+impl TlsSession {
+    pub(crate) fn new(connection: UnbufferedServerConnection) -> TlsSession {
+        TlsSession {
             connection,
             partial: Vec::new(),
             unread: Vec::new(),
             unsent: Vec::new(),
             promised: 0,
-            stage: Stage::Fresh,
+            stage: SessionStage::Fresh,
             has_more: false,
             key: usize::MAX,
             address: None,
         }
     }
 
-    /// As [`crate::Net::read`]. What cannot be told by the count alone is told by [`Session::has_more`].
+    /// As [`crate::Net::read`]. What cannot be told by the count alone is told by [`TlsSession::has_more`].
     pub(in crate::net) fn read(
         &mut self,
         stream: &mut Stream,
@@ -86,13 +86,13 @@ impl Session {
                 return Ok(count);
             }
             match self.stage {
-                Stage::Ended => return Ok(0),
-                Stage::Failed => return Err(ErrorKind::InvalidData.into()),
-                Stage::Fresh | Stage::Open => {}
+                SessionStage::Ended => return Ok(0),
+                SessionStage::Failed => return Err(ErrorKind::InvalidData.into()),
+                SessionStage::Fresh | SessionStage::Open => {}
             }
             count = self.read_once(stream, room, scratch)?;
         }
-        if count == 0 && matches!(self.stage, Stage::Fresh | Stage::Open) {
+        if count == 0 && matches!(self.stage, SessionStage::Fresh | SessionStage::Open) {
             // A client that sends records without content must not keep the others waiting.
             return Err(ErrorKind::Interrupted.into());
         }
@@ -127,7 +127,7 @@ impl Session {
 
     /// Tells the client that nothing will follow (RFC 8446 section 6.1), as far as that can be told at once.
     pub(in crate::net) fn say_end(&mut self, stream: &mut Stream, scratch: &mut Scratch) {
-        if !self.unsent.is_empty() || self.stage == Stage::Failed {
+        if !self.unsent.is_empty() || self.stage == SessionStage::Failed {
             return;
         }
         scratch.output.resize(MAX_ALERT_BYTES, 0);
@@ -168,20 +168,20 @@ impl Session {
         let read = match stream.read(&mut input[kept..kept + READ_BYTES]) {
             Ok(0) => {
                 // Without a word: what is said on top of TLS has its own ends.
-                self.stage = Stage::Ended;
+                self.stage = SessionStage::Ended;
                 return Ok(0);
             }
             read => read?,
         };
         input[..kept].copy_from_slice(&self.partial);
         let input = &mut input[..kept + read];
-        if self.stage == Stage::Fresh && input[0].is_ascii_uppercase() {
-            self.stage = Stage::Failed;
+        if self.stage == SessionStage::Fresh && input[0].is_ascii_uppercase() {
+            self.stage = SessionStage::Failed;
             let _ = stream.write(NOT_TLS.as_bytes());
             return Err(ErrorKind::InvalidData.into());
         }
-        if self.stage == Stage::Fresh {
-            self.stage = Stage::Open;
+        if self.stage == SessionStage::Fresh {
+            self.stage = SessionStage::Open;
         }
         let (mut count, mut unread) = (0, mem::take(&mut self.unread));
         output.clear();
@@ -194,10 +194,10 @@ impl Session {
         self.unread = unread;
         self.keep(&input[used..]);
         match self.send(stream, output) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => self.stage = Stage::Failed,
+            Err(error) if error.kind() != ErrorKind::WouldBlock => self.stage = SessionStage::Failed,
             Ok(()) | Err(_) => {}
         }
-        let is_over = matches!(self.stage, Stage::Ended | Stage::Failed);
+        let is_over = matches!(self.stage, SessionStage::Ended | SessionStage::Failed);
         self.has_more = count > 0 && (is_over || read == READ_BYTES);
         Ok(count)
     }
@@ -208,7 +208,7 @@ impl Session {
         self.unread.drain(..count);
         if self.unread.is_empty() {
             self.unread = Vec::new();
-            let is_over = matches!(self.stage, Stage::Ended | Stage::Failed);
+            let is_over = matches!(self.stage, SessionStage::Ended | SessionStage::Failed);
             // A reader whose room is not full does not come again by itself.
             self.has_more = count > 0 && (is_over || count < room.len());
         }
@@ -217,10 +217,10 @@ impl Session {
 
     fn keep(&mut self, rest: &[u8]) {
         if rest.len() > MAX_PARTIAL_BYTES {
-            self.stage = Stage::Failed;
+            self.stage = SessionStage::Failed;
         }
         self.partial.clear();
-        if rest.is_empty() || self.stage == Stage::Failed {
+        if rest.is_empty() || self.stage == SessionStage::Failed {
             self.partial = Vec::new();
         } else {
             self.partial.extend_from_slice(rest);
@@ -244,21 +244,21 @@ impl Session {
                 }
                 Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, output),
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed) => self.stage = Stage::Ended,
+                Ok(ConnectionState::PeerClosed) => self.stage = SessionStage::Ended,
                 Ok(
                     ConnectionState::BlockedHandshake
                     | ConnectionState::WriteTraffic(_)
                     | ConnectionState::Closed,
                 ) => is_done = true,
                 // Early data is not offered, and nothing else is known.
-                Ok(ConnectionState::ReadEarlyData(_) | _) => self.stage = Stage::Failed,
+                Ok(ConnectionState::ReadEarlyData(_) | _) => self.stage = SessionStage::Failed,
                 Err(error) => {
                     log::debug!("TLS: {error}");
-                    self.stage = Stage::Failed;
+                    self.stage = SessionStage::Failed;
                 }
             }
             at += discard;
-            if self.stage == Stage::Failed {
+            if self.stage == SessionStage::Failed {
                 // The alert that says why.
                 let state = self.connection.process_tls_records(&mut input[at..]).state;
                 if let Ok(ConnectionState::EncodeTlsData(mut data)) = state {
@@ -274,7 +274,7 @@ impl Session {
 
     /// Appends `plain`, a piece of at most [`MAX_PIECE_BYTES`], as records.
     fn encrypt(&mut self, plain: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
-        if self.stage == Stage::Failed {
+        if self.stage == SessionStage::Failed {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let mut partial = mem::take(&mut self.partial);
@@ -329,9 +329,9 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for TlsSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("stage", &self.stage).finish_non_exhaustive()
+        f.debug_struct("TlsSession").field("stage", &self.stage).finish_non_exhaustive()
     }
 }
 

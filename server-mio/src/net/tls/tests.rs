@@ -4,7 +4,7 @@ use super::Certificate;
 use crate::net::host::Host as _;
 use crate::net::mio_net::MioNet;
 use crate::net::mio_net::MioSocket;
-use crate::net::sockets::{Accepted, Door, Net as _, Ready};
+use crate::net::sockets::{Accepted, ListenerKind, Net as _, Ready};
 use crate::program::settings::Pem;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
@@ -21,17 +21,17 @@ use std::time::Duration;
 const KEY: usize = 7;
 
 /// A folder with a certificate, removed with its value.
-struct Files {
+struct TestFiles {
     folder: PathBuf,
 }
 
-impl Files {
-    fn new() -> Files {
+impl TestFiles {
+    fn new() -> TestFiles {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("peerpigeon-tls-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let files = Files { folder };
+        let files = TestFiles { folder };
         files.renew();
         files
     }
@@ -74,7 +74,7 @@ impl Files {
     }
 }
 
-impl Drop for Files {
+impl Drop for TestFiles {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -99,7 +99,7 @@ struct Driven {
 }
 
 impl Driven {
-    fn new(files: &Files, room: usize) -> Driven {
+    fn new(files: &TestFiles, room: usize) -> Driven {
         let mut net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
         net.secure(files.load().unwrap(), 0).unwrap();
         Driven {
@@ -116,7 +116,7 @@ impl Driven {
     }
 
     fn address(&self) -> SocketAddr {
-        self.net.local_addresses(Door::Public).unwrap()[0]
+        self.net.local_addresses(ListenerKind::Public).unwrap()[0]
     }
 
     /// Works until `is_done`, or until nothing has been reported for 20 s.
@@ -199,7 +199,7 @@ fn pattern(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn what_is_sent_arrives_whatever_the_room_and_the_pieces() {
-    let files = Files::new();
+    let files = TestFiles::new();
     for version in [&version::TLS12, &version::TLS13] {
         for (room, pieces) in
             [(1, 50), (10, 300), (1_000, 5_000), (65_536, 1), (65_536, 40_000), (65_536, 1_000_000)]
@@ -224,7 +224,7 @@ fn what_is_sent_arrives_whatever_the_room_and_the_pieces() {
 
 #[test]
 fn what_the_client_does_not_read_waits_and_arrives() {
-    let files = Files::new();
+    let files = TestFiles::new();
     for version in [&version::TLS12, &version::TLS13] {
         let mut driven = Driven::new(&files, 65_536);
         let mut client = files.client(driven.address(), version);
@@ -254,7 +254,7 @@ fn what_the_client_does_not_read_waits_and_arrives() {
 
 #[test]
 fn the_end_is_seen_behind_what_came_with_it() {
-    let files = Files::new();
+    let files = TestFiles::new();
     for version in [&version::TLS12, &version::TLS13] {
         for room in [3, 65_536] {
             let mut driven = Driven::new(&files, room);
@@ -278,7 +278,7 @@ fn the_end_is_seen_behind_what_came_with_it() {
 
 #[test]
 fn the_end_that_the_server_tells_reaches_the_client() {
-    let files = Files::new();
+    let files = TestFiles::new();
     let mut driven = Driven::new(&files, 100);
     let mut client = files.client(driven.address(), &version::TLS13);
     let client = thread::spawn(move || {
@@ -296,7 +296,7 @@ fn the_end_that_the_server_tells_reaches_the_client() {
 
 #[test]
 fn an_idle_connection_owns_no_buffer() {
-    let files = Files::new();
+    let files = TestFiles::new();
     let mut driven = Driven::new(&files, 65_536);
     let mut client = files.client(driven.address(), &version::TLS13);
     let client = thread::spawn(move || {
@@ -312,7 +312,7 @@ fn an_idle_connection_owns_no_buffer() {
 
 #[test]
 fn who_does_not_speak_tls_is_told_and_ended() {
-    let files = Files::new();
+    let files = TestFiles::new();
     for (sent, told) in [
         (&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], &b"HTTP/1.1 400 Bad Request\r\n"[..]),
         // A fatal alert (RFC 8446 section 6.2).
@@ -335,7 +335,7 @@ fn who_does_not_speak_tls_is_told_and_ended() {
 
 #[test]
 fn half_a_handshake_keeps_no_more_than_a_record() {
-    let files = Files::new();
+    let files = TestFiles::new();
     let mut driven = Driven::new(&files, 65_536);
     let mut client = TcpStream::connect(driven.address()).unwrap();
     // The beginning of a message of the handshake that says it is 65,535 bytes long, in records of 16 KiB.
@@ -350,7 +350,7 @@ fn half_a_handshake_keeps_no_more_than_a_record() {
 
 #[test]
 fn a_certificate_that_changes_is_read_again_and_a_broken_one_is_not() {
-    let files = Files::new();
+    let files = TestFiles::new();
     let mut driven = Driven::new(&files, 100);
     let meet = |driven: &mut Driven| {
         let mut client = files.client(driven.address(), &version::TLS13);
@@ -379,8 +379,8 @@ fn a_certificate_that_changes_is_read_again_and_a_broken_one_is_not() {
 
 #[test]
 fn what_is_wrong_with_the_files_is_said() {
-    let files = Files::new();
-    let other = Files::new();
+    let files = TestFiles::new();
+    let other = TestFiles::new();
     let refused = |chain: &PathBuf, key: &PathBuf| {
         Certificate::load(&Pem::File(chain.clone()), &Pem::File(key.clone())).unwrap_err().to_string()
     };

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 /// Between those who have something to say, who never wait, and the thread that writes.
 #[derive(Debug, Default)]
-pub(super) struct Backlog {
-    state: Mutex<State>,
+pub(super) struct LogBacklog {
+    state: Mutex<BacklogState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct BacklogState {
     /// Whole lines.
     text: String,
     /// Lines that came behind them and did not fit.
@@ -21,7 +21,7 @@ struct State {
     is_writing: bool,
 }
 
-impl Backlog {
+impl LogBacklog {
     /// Adds a line, with its newline; drops it where too much waits already. What follows a line that was dropped is
     /// dropped too, up to the next writing, so that it can be said where lines are missing.
     pub(super) fn push(&self, line: &str) {
@@ -36,17 +36,17 @@ impl Backlog {
 
     /// Waits until everything has been written, or for so long.
     pub(super) fn settle(&self, patience: Duration) {
-        let is_busy = |state: &mut State| state.has_something() || state.is_writing;
+        let is_busy = |state: &mut BacklogState| state.has_something() || state.is_writing;
         // Whether it is done or not makes no difference to somebody who will not wait any longer.
         drop(self.changed.wait_timeout_while(self.lock(), patience, is_busy));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BacklogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BacklogState {
     fn has_something(&self) -> bool {
         !self.text.is_empty() || self.dropped > 0
     }
@@ -75,7 +75,7 @@ impl<W: Write> Sink<W> {
     }
 
     /// Writes whatever comes, for ever.
-    pub(super) fn follow(&mut self, backlog: &Backlog) -> ! {
+    pub(super) fn follow(&mut self, backlog: &LogBacklog) -> ! {
         loop {
             let state = backlog.changed.wait_while(backlog.lock(), |state| !state.has_something());
             drop(state);
@@ -84,7 +84,7 @@ impl<W: Write> Sink<W> {
     }
 
     /// Writes what waits.
-    pub(super) fn write_all(&mut self, backlog: &Backlog) {
+    pub(super) fn write_all(&mut self, backlog: &LogBacklog) {
         let mut state = backlog.lock();
         let (text, dropped) = (std::mem::take(&mut state.text), std::mem::take(&mut state.dropped));
         state.is_writing = true;

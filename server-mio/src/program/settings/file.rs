@@ -6,7 +6,7 @@ use std::str::Chars;
 
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct FileEntry {
     /// Which line it begins in, from 1.
     pub(super) line: usize,
     pub(super) name: String,
@@ -18,7 +18,7 @@ pub(super) struct Entry {
 /// # Errors
 ///
 /// The first line that is none, and what is wrong with it.
-pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
+pub(super) fn parse(text: &str) -> Result<Vec<FileEntry>, (usize, &'static str)> {
     let mut reader = Reader { rest: text.chars().peekable(), line: 1 };
     let mut entries = Vec::new();
     loop {
@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
             Some(_) => {
                 let name = reader.name().ok_or((line, "expected NAME=value, an empty line or a comment"))?;
                 let value = reader.value().ok_or((line, "a quotation mark has no second one"))?;
-                entries.push(Entry { line, name, value });
+                entries.push(FileEntry { line, name, value });
             }
         }
     }

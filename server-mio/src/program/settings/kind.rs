@@ -6,7 +6,7 @@ use crate::access::Secret;
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A whole number.
     Number {
         /// What it counts.
@@ -20,7 +20,7 @@ pub enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A [`Host`](super::Host).
+    /// A [`ListenHost`](super::ListenHost).
     Host,
     /// A [`Mode`](super::Mode).
     Mode,
@@ -53,22 +53,22 @@ pub enum Unit {
     Bytes,
 }
 
-impl Kind {
-    pub(super) const fn number(least: u64, most: u64) -> Kind {
-        Kind::Number { unit: Unit::None, least, most, zero: None }
+impl ValueKind {
+    pub(super) const fn number(least: u64, most: u64) -> ValueKind {
+        ValueKind::Number { unit: Unit::None, least, most, zero: None }
     }
 
-    pub(super) const fn millis(least: u64, most: u64) -> Kind {
-        Kind::Number { unit: Unit::Millis, least, most, zero: None }
+    pub(super) const fn millis(least: u64, most: u64) -> ValueKind {
+        ValueKind::Number { unit: Unit::Millis, least, most, zero: None }
     }
 
-    pub(super) const fn bytes(least: u64, most: u64) -> Kind {
-        Kind::Number { unit: Unit::Bytes, least, most, zero: None }
+    pub(super) const fn bytes(least: u64, most: u64) -> ValueKind {
+        ValueKind::Number { unit: Unit::Bytes, least, most, zero: None }
     }
 
-    pub(super) const fn or_zero(self, means: &'static str) -> Kind {
-        if let Kind::Number { unit, least, most, zero: _ } = self {
-            Kind::Number { unit, least, most, zero: Some(means) }
+    pub(super) const fn or_zero(self, means: &'static str) -> ValueKind {
+        if let ValueKind::Number { unit, least, most, zero: _ } = self {
+            ValueKind::Number { unit, least, most, zero: Some(means) }
         } else {
             self
         }
@@ -77,35 +77,35 @@ impl Kind {
     /// Whether its value is never shown.
     #[must_use]
     pub fn is_secret(self) -> bool {
-        matches!(self, Kind::Tokens | Kind::Secret)
+        matches!(self, ValueKind::Tokens | ValueKind::Secret)
     }
 
     /// What stands for the value in the help.
     #[must_use]
     pub fn placeholder(self) -> &'static str {
         match self {
-            Kind::Number { unit: Unit::None, .. } => "NUMBER",
-            Kind::Number { unit: Unit::Millis, .. } => "MS",
-            Kind::Number { unit: Unit::Bytes, .. } => "BYTES",
-            Kind::Word(_) => "WORD",
-            Kind::Host => "ADDRESS",
-            Kind::Mode => "OCTAL",
-            Kind::Endpoint => "ADDRESS:PORT",
-            Kind::Path => "FILE",
-            Kind::Addresses | Kind::Origins => "LIST",
-            Kind::Tokens => "TOKEN",
-            Kind::Secret => "SECRET",
-            Kind::PublicKey => "KEY",
-            Kind::File => "FILE",
+            ValueKind::Number { unit: Unit::None, .. } => "NUMBER",
+            ValueKind::Number { unit: Unit::Millis, .. } => "MS",
+            ValueKind::Number { unit: Unit::Bytes, .. } => "BYTES",
+            ValueKind::Word(_) => "WORD",
+            ValueKind::Host => "ADDRESS",
+            ValueKind::Mode => "OCTAL",
+            ValueKind::Endpoint => "ADDRESS:PORT",
+            ValueKind::Path => "FILE",
+            ValueKind::Addresses | ValueKind::Origins => "LIST",
+            ValueKind::Tokens => "TOKEN",
+            ValueKind::Secret => "SECRET",
+            ValueKind::PublicKey => "KEY",
+            ValueKind::File => "FILE",
         }
     }
 }
 
 /// What is allowed, as a noun phrase.
-impl fmt::Display for Kind {
+impl fmt::Display for ValueKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kind::Number { unit, least, most, zero } => {
+            ValueKind::Number { unit, least, most, zero } => {
                 let unit = match unit {
                     Unit::None => "",
                     Unit::Millis => " (milliseconds)",
@@ -114,32 +114,32 @@ impl fmt::Display for Kind {
                 write!(f, "a whole number from {least} to {most}{unit}")?;
                 zero.map_or(Ok(()), |zero| write!(f, ", or 0 ({zero})"))
             }
-            Kind::Word(words) => match words {
+            ValueKind::Word(words) => match words {
                 [some @ .., last] => write!(f, "{} or {last}", some.join(", ")),
                 [] => Ok(()),
             },
-            Kind::Host => f.write_str(
+            ValueKind::Host => f.write_str(
                 "localhost, 0.0.0.0, :: or another address of this machine, or unix:/path/of/a/socket",
             ),
-            Kind::Mode => f.write_str("an octal number from 0 to 777, as of chmod"),
-            Kind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
-            Kind::Path => f.write_str("the path of a file"),
-            Kind::Addresses => {
+            ValueKind::Mode => f.write_str("an octal number from 0 to 777, as of chmod"),
+            ValueKind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
+            ValueKind::Path => f.write_str("the path of a file"),
+            ValueKind::Addresses => {
                 f.write_str("a comma list of addresses and networks such as 10.0.0.0/8,::1, or none")
             }
-            Kind::Origins => f.write_str(
+            ValueKind::Origins => f.write_str(
                 "* or a comma list of origins such as https://example.com, https://*.example.com, null",
             ),
-            Kind::Tokens => f.write_str(
+            ValueKind::Tokens => f.write_str(
                 "visible ASCII characters, several tokens apart by commas, or the absolute path of a file with them",
             ),
-            Kind::Secret => write!(
+            ValueKind::Secret => write!(
                 f,
                 "a text of {} bytes at least, or the absolute path of a file with it",
                 Secret::LEAST_BYTES
             ),
-            Kind::File => f.write_str("a file in PEM, or the text itself"),
-            Kind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),
+            ValueKind::File => f.write_str("a file in PEM, or the text itself"),
+            ValueKind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The settings for readers: help, check, and the table of the README.
 
-use super::given::{Given, flag_of};
-use super::token_order::{self, OrderFlag};
-use super::{Group, Kind, ROWS, Row, Settings};
+use super::sources::{Sources, flag_of};
+use super::token_arguments::{self, TokenFlag};
+use super::{Group, SETTINGS, Setting, Settings, ValueKind};
 use crate::program::worst_case::WorstCase;
 use core::fmt::Write as _;
 
@@ -12,17 +12,17 @@ pub fn help() -> String {
     let mut text = format!("{} {}\n\n{INTRODUCTION}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     for group in Group::ALL {
         section(&mut text, group.title());
-        for row in ROWS.iter().filter(|row| row.group == group) {
+        for row in SETTINGS.iter().filter(|row| row.group == group) {
             let left = format!("{} {}", flag_of(row.name), row.kind.placeholder());
             entry(&mut text, &left, &in_a_sentence(row));
         }
     }
     section(&mut text, "Instead of serving");
-    for flag in token_order::FLAGS {
+    for flag in token_arguments::FLAGS {
         let sentence = match flag {
-            OrderFlag::PeerId => "Mint a token, signed with AUTH_JWT_SECRET, that is bound to this peer;",
-            OrderFlag::Network => "to these networks;",
-            OrderFlag::ExpiresIn => "until then [1h].",
+            TokenFlag::PeerId => "Mint a token, signed with AUTH_JWT_SECRET, that is bound to this peer;",
+            TokenFlag::Network => "to these networks;",
+            TokenFlag::ExpiresIn => "until then [1h].",
         };
         entry(&mut text, &format!("token {} VALUE", flag.name()), &format!("{sentence} {flag}."));
     }
@@ -36,13 +36,14 @@ pub fn help() -> String {
 
 /// What `--check` shows: each setting, its value, and where that comes from; and the memory that they allow.
 #[must_use]
-pub(crate) fn effective(settings: &Settings, given: &Given) -> String {
-    let values: Vec<String> = ROWS.iter().map(|row| format!("{}={}", row.name, row.show(settings))).collect();
+pub(crate) fn effective(settings: &Settings, sources: &Sources) -> String {
+    let values: Vec<String> =
+        SETTINGS.iter().map(|row| format!("{}={}", row.name, row.show(settings))).collect();
     let width = values.iter().map(String::len).filter(|width| *width <= VALUE_WIDTH).max().unwrap_or(0);
     let mut text = String::new();
-    for (row, value) in ROWS.iter().zip(values) {
-        let source = match given.text(row.name) {
-            Some(_) => given.spelled(row.name),
+    for (row, value) in SETTINGS.iter().zip(values) {
+        let source = match sources.text(row.name) {
+            Some(_) => sources.spelled(row.name),
             None => "default".to_owned(),
         };
         line(&mut text, format_args!("{value:width$}  # {source}"));
@@ -55,10 +56,10 @@ pub(crate) fn effective(settings: &Settings, given: &Given) -> String {
 #[must_use]
 pub fn markdown_table() -> String {
     let mut text = "| variable | default | allowed | |\n| --- | --- | --- | --- |\n".to_owned();
-    for row in ROWS {
+    for row in SETTINGS {
         let default = match (row.default, &row.kind) {
             ("", _) => "none".to_owned(),
-            (computed, Kind::Number { .. }) if computed.contains(' ') => computed.to_owned(),
+            (computed, ValueKind::Number { .. }) if computed.contains(' ') => computed.to_owned(),
             (value, _) => format!("`{value}`"),
         };
         line(&mut text, format_args!("| `{}` | {default} | {} | {} |", row.name, row.kind, row.help));
@@ -66,21 +67,23 @@ pub fn markdown_table() -> String {
     text
 }
 
-fn in_a_sentence(row: &Row) -> String {
+fn in_a_sentence(row: &Setting) -> String {
     let mut text = row.help.replace('`', "");
     // Writing to a string cannot fail.
     let _ = match row.kind {
-        Kind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
-        Kind::Word(_) => write!(text, " One of {}.", row.kind),
-        Kind::Secret | Kind::PublicKey | Kind::File => write!(text, " Allowed is {}.", row.kind),
-        Kind::Number { zero: None, .. }
-        | Kind::Host
-        | Kind::Mode
-        | Kind::Endpoint
-        | Kind::Path
-        | Kind::Addresses
-        | Kind::Origins
-        | Kind::Tokens => Ok(()),
+        ValueKind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
+        ValueKind::Word(_) => write!(text, " One of {}.", row.kind),
+        ValueKind::Secret | ValueKind::PublicKey | ValueKind::File => {
+            write!(text, " Allowed is {}.", row.kind)
+        }
+        ValueKind::Number { zero: None, .. }
+        | ValueKind::Host
+        | ValueKind::Mode
+        | ValueKind::Endpoint
+        | ValueKind::Path
+        | ValueKind::Addresses
+        | ValueKind::Origins
+        | ValueKind::Tokens => Ok(()),
     };
     let _ = match row.default {
         "" => Ok(()),

@@ -2,7 +2,7 @@
 
 mod refusals;
 
-use super::given::flag_of;
+use super::sources::flag_of;
 use super::*;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
@@ -104,7 +104,7 @@ fn each_setting_of_the_core_reaches_it() {
 }
 
 /// Two values of each setting that differ from each other and from the default.
-fn two_values(row: &Row) -> [String; 2] {
+fn two_values(row: &Setting) -> [String; 2] {
     let (a, b) = match (row.name, row.kind) {
         // What must fit with other settings.
         ("MAX_QUEUE_SIZE", _) => ("3000000", "4000000"),
@@ -114,34 +114,34 @@ fn two_values(row: &Row) -> [String; 2] {
         ("PING_INTERVAL", _) => ("5000", "6000"),
         ("PEER_TIMEOUT", _) => ("70000", "80000"),
         ("MAILBOX_TOTAL_BYTES", _) => ("100000", "200000"),
-        (_, Kind::Number { least, most, .. }) => {
+        (_, ValueKind::Number { least, most, .. }) => {
             assert!(most - least > 10, "{}", row.name);
             return [(least + 1).to_string(), (least + 2).to_string()];
         }
-        (_, Kind::Word(words)) => {
+        (_, ValueKind::Word(words)) => {
             let mut others = words.iter().filter(|word| **word != row.default);
             let first = others.next().unwrap();
             // Of two words one is the default, which differs from the first as well.
             return [first, others.next().unwrap_or(&row.default)].map(|word| (*word).to_owned());
         }
         ("PROXY_PROTOCOL", _) => ("goes", "with another"),
-        (_, Kind::Mode) => ("600", "0"),
-        (_, Kind::Host) => ("0.0.0.0", "::1"),
-        (_, Kind::Endpoint) => ("127.0.0.1:9464", "[::1]:0"),
-        (_, Kind::Path) => ("/dev/null", "/dev/../dev/null"),
-        (_, Kind::Addresses) => ("10.0.0.0/8", "192.0.2.1,2001:db8::/32"),
-        (_, Kind::Origins) => ("https://a.example", "https://*.b.example,null"),
-        (_, Kind::Tokens) => ("first", "second"),
-        (_, Kind::Secret) => ("first secret of thirty-two bytes", "second secret, which has more bytes"),
-        (_, Kind::File) => ("goes", "with another"),
-        (_, Kind::PublicKey) => return [1, 2].map(public_key_file),
+        (_, ValueKind::Mode) => ("600", "0"),
+        (_, ValueKind::Host) => ("0.0.0.0", "::1"),
+        (_, ValueKind::Endpoint) => ("127.0.0.1:9464", "[::1]:0"),
+        (_, ValueKind::Path) => ("/dev/null", "/dev/../dev/null"),
+        (_, ValueKind::Addresses) => ("10.0.0.0/8", "192.0.2.1,2001:db8::/32"),
+        (_, ValueKind::Origins) => ("https://a.example", "https://*.b.example,null"),
+        (_, ValueKind::Tokens) => ("first", "second"),
+        (_, ValueKind::Secret) => ("first secret of thirty-two bytes", "second secret, which has more bytes"),
+        (_, ValueKind::File) => ("goes", "with another"),
+        (_, ValueKind::PublicKey) => return [1, 2].map(public_key_file),
     };
     [a.to_owned(), b.to_owned()]
 }
 
 /// What cannot be given alone.
-fn needs_another(row: &Row) -> bool {
-    row.kind == Kind::File || row.name == "PROXY_PROTOCOL"
+fn needs_another(row: &Setting) -> bool {
+    row.kind == ValueKind::File || row.name == "PROXY_PROTOCOL"
 }
 
 /// The name of a file with an Ed25519 public key. The files are not written here, where several tests read them at once.
@@ -151,9 +151,9 @@ fn public_key_file(number: u8) -> String {
 
 #[test]
 fn each_setting_is_a_variable_and_a_flag_in_both_forms() {
-    for row in ROWS.iter().filter(|row| !needs_another(row)) {
+    for row in SETTINGS.iter().filter(|row| !needs_another(row)) {
         let [value, _] = &two_values(row);
-        let flag = given::flag_of(row.name);
+        let flag = sources::flag_of(row.name);
         let own = format!("PEERPIGEON_{}", row.name);
         let by_variable = settings(&[(row.name, value)], &[]);
         assert_ne!(by_variable, settings(&[], &[]), "{} changes something", row.name);
@@ -168,9 +168,9 @@ fn each_setting_is_a_variable_and_a_flag_in_both_forms() {
 
 #[test]
 fn flags_win_over_own_variables_which_win_over_plain_ones() {
-    for row in ROWS.iter().filter(|row| !needs_another(row)) {
+    for row in SETTINGS.iter().filter(|row| !needs_another(row)) {
         let [winner, loser] = &two_values(row);
-        let flag = given::flag_of(row.name);
+        let flag = sources::flag_of(row.name);
         let own = format!("PEERPIGEON_{}", row.name);
         let expected = settings(&[(row.name, winner)], &[]);
         assert_ne!(settings(&[(row.name, loser)], &[]), expected);
@@ -252,8 +252,8 @@ fn check_shows_each_setting_in_force_and_where_it_comes_from() {
     let text = checked(&environment, &["--port=0"]);
     let (settings, memory) = text.split_at(text.find("# memory at worst: ").unwrap());
     assert!(memory.lines().count() > 10 && memory.lines().all(|line| line.starts_with("# ")), "{memory}");
-    assert_eq!(settings.lines().count(), ROWS.len());
-    for (row, line) in ROWS.iter().zip(text.lines()) {
+    assert_eq!(settings.lines().count(), SETTINGS.len());
+    for (row, line) in SETTINGS.iter().zip(text.lines()) {
         assert!(line.starts_with(&format!("{}=", row.name)), "{line}");
     }
     for (value, source) in [
@@ -275,8 +275,8 @@ fn check_shows_each_setting_in_force_and_where_it_comes_from() {
 #[test]
 fn the_help_names_everything_and_fits_on_a_screen() {
     let help = help();
-    for row in ROWS {
-        let flag = given::flag_of(row.name);
+    for row in SETTINGS {
+        let flag = sources::flag_of(row.name);
         let line =
             help.lines().find(|line| line.starts_with(&format!("  {flag} {}", row.kind.placeholder())));
         assert!(line.is_some(), "{flag}");
@@ -288,7 +288,7 @@ fn the_help_names_everything_and_fits_on_a_screen() {
         assert!(line.chars().count() <= 100, "{line}");
         assert_eq!(line.trim_end(), line);
     }
-    let groups: Vec<Group> = ROWS.iter().map(|row| row.group).collect();
+    let groups: Vec<Group> = SETTINGS.iter().map(|row| row.group).collect();
     assert!(groups.is_sorted(), "the table is in the order of the help");
 }
 
@@ -296,8 +296,8 @@ fn the_help_names_everything_and_fits_on_a_screen() {
 fn the_table_of_the_readme_has_a_row_of_four_cells_for_each_setting() {
     let table = markdown_table();
     let rows: Vec<&str> = table.lines().skip(2).collect();
-    assert_eq!(rows.len(), ROWS.len());
-    for (row, line) in ROWS.iter().zip(rows) {
+    assert_eq!(rows.len(), SETTINGS.len());
+    for (row, line) in SETTINGS.iter().zip(rows) {
         assert!(line.starts_with(&format!("| `{}` | ", row.name)), "{line}");
         assert!(line.contains(&row.kind.to_string()) && line.contains(row.help), "{line}");
         assert_eq!(line.matches('|').count(), 5, "{line}");
@@ -306,9 +306,9 @@ fn the_table_of_the_readme_has_a_row_of_four_cells_for_each_setting() {
 
 #[test]
 fn the_table_is_in_order() {
-    for row in ROWS {
+    for row in SETTINGS {
         assert_eq!(
-            ROWS.iter().filter(|other| other.name == row.name).count(),
+            SETTINGS.iter().filter(|other| other.name == row.name).count(),
             1,
             "{} is there once",
             row.name
@@ -346,7 +346,7 @@ fn values_are_read_as_they_are_handed_over() {
             assert_eq!(table::row(name).show(&settings), shown, "{name}={handed:?}");
         }
     }
-    // What is handed over empty leaves its place to the next.
+    // What is given empty leaves its place to the next.
     let settings = settings(&[("PORT", "4000"), ("PEERPIGEON_PORT", "")], &["--port", " "]);
     assert_eq!(settings.port, 4_000);
 }

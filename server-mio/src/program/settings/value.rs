@@ -1,10 +1,10 @@
 //! What a setting may be, and how it is read.
 
-use super::given::Given;
 use super::handed::{self, Pem};
-use super::kind::Kind;
+use super::kind::ValueKind;
 use super::secrecy;
-use super::{Row, SettingsError};
+use super::sources::Sources;
+use super::{Setting, SettingsError};
 use crate::access::AddressList;
 use crate::access::Origins;
 use crate::access::Tokens;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
+pub(crate) enum ListenHost {
     /// IPv4 and IPv6 loopback.
     Localhost,
     /// This address.
@@ -26,14 +26,14 @@ pub(crate) enum Host {
     Unix(PathBuf),
 }
 
-impl Host {
+impl ListenHost {
     /// The addresses to bind; a Unix socket has none.
     #[must_use]
     pub(in crate::program) fn addresses(&self) -> Vec<IpAddr> {
         match self {
-            Host::Localhost => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            Host::Address(address) => vec![*address],
-            Host::Unix(_) => Vec::new(),
+            ListenHost::Localhost => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            ListenHost::Address(address) => vec![*address],
+            ListenHost::Unix(_) => Vec::new(),
         }
     }
 
@@ -41,10 +41,10 @@ impl Host {
     #[must_use]
     pub(in crate::program) fn is_loopback(&self) -> bool {
         match self {
-            Host::Localhost => true,
-            Host::Address(address) => address.to_canonical().is_loopback(),
+            ListenHost::Localhost => true,
+            ListenHost::Address(address) => address.to_canonical().is_loopback(),
             // In a container it is shared as a file.
-            Host::Unix(_) => false,
+            ListenHost::Unix(_) => false,
         }
     }
 }
@@ -75,52 +75,52 @@ pub(crate) enum LogFormat {
 }
 
 /// Reads the value that is given for `row`, or else `fallback`.
-pub(super) fn read<V: Value>(given: &Given, row: &Row, fallback: &str) -> Result<V, SettingsError> {
+pub(super) fn read<V: Value>(sources: &Sources, row: &Setting, fallback: &str) -> Result<V, SettingsError> {
     match V::UNSET {
-        Some(unset) if given.text(row.name).is_none() => Ok(unset),
-        _ => text(given, row, fallback)
+        Some(unset) if sources.text(row.name).is_none() => Ok(unset),
+        _ => text(sources, row, fallback)
             .and_then(|text| match row.kind {
-                Kind::Word(words) => V::read(&handed::word(text, words), row.kind),
-                Kind::Tokens | Kind::Secret => {
-                    V::read(&handed::secret(text).map_err(Refusal::Because)?, row.kind)
+                ValueKind::Word(words) => V::read(&handed::word(text, words), row.kind),
+                ValueKind::Tokens | ValueKind::Secret => {
+                    V::read(&handed::secret(text).map_err(ValueError::Because)?, row.kind)
                 }
-                Kind::Number { .. }
-                | Kind::Host
-                | Kind::Mode
-                | Kind::Endpoint
-                | Kind::Path
-                | Kind::Addresses
-                | Kind::Origins
-                | Kind::PublicKey
-                | Kind::File => V::read(text, row.kind),
+                ValueKind::Number { .. }
+                | ValueKind::Host
+                | ValueKind::Mode
+                | ValueKind::Endpoint
+                | ValueKind::Path
+                | ValueKind::Addresses
+                | ValueKind::Origins
+                | ValueKind::PublicKey
+                | ValueKind::File => V::read(text, row.kind),
             })
-            .map_err(|refusal| bad_value(given, row, fallback, refusal)),
+            .map_err(|refusal| bad_value(sources, row, fallback, refusal)),
     }
 }
 
-fn text<'a>(given: &'a Given, row: &Row, fallback: &'a str) -> Result<&'a str, Refusal> {
-    match given.text(row.name) {
-        Some(text) => text.to_str().ok_or_else(|| Refusal::Because("it is not UTF-8".to_owned())),
+fn text<'a>(sources: &'a Sources, row: &Setting, fallback: &'a str) -> Result<&'a str, ValueError> {
+    match sources.text(row.name) {
+        Some(text) => text.to_str().ok_or_else(|| ValueError::Because("it is not UTF-8".to_owned())),
         None => Ok(fallback),
     }
 }
 
-fn bad_value(given: &Given, row: &Row, fallback: &str, refusal: Refusal) -> SettingsError {
-    let shown = given.text(row.name).map_or(fallback.into(), |text| text.to_string_lossy());
+fn bad_value(sources: &Sources, row: &Setting, fallback: &str, refusal: ValueError) -> SettingsError {
+    let shown = sources.text(row.name).map_or(fallback.into(), |text| text.to_string_lossy());
     SettingsError::BadValue {
-        name: given.spelled(row.name),
+        name: sources.spelled(row.name),
         value: (!row.kind.is_secret()).then(|| secrecy::shown(&shown).into_owned()),
         detail: match refusal {
-            Refusal::NotAllowed => None,
-            Refusal::Because(detail) => Some(detail),
+            ValueError::NotAllowed => None,
+            ValueError::Because(detail) => Some(detail),
         },
         allowed: row.kind.to_string(),
     }
 }
 
 /// Why a text is no value.
-pub(super) enum Refusal {
-    /// It is not what [`Kind`] allows.
+pub(super) enum ValueError {
+    /// It is not what [`ValueKind`] allows.
     NotAllowed,
     /// There is more to say.
     Because(String),
@@ -131,7 +131,7 @@ pub(super) trait Value: Sized {
     /// The value of a setting that is not given; `None`: its default is read.
     const UNSET: Option<Self> = None;
 
-    fn read(text: &str, kind: Kind) -> Result<Self, Refusal>;
+    fn read(text: &str, kind: ValueKind) -> Result<Self, ValueError>;
 
     /// As [`Value::read`] reads it; for a secret only whether it is there.
     fn show(&self) -> String;
@@ -140,8 +140,8 @@ pub(super) trait Value: Sized {
 macro_rules! numbers {
     ($($type:ty)*) => {
         $(impl Value for $type {
-            fn read(text: &str, kind: Kind) -> Result<Self, Refusal> {
-                number(text, kind).and_then(|n| n.try_into().ok()).ok_or(Refusal::NotAllowed)
+            fn read(text: &str, kind: ValueKind) -> Result<Self, ValueError> {
+                number(text, kind).and_then(|n| n.try_into().ok()).ok_or(ValueError::NotAllowed)
             }
 
             fn show(&self) -> String {
@@ -154,30 +154,30 @@ macro_rules! numbers {
 numbers! { u8 u16 u32 u64 usize }
 
 /// Digits and nothing else: no sign, no blank, no unit.
-fn number(text: &str, kind: Kind) -> Option<u64> {
-    let Kind::Number { unit: _, least, most, zero } = kind else { return None };
+fn number(text: &str, kind: ValueKind) -> Option<u64> {
+    let ValueKind::Number { unit: _, least, most, zero } = kind else { return None };
     let number: u64 = text.parse().ok().filter(|_| !text.starts_with('+'))?;
     ((least..=most).contains(&number) || (number == 0 && zero.is_some())).then_some(number)
 }
 
-impl Value for Host {
-    fn read(text: &str, _: Kind) -> Result<Host, Refusal> {
+impl Value for ListenHost {
+    fn read(text: &str, _: ValueKind) -> Result<ListenHost, ValueError> {
         if text.eq_ignore_ascii_case("localhost") {
-            return Ok(Host::Localhost);
+            return Ok(ListenHost::Localhost);
         }
         if let Some(path) = text.strip_prefix(UNIX) {
             let is_path = cfg!(unix) && path.starts_with('/') && !path.ends_with('/');
-            return if is_path { Ok(Host::Unix(path.into())) } else { Err(Refusal::NotAllowed) };
+            return if is_path { Ok(ListenHost::Unix(path.into())) } else { Err(ValueError::NotAllowed) };
         }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        bare.parse().map(Host::Address).map_err(|_| Refusal::NotAllowed)
+        bare.parse().map(ListenHost::Address).map_err(|_| ValueError::NotAllowed)
     }
 
     fn show(&self) -> String {
         match self {
-            Host::Localhost => "localhost".to_owned(),
-            Host::Address(address) => address.to_string(),
-            Host::Unix(path) => format!("{UNIX}{}", path.display()),
+            ListenHost::Localhost => "localhost".to_owned(),
+            ListenHost::Address(address) => address.to_string(),
+            ListenHost::Unix(path) => format!("{UNIX}{}", path.display()),
         }
     }
 }
@@ -185,8 +185,8 @@ impl Value for Host {
 impl Value for Option<SocketAddr> {
     const UNSET: Option<Self> = Some(None);
 
-    fn read(text: &str, _: Kind) -> Result<Option<SocketAddr>, Refusal> {
-        text.parse().map(Some).map_err(|_| Refusal::NotAllowed)
+    fn read(text: &str, _: ValueKind) -> Result<Option<SocketAddr>, ValueError> {
+        text.parse().map(Some).map_err(|_| ValueError::NotAllowed)
     }
 
     fn show(&self) -> String {
@@ -195,12 +195,12 @@ impl Value for Option<SocketAddr> {
 }
 
 impl Value for Demo {
-    fn read(text: &str, _: Kind) -> Result<Demo, Refusal> {
+    fn read(text: &str, _: ValueKind) -> Result<Demo, ValueError> {
         match text {
             "loopback" => Ok(Demo::Loopback),
             "on" => Ok(Demo::On),
             "off" => Ok(Demo::Off),
-            _ => Err(Refusal::NotAllowed),
+            _ => Err(ValueError::NotAllowed),
         }
     }
 
@@ -215,11 +215,11 @@ impl Value for Demo {
 }
 
 impl Value for Mode {
-    fn read(text: &str, _: Kind) -> Result<Mode, Refusal> {
+    fn read(text: &str, _: ValueKind) -> Result<Mode, ValueError> {
         let is_octal =
             text.len() <= 4 && !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
         let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
-        mode.map(Mode).ok_or(Refusal::NotAllowed)
+        mode.map(Mode).ok_or(ValueError::NotAllowed)
     }
 
     fn show(&self) -> String {
@@ -228,11 +228,11 @@ impl Value for Mode {
 }
 
 impl Value for Switch {
-    fn read(text: &str, _: Kind) -> Result<Switch, Refusal> {
+    fn read(text: &str, _: ValueKind) -> Result<Switch, ValueError> {
         match text {
             "on" => Ok(Switch::On),
             "off" => Ok(Switch::Off),
-            _ => Err(Refusal::NotAllowed),
+            _ => Err(ValueError::NotAllowed),
         }
     }
 
@@ -246,12 +246,12 @@ impl Value for Switch {
 }
 
 impl Value for DuplicatePeer {
-    fn read(text: &str, _: Kind) -> Result<DuplicatePeer, Refusal> {
+    fn read(text: &str, _: ValueKind) -> Result<DuplicatePeer, ValueError> {
         match text {
             "challenge" => Ok(DuplicatePeer::Challenge),
             "reject" => Ok(DuplicatePeer::Reject),
             "replace" => Ok(DuplicatePeer::Replace),
-            _ => Err(Refusal::NotAllowed),
+            _ => Err(ValueError::NotAllowed),
         }
     }
 
@@ -266,8 +266,8 @@ impl Value for DuplicatePeer {
 }
 
 impl Value for LevelFilter {
-    fn read(text: &str, _: Kind) -> Result<LevelFilter, Refusal> {
-        LevelFilter::iter().find(|level| level.show() == text).ok_or(Refusal::NotAllowed)
+    fn read(text: &str, _: ValueKind) -> Result<LevelFilter, ValueError> {
+        LevelFilter::iter().find(|level| level.show() == text).ok_or(ValueError::NotAllowed)
     }
 
     fn show(&self) -> String {
@@ -276,11 +276,11 @@ impl Value for LevelFilter {
 }
 
 impl Value for LogFormat {
-    fn read(text: &str, _: Kind) -> Result<LogFormat, Refusal> {
+    fn read(text: &str, _: ValueKind) -> Result<LogFormat, ValueError> {
         match text {
             "text" => Ok(LogFormat::Text),
             "json" => Ok(LogFormat::Json),
-            _ => Err(Refusal::NotAllowed),
+            _ => Err(ValueError::NotAllowed),
         }
     }
 
@@ -294,8 +294,8 @@ impl Value for LogFormat {
 }
 
 impl Value for AddressList {
-    fn read(text: &str, _: Kind) -> Result<AddressList, Refusal> {
-        AddressList::parse(text).map_err(|error| Refusal::Because(error.to_string()))
+    fn read(text: &str, _: ValueKind) -> Result<AddressList, ValueError> {
+        AddressList::parse(text).map_err(|error| ValueError::Because(error.to_string()))
     }
 
     fn show(&self) -> String {
@@ -304,8 +304,8 @@ impl Value for AddressList {
 }
 
 impl Value for Origins {
-    fn read(text: &str, _: Kind) -> Result<Origins, Refusal> {
-        Origins::parse(text).map_err(|error| Refusal::Because(error.to_string()))
+    fn read(text: &str, _: ValueKind) -> Result<Origins, ValueError> {
+        Origins::parse(text).map_err(|error| ValueError::Because(error.to_string()))
     }
 
     fn show(&self) -> String {
@@ -316,8 +316,8 @@ impl Value for Origins {
 impl Value for Option<Tokens> {
     const UNSET: Option<Self> = Some(None);
 
-    fn read(text: &str, _: Kind) -> Result<Option<Tokens>, Refusal> {
-        Tokens::parse(text).map(Some).map_err(|error| Refusal::Because(error.to_string()))
+    fn read(text: &str, _: ValueKind) -> Result<Option<Tokens>, ValueError> {
+        Tokens::parse(text).map(Some).map_err(|error| ValueError::Because(error.to_string()))
     }
 
     fn show(&self) -> String {
@@ -328,8 +328,8 @@ impl Value for Option<Tokens> {
 impl Value for Option<Secret> {
     const UNSET: Option<Self> = Some(None);
 
-    fn read(text: &str, _: Kind) -> Result<Option<Secret>, Refusal> {
-        Secret::parse(text).map(Some).map_err(|error| Refusal::Because(error.to_string()))
+    fn read(text: &str, _: ValueKind) -> Result<Option<Secret>, ValueError> {
+        Secret::parse(text).map(Some).map_err(|error| ValueError::Because(error.to_string()))
     }
 
     fn show(&self) -> String {
@@ -340,8 +340,8 @@ impl Value for Option<Secret> {
 impl Value for Option<PublicKey> {
     const UNSET: Option<Self> = Some(None);
 
-    fn read(text: &str, _: Kind) -> Result<Option<PublicKey>, Refusal> {
-        PublicKey::parse(text).map(Some).map_err(|error| Refusal::Because(error.to_string()))
+    fn read(text: &str, _: ValueKind) -> Result<Option<PublicKey>, ValueError> {
+        PublicKey::parse(text).map(Some).map_err(|error| ValueError::Because(error.to_string()))
     }
 
     fn show(&self) -> String {
@@ -352,7 +352,7 @@ impl Value for Option<PublicKey> {
 impl Value for Option<Pem> {
     const UNSET: Option<Self> = Some(None);
 
-    fn read(text: &str, _: Kind) -> Result<Option<Pem>, Refusal> {
+    fn read(text: &str, _: ValueKind) -> Result<Option<Pem>, ValueError> {
         Ok(Some(Pem::new(text)))
     }
 
@@ -364,8 +364,8 @@ impl Value for Option<Pem> {
 impl Value for Option<PathBuf> {
     const UNSET: Option<Self> = Some(None);
 
-    fn read(text: &str, _: Kind) -> Result<Option<PathBuf>, Refusal> {
-        if text.is_empty() { Err(Refusal::NotAllowed) } else { Ok(Some(text.into())) }
+    fn read(text: &str, _: ValueKind) -> Result<Option<PathBuf>, ValueError> {
+        if text.is_empty() { Err(ValueError::NotAllowed) } else { Ok(Some(text.into())) }
     }
 
     fn show(&self) -> String {

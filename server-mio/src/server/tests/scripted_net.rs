@@ -1,6 +1,6 @@
 //! A network in memory that does what a test says.
 
-use crate::net::{Accepted, Door, Host, Net, Ready};
+use crate::net::{Accepted, Host, ListenerKind, Net, Ready};
 use peerpigeon_core::{Time, UnixMillis};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -141,7 +141,7 @@ impl Net for ScriptedNet {
             return Err(error.into());
         }
         let socket = world.backlog.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        Ok(Accepted { socket, remote: None, door: Door::Public })
+        Ok(Accepted { socket, remote: None, listener: ListenerKind::Public })
     }
 
     fn register(&mut self, socket: &mut usize, key: usize) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use peerpigeon_core::{Input, Time, UnixMillis, WallClock};
-use peerpigeon_server::{Accepted, Door, Host, Net, Ready};
+use peerpigeon_server::{Accepted, Host, ListenerKind, Net, Ready};
 
 use crate::host::BOOT;
 use crate::random::Random;
@@ -290,7 +290,7 @@ impl Net for SimNet {
             return Err(ErrorKind::ConnectionAborted.into());
         }
         let socket = SimSocket { pipe, is_closed };
-        Ok(Accepted { socket, remote: Some(remote), door: Door::Public })
+        Ok(Accepted { socket, remote: Some(remote), listener: ListenerKind::Public })
     }
 
     fn register(&mut self, socket: &mut SimSocket, key: usize) -> io::Result<()> {

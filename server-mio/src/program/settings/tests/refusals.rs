@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStringExt as _;
 
 #[test]
 fn a_number_is_within_its_bounds() {
-    for row in ROWS {
-        let Kind::Number { least, most, zero, .. } = row.kind else { continue };
+    for row in SETTINGS {
+        let ValueKind::Number { least, most, zero, .. } = row.kind else { continue };
         for good in [least, most].into_iter().chain(zero.map(|_| 0)) {
             match from(&[(row.name, &good.to_string())], &[]) {
                 Ok(Command::Serve(settings)) => assert_eq!(row.show(&settings), good.to_string()),
@@ -25,7 +25,7 @@ fn a_number_is_within_its_bounds() {
 
 #[test]
 fn what_is_no_number_is_none() {
-    for row in ROWS.iter().filter(|row| matches!(row.kind, Kind::Number { .. })) {
+    for row in SETTINGS.iter().filter(|row| matches!(row.kind, ValueKind::Number { .. })) {
         for bad in ["x", "-1", "+50", "5 0", "5e1", "50.0", "0x50", "5_0", "50ms", "５０"] {
             let line = complaint(&[(row.name, bad)], &[]);
             assert_eq!(line, format!("{}={bad:?}: allowed is {}", row.name, row.kind));
@@ -282,7 +282,7 @@ fn a_secret_is_not_shown_in_whichever_setting_it_stands() {
     let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v\n-----END PRIVATE KEY-----\n";
     let in_one_line = key.replace('\n', "\\n");
     let token = "s3cret5f4dcc3b5aa765d61d8327deb882cf99";
-    for row in ROWS {
+    for row in SETTINGS {
         for secret in [key, &in_one_line, token] {
             let flag = format!("--{}", row.name.to_ascii_lowercase().replace('_', "-"));
             for arguments in [vec![flag.as_str(), secret], vec![&flag, secret, "--check"]] {

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use peerpigeon_core::AddressKey;
-use peerpigeon_server::Gate;
-use peerpigeon_server::http::Request;
+use peerpigeon_server::AccessPolicy;
+use peerpigeon_server::http::HttpRequest;
 
 /// Lets everybody in, and counts by the address that the client connects from.
-pub(super) struct SimGate;
+pub(super) struct SimPolicy;
 
-impl Gate for SimGate {
-    fn address_key(&self, remote: Option<SocketAddr>, _: &Request<'_>) -> Option<AddressKey> {
+impl AccessPolicy for SimPolicy {
+    fn address_key(&self, remote: Option<SocketAddr>, _: &HttpRequest<'_>) -> Option<AddressKey> {
         let IpAddr::V4(address) = remote?.ip() else { return None };
         (!address.is_loopback()).then(|| AddressKey(u64::from(address.to_bits() - FIRST)))
     }

@@ -5,7 +5,7 @@ use peerpigeon_core::Time;
 
 /// Lets one line pass in a second, and counts the others.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom {
+pub(crate) struct LogThrottle {
     /// Until then nothing passes.
     until: Option<Time>,
     held_back: u64,
@@ -21,7 +21,7 @@ impl fmt::Display for HeldBack {
     }
 }
 
-impl Seldom {
+impl LogThrottle {
     /// Whether a line may be written now.
     pub(crate) fn pass(&mut self, now: Time) -> Option<HeldBack> {
         if self.until.is_some_and(|until| now < until) {
@@ -41,10 +41,10 @@ mod tests {
 
     #[test]
     fn one_line_passes_in_a_second_and_says_how_many_did_not() {
-        let mut seldom = Seldom::default();
+        let mut log_throttle = LogThrottle::default();
         let passed: Vec<(u64, String)> = (0..2_500)
             .step_by(100)
-            .filter_map(|now| seldom.pass(Time(now)).map(|held_back| (now, held_back.to_string())))
+            .filter_map(|now| log_throttle.pass(Time(now)).map(|held_back| (now, held_back.to_string())))
             .collect();
         let rest = " (and 9 such lines before)";
         assert_eq!(passed, [(0, String::new()), (1_000, rest.to_owned()), (2_000, rest.to_owned())]);

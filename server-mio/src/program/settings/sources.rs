@@ -1,9 +1,9 @@
 //! What the environment and the command line say.
 
-use super::file::{self, Entry};
+use super::file::{self, FileEntry};
 use super::handed;
-use super::token_order::{self, TokenOrder};
-use super::{ROWS, Row, Settings, SettingsError};
+use super::token_arguments::{self, TokenArguments};
+use super::{SETTINGS, Setting, Settings, SettingsError};
 use core::fmt;
 use lexopt::{Arg, Parser};
 use std::ffi::{OsStr, OsString};
@@ -17,9 +17,9 @@ pub enum Command {
     /// Serve with these settings.
     Serve(Box<Settings>),
     /// Show these settings and where they come from; see [`super::effective`].
-    Check(Box<Settings>, Given),
+    Check(Box<Settings>, Sources),
     /// Mint a token that says this, with these settings, which have a secret.
-    Token(Box<Settings>, TokenOrder),
+    Token(Box<Settings>, TokenArguments),
     /// Find out whether the server with these settings is well.
     Healthcheck(Box<Settings>),
     /// Show the help.
@@ -29,13 +29,13 @@ pub enum Command {
 }
 
 /// A setting and the value that a flag gives it.
-pub(super) type Flag = (&'static Row, OsString);
+pub(super) type Flag = (&'static Setting, OsString);
 
 /// What the command line asks for, as far as it is no setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Serve,
-    Token(TokenOrder),
+    Token(TokenArguments),
     Check,
     Healthcheck,
     Help,
@@ -54,38 +54,38 @@ enum Source {
 
 /// The values that are given, each with the spelling of its setting that won.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct Sources {
     values: Vec<(&'static str, Source, OsString)>,
     /// The file that some of them are from.
     file: String,
 }
 
 /// Its values may be secrets.
-impl fmt::Debug for Given {
+impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.values.iter().map(|(name, source, _)| (name, source))).finish()
     }
 }
 
-impl Given {
+impl Sources {
     pub(crate) fn new(
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         flags: Vec<Flag>,
-    ) -> Result<Given, SettingsError> {
-        let mut given = Given::default();
+    ) -> Result<Sources, SettingsError> {
+        let mut sources = Sources::default();
         for (name, value) in environment {
             let Some(name) = name.to_str() else { continue };
             if let Some((row, source)) = variable(name, &value)? {
-                given.insert(row, source, value);
+                sources.insert(row, source, value);
             }
         }
         for (row, value) in flags {
-            given.insert(row, Source::Flag, value);
+            sources.insert(row, Source::Flag, value);
         }
-        if let Some(file) = given.text(CONFIG_FILE).map(PathBuf::from) {
-            given.read_file(&file)?;
+        if let Some(file) = sources.text(CONFIG_FILE).map(PathBuf::from) {
+            sources.read_file(&file)?;
         }
-        Ok(given)
+        Ok(sources)
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), SettingsError> {
@@ -103,7 +103,7 @@ impl Given {
         }
         let text = String::from_utf8(bytes).map_err(|_| wrong(None, "it is not UTF-8".to_owned()))?;
         let entries = file::parse(&text).map_err(|(line, detail)| wrong(Some(line), detail.to_owned()))?;
-        for Entry { line, name, value } in entries {
+        for FileEntry { line, name, value } in entries {
             let plain = name.strip_prefix(PREFIX).unwrap_or(&name);
             // It is ours alone, so what is no setting is a mistake.
             let Some((row, _)) = variable(&format!("{PREFIX}{plain}"), OsStr::new(""))
@@ -136,7 +136,7 @@ impl Given {
         self.values.iter().find(|(given, _, _)| *given == name)
     }
 
-    fn insert(&mut self, row: &'static Row, source: Source, value: OsString) {
+    fn insert(&mut self, row: &'static Setting, source: Source, value: OsString) {
         // A secret that something did not fill must not open the server: it stays, to be refused.
         let nothing = || row.kind.is_secret().then(OsString::new);
         let Some(value) = handed::unwrapped(value).or_else(nothing) else { return };
@@ -170,7 +170,7 @@ pub(super) fn command_line(
                 return Err(SettingsError::UnknownFlag { name: format!("-{letter}"), nearest: None });
             }
             Ok(Some(Arg::Value(word))) if word == TOKEN && action == Action::Serve && flags.is_empty() => {
-                action = Action::Token(TokenOrder::default());
+                action = Action::Token(TokenArguments::default());
                 continue;
             }
             Ok(Some(Arg::Value(word)))
@@ -193,7 +193,7 @@ pub(super) fn command_line(
             "--check" => action = Action::Check,
             _ => {
                 if let Action::Token(order) = &mut action
-                    && let Some(flag) = token_order::FLAGS.into_iter().find(|flag| flag.name() == name)
+                    && let Some(flag) = token_arguments::FLAGS.into_iter().find(|flag| flag.name() == name)
                 {
                     let value = parser
                         .value()
@@ -211,17 +211,17 @@ pub(super) fn command_line(
     }
 }
 
-fn flag(name: &str) -> Result<&'static Row, SettingsError> {
-    if let Some(row) = ROWS.iter().find(|row| flag_of(row.name) == name) {
+fn flag(name: &str) -> Result<&'static Setting, SettingsError> {
+    if let Some(row) = SETTINGS.iter().find(|row| flag_of(row.name) == name) {
         return Ok(row);
     }
     let others = [CHECK, "HELP", "VERSION"];
-    let flags = ROWS.iter().map(|row| row.name).chain(others).map(flag_of);
+    let flags = SETTINGS.iter().map(|row| row.name).chain(others).map(flag_of);
     Err(SettingsError::UnknownFlag { nearest: nearest(name, flags), name: name.to_owned() })
 }
 
 /// The setting that a variable is about; `None`: it is none of ours.
-fn variable(name: &str, value: &OsStr) -> Result<Option<(&'static Row, Source)>, SettingsError> {
+fn variable(name: &str, value: &OsStr) -> Result<Option<(&'static Setting, Source)>, SettingsError> {
     let (plain, source) = match name.strip_prefix(PREFIX) {
         Some(plain) => (plain, Source::OwnVariable),
         None => (name, Source::Variable),
@@ -229,10 +229,10 @@ fn variable(name: &str, value: &OsStr) -> Result<Option<(&'static Row, Source)>,
     if source == Source::OwnVariable && is_service_link(plain, value) {
         return Ok(None);
     }
-    match (ROWS.iter().find(|row| row.name == plain), source) {
+    match (SETTINGS.iter().find(|row| row.name == plain), source) {
         (Some(row), _) => Ok(Some((row, source))),
         (None, Source::OwnVariable) => {
-            let nearest = nearest(plain, ROWS.iter().map(|row| row.name.to_owned()));
+            let nearest = nearest(plain, SETTINGS.iter().map(|row| row.name.to_owned()));
             let nearest = nearest.map(|nearest| format!("{PREFIX}{nearest}"));
             Err(SettingsError::UnknownVariable { nearest, name: name.to_owned() })
         }

@@ -8,19 +8,19 @@ use std::ffi::OsString;
 
 /// What the command line asks a token for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenOrder {
+pub struct TokenArguments {
     peer: Option<PeerId>,
     networks: Vec<String>,
     lives_seconds: u64,
 }
 
-impl Default for TokenOrder {
-    fn default() -> TokenOrder {
-        TokenOrder { peer: None, networks: Vec::new(), lives_seconds: HOUR }
+impl Default for TokenArguments {
+    fn default() -> TokenArguments {
+        TokenArguments { peer: None, networks: Vec::new(), lives_seconds: HOUR }
     }
 }
 
-impl TokenOrder {
+impl TokenArguments {
     /// What a token minted at `now`, in seconds since 1970, says.
     #[must_use]
     pub fn claims(&self, now: u64) -> Claims {
@@ -29,19 +29,19 @@ impl TokenOrder {
     }
 
     /// Takes the value of one of the [`FLAGS`].
-    pub(super) fn set(&mut self, flag: OrderFlag, value: &OsString) -> Result<(), SettingsError> {
+    pub(super) fn set(&mut self, flag: TokenFlag, value: &OsString) -> Result<(), SettingsError> {
         let text = value.to_str().unwrap_or_default();
         let taken = match flag {
-            OrderFlag::PeerId => {
+            TokenFlag::PeerId => {
                 self.peer = Spelling::parse(text).map(|spelling| *spelling.id());
                 self.peer.is_some()
             }
-            OrderFlag::Network => {
+            TokenFlag::Network => {
                 self.networks.push(text.to_owned());
                 // An empty name would be another way to say `global`.
                 self.networks.len() <= Grant::MAX_NETWORKS && !text.is_empty()
             }
-            OrderFlag::ExpiresIn => {
+            TokenFlag::ExpiresIn => {
                 self.lives_seconds = seconds(text).unwrap_or(0);
                 self.lives_seconds > 0
             }
@@ -58,46 +58,46 @@ impl TokenOrder {
         match self.networks.iter().find(|name| name.len() > most as usize) {
             Some(name) => {
                 let detail = format!("it is longer than {most} bytes (MAX_NETWORK_NAME)");
-                Err(refused(OrderFlag::Network, name, Some(detail)))
+                Err(refused(TokenFlag::Network, name, Some(detail)))
             }
             None => Ok(()),
         }
     }
 }
 
-fn refused(flag: OrderFlag, value: &str, detail: Option<String>) -> SettingsError {
+fn refused(flag: TokenFlag, value: &str, detail: Option<String>) -> SettingsError {
     let value = Some(value.to_owned());
     SettingsError::BadValue { name: flag.name().to_owned(), value, detail, allowed: flag.to_string() }
 }
 
 /// The flags behind `token`, beside those of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OrderFlag {
+pub(super) enum TokenFlag {
     PeerId,
     Network,
     ExpiresIn,
 }
 
 /// All of them.
-pub(super) const FLAGS: [OrderFlag; 3] = [OrderFlag::PeerId, OrderFlag::Network, OrderFlag::ExpiresIn];
+pub(super) const FLAGS: [TokenFlag; 3] = [TokenFlag::PeerId, TokenFlag::Network, TokenFlag::ExpiresIn];
 
-impl OrderFlag {
+impl TokenFlag {
     pub(super) fn name(self) -> &'static str {
         match self {
-            OrderFlag::PeerId => "--peer-id",
-            OrderFlag::Network => "--network",
-            OrderFlag::ExpiresIn => "--expires-in",
+            TokenFlag::PeerId => "--peer-id",
+            TokenFlag::Network => "--network",
+            TokenFlag::ExpiresIn => "--expires-in",
         }
     }
 }
 
 /// What is allowed, as a noun phrase.
-impl fmt::Display for OrderFlag {
+impl fmt::Display for TokenFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OrderFlag::PeerId => f.write_str("40 hexadecimal digits"),
-            OrderFlag::Network => write!(f, "a network name, {} times at most", Grant::MAX_NETWORKS),
-            OrderFlag::ExpiresIn => f.write_str("a time such as 90s, 15m, 12h or 30d, up to 3650d"),
+            TokenFlag::PeerId => f.write_str("40 hexadecimal digits"),
+            TokenFlag::Network => write!(f, "a network name, {} times at most", Grant::MAX_NETWORKS),
+            TokenFlag::ExpiresIn => f.write_str("a time such as 90s, 15m, 12h or 30d, up to 3650d"),
         }
     }
 }
