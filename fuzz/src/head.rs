@@ -1,7 +1,7 @@
 //! The head of a request: read alike however it is cut, and never in a way that another reader would not.
 
 use peerpigeon_server::http::{
-    self, BodyLength, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method, Refusal, Request,
+    self, BodyLength, HttpRefusal, HttpRequest, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method,
 };
 
 /// What matters of a request.
@@ -38,13 +38,13 @@ pub fn run(data: &[u8]) {
     assert_eq!(whole, cut);
 }
 
-fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, Refusal> {
+fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, HttpRefusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let parsed = http::parse(bytes, seen, &mut headers, MAX_HEAD_BYTES)?;
     Ok(parsed.map(|(request, head_bytes)| keep(&request, head_bytes)))
 }
 
-fn keep(request: &Request<'_>, head_bytes: usize) -> Read {
+fn keep(request: &HttpRequest<'_>, head_bytes: usize) -> Read {
     let fields = request.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec()));
     Read {
         method: request.method,
@@ -60,7 +60,7 @@ fn keep(request: &Request<'_>, head_bytes: usize) -> Read {
 }
 
 /// As the loop does it: what has come so far, and how much of it was there the last time.
-fn read_in_pieces(bytes: &[u8], piece: usize) -> Result<Option<Read>, Refusal> {
+fn read_in_pieces(bytes: &[u8], piece: usize) -> Result<Option<Read>, HttpRefusal> {
     let mut seen = 0;
     for end in (piece..bytes.len()).step_by(piece).chain([bytes.len()]) {
         if let Some(read) = read(&bytes[..end], seen)? {

@@ -1,7 +1,7 @@
 //! A network in memory: what a script does to it is all that happens.
 
 use peerpigeon_core::Time;
-use peerpigeon_server::{Accepted, Door, Net, Ready};
+use peerpigeon_server::{Accepted, Host, ListenerKind, Net, Ready};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -109,12 +109,14 @@ impl World {
     }
 }
 
-impl Net for ScriptedNet {
-    type Socket = usize;
-
+impl Host for ScriptedNet {
     fn now(&self) -> Time {
         self.0.borrow().now
     }
+}
+
+impl Net for ScriptedNet {
+    type Socket = usize;
 
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let mut world = self.0.borrow_mut();
@@ -146,7 +148,7 @@ impl Net for ScriptedNet {
         let socket = world.backlog.pop_front().ok_or(ErrorKind::WouldBlock)?;
         let last = u8::try_from(socket % 3 + 1).unwrap_or(0);
         let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), 1);
-        Ok(Accepted { socket, remote: Some(remote), door: Door::Public })
+        Ok(Accepted { socket, remote: Some(remote), listener: ListenerKind::Public })
     }
 
     fn register(&mut self, socket: &mut usize, key: usize) -> io::Result<()> {
@@ -213,9 +215,5 @@ impl Net for ScriptedNet {
             Ready::Readable { key: other, .. } | Ready::Writable { key: other } => Some(*other) != key,
             Ready::Acceptable | Ready::Stop => true,
         });
-    }
-
-    fn resident_bytes(&self) -> Option<u64> {
-        None
     }
 }

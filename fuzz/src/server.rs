@@ -3,7 +3,7 @@
 //!
 //! | line | meaning |
 //! | --- | --- |
-//! | `l` | first line only: the guard of the program instead of an open gate |
+//! | `l` | first line only: the access policy of the program instead of one that allows all |
 //! | `c` | another client connects; its number is one more than the last one's |
 //! | `uN TARGET` | client `N` sends the upgrade to this target |
 //! | `qN TEXT` | it sends a request: the text, a `Host`, and an empty line |
@@ -25,7 +25,7 @@ use super::network::{End, ScriptedNet, World};
 use super::script::{self, Line};
 use peerpigeon_core::{Limits, UnixMillis};
 use peerpigeon_server::settings::{Command, Settings};
-use peerpigeon_server::{Config, Gate, Guard, OpenGate, Server};
+use peerpigeon_server::{AccessPolicy, AllowAll, Config, ConfiguredPolicy, Server};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -63,10 +63,11 @@ impl Bench {
             ..Config::new(limits)
         };
         let most_buffered = config.memory_budget_bytes + POOL_BYTES;
-        let gate: Box<dyn Gate> = if is_guarded { Box::new(guard()) } else { Box::new(OpenGate) };
+        let policy: Box<dyn AccessPolicy> =
+            if is_guarded { Box::new(configured()) } else { Box::new(AllowAll) };
         let world = Rc::new(RefCell::new(World::default()));
         let net = ScriptedNet(Rc::clone(&world));
-        let server = Server::new(net, config, gate, UnixMillis(784_111_777_000));
+        let server = Server::new(net, config, policy, UnixMillis(784_111_777_000));
         Bench { server, world, most_buffered, is_over: false }
     }
 
@@ -156,7 +157,7 @@ impl Bench {
             return;
         }
         assert_eq!(self.server.sockets(), 0, "everybody has gone");
-        assert_eq!(self.server.census(), Default::default());
+        assert_eq!(self.server.gauges(), Default::default());
         assert_eq!(self.server.buffered_bytes(), 0);
         let world = self.world.borrow();
         for pipe in &world.pipes {
@@ -169,12 +170,12 @@ impl Bench {
 /// What the buffers that are kept for the next queues may take beside the budget.
 const POOL_BYTES: usize = 8 * 1024 * 1024;
 
-/// The program's own gate, with something to say about proxies, origins and tokens.
-fn guard() -> Guard {
+/// The program's own access policy, with something to say about proxies, origins and tokens.
+fn configured() -> ConfiguredPolicy {
     thread_local! {
         static SETTINGS: Box<Settings> = settings();
     }
-    SETTINGS.with(|settings| Guard::new(settings))
+    SETTINGS.with(|settings| ConfiguredPolicy::new(settings))
 }
 
 fn settings() -> Box<Settings> {

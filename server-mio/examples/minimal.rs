@@ -1,7 +1,7 @@
 //! A server on `localhost:3000` with the default settings, until it is ended from outside.
 
 use peerpigeon_core::UnixMillis;
-use peerpigeon_server::{Config, MioNet, OpenGate, Server};
+use peerpigeon_server::{AllowAll, Config, MioNet, Server};
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -10,5 +10,5 @@ fn main() -> std::io::Result<()> {
     let net = MioNet::bind(&loopback)?;
     let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let boot = UnixMillis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
-    Server::new(net, Config::default(), Box::new(OpenGate), boot).run()
+    Server::new(net, Config::default(), Box::new(AllowAll), boot).run()
 }

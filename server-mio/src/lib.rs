@@ -6,16 +6,16 @@
 //!
 //! ```
 //! use peerpigeon_core::UnixMillis;
-//! use peerpigeon_server::{Config, Door, MioNet, OpenGate, Server};
+//! use peerpigeon_server::{AllowAll, Config, ListenerKind, MioNet, Server};
 //! use std::io::{Read, Write};
 //! use std::net::{SocketAddr, TcpStream};
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
-//! let (addresses, stop) = (net.local_addresses(Door::Public)?, net.stop_handle());
+//! let (addresses, control) = (net.local_addresses(ListenerKind::Public)?, net.control_handle());
 //! let boot = UnixMillis(1_700_000_000_000);
 //! let server = std::thread::spawn(move || {
-//!     Server::new(net, Config::default(), Box::new(OpenGate), boot).run()
+//!     Server::new(net, Config::default(), Box::new(AllowAll), boot).run()
 //! });
 //!
 //! let mut client = TcpStream::connect(addresses[0])?;
@@ -25,59 +25,70 @@
 //! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
 //! assert!(answer.contains(r#""status":"healthy""#));
 //!
-//! stop.stop()?;
+//! control.stop()?;
 //! server.join().expect("the server does not panic")?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`AllowAll`] lets everybody in. Who wants to choose answers the loop's questions:
+//!
+//! ```
+//! use peerpigeon_core::{Grant, Time, UnixMillis};
+//! use peerpigeon_server::http::{HttpRefusal, HttpRequest, Status};
+//! use peerpigeon_server::{AccessPolicy, Config, MioNet, Purpose, Server};
+//! use std::net::SocketAddr;
+//!
+//! /// Signaling is for pages of one site.
+//! struct OneSite;
+//!
+//! impl AccessPolicy for OneSite {
+//!     fn judge(
+//!         &mut self,
+//!         _now: Time,
+//!         _wall: UnixMillis,
+//!         _remote: Option<SocketAddr>,
+//!         request: &HttpRequest<'_>,
+//!         purpose: Purpose,
+//!     ) -> Result<Grant, HttpRefusal> {
+//!         match purpose {
+//!             Purpose::Http | Purpose::Health => Ok(Grant::ANY),
+//!             Purpose::Signaling | Purpose::WebSocket if request.origin() == Some("https://example.com") => {
+//!                 Ok(Grant::ANY)
+//!             }
+//!             Purpose::Signaling | Purpose::WebSocket => {
+//!                 Err(HttpRefusal::new(Status::Forbidden, "Only for pages of https://example.com"))
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
+//! net.control_handle().stop()?;
+//! let mut server = Server::new(net, Config::default(), Box::new(OneSite), UnixMillis(0));
+//! server.run()?;
+//! assert_eq!((server.sockets(), server.peer_counters().messages()), (0, 0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Beside these there are the [`settings`] of the program, for those who want the same names, and the codecs of
+//! [`http`] and [`websocket`] by themselves.
 
-pub mod access;
-pub mod addresses;
-mod arrivals;
-pub mod calendar;
-mod config;
-pub mod container;
-pub mod descriptors;
-mod gate;
-mod guard;
-pub mod healthcheck;
-mod heap;
+mod access;
 pub mod http;
-pub mod jwt;
-mod listening;
-pub mod logging;
-mod meter;
-mod mio_net;
 mod net;
-pub mod origins;
-mod overseer;
-pub mod per_address;
-mod proc_files;
-mod proxy_protocol;
-pub mod reload;
-mod rereading;
-mod seldom;
+mod observe;
+mod program;
 mod server;
-pub mod settings;
-pub mod signals;
-mod stream;
-pub mod systemd;
-mod tally;
-#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
-mod tls;
 pub mod websocket;
-mod worst_case;
 
-pub use config::Config;
-pub use gate::{Gate, OpenGate, Purpose};
-pub use guard::Guard;
-pub use meter::{FrameKind, Frames, Histogram, Meter};
-pub use mio_net::{MioNet, MioSocket, StopHandle};
-pub use net::{Accepted, Door, Net, Process, Ready};
-pub use overseer::Overseer;
-pub use rereading::Rereading;
-pub use server::Server;
-pub use stream::Inherited;
-pub use tally::Tally;
-pub use tls::Certificate;
-pub use worst_case::WorstCase;
+pub use access::{AccessPolicy, AddressList, AllowAll, AllowOrigin, ConfiguredPolicy, Purpose, Tokens};
+pub use net::{
+    Accepted, Certificate, ControlHandle, Host, Inherited, ListenerKind, MioNet, MioSocket, Net, Process,
+    Ready,
+};
+pub use observe::{FrameKind, Frames, Histogram, LoopCounters, PeerCounters};
+pub use program::{run, settings};
+pub use server::{Config, Server};

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use peerpigeon_core::{Limits, UnixMillis};
-use peerpigeon_server::{Config, Door, MioNet, OpenGate, Server};
+use peerpigeon_server::{AllowAll, Config, ListenerKind, MioNet, Server};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -59,7 +59,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
-        let address = net.local_addresses(Door::Public).unwrap()[0];
+        let address = net.local_addresses(ListenerKind::Public).unwrap()[0];
         // Nothing but what the clients send may happen meanwhile.
         let limits = Limits {
             message_rate_per_second: 0,
@@ -68,7 +68,7 @@ impl Bench {
             ..Limits::default()
         };
         // A time stamp of today: one that gained a digit meanwhile would lengthen the messages.
-        let server = Server::new(net, Config::new(limits), Box::new(OpenGate), UnixMillis(1_700_000_000_000));
+        let server = Server::new(net, Config::new(limits), Box::new(AllowAll), UnixMillis(1_700_000_000_000));
         Bench { server, address, read: vec![0; 1024 * 1024] }
     }
 
@@ -82,8 +82,8 @@ impl Bench {
         );
         client.write_all(request.as_bytes()).unwrap();
         client.write_all(&frame(br#"{"type":"announce"}"#)).unwrap();
-        let known = self.server.census().peers;
-        while self.server.census().peers == known {
+        let known = self.server.gauges().peers;
+        while self.server.gauges().peers == known {
             self.server.turn().unwrap();
         }
         client
@@ -92,7 +92,7 @@ impl Bench {
     /// Sends what each of some clients has to say, and turns until as many bytes have been written as went in. Every
     /// message is longer when it comes out, so all of them are under way then.
     fn relay(&mut self, from: &mut [TcpStream], bytes: &[u8], to: &mut TcpStream) {
-        let relayed = |bench: &Bench| bench.server.tally().relayed_bytes_total();
+        let relayed = |bench: &Bench| bench.server.peer_counters().relayed_bytes_total();
         let before = relayed(self);
         for client in &mut *from {
             client.write_all(bytes).unwrap();

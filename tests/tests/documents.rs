@@ -2,8 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use core::fmt::Write as _;
-use peerpigeon_server::reload::AT_START;
-use peerpigeon_server::settings::{Group, Kind, ROWS, Row, help, markdown_table};
+use peerpigeon_server::settings::{Group, SETTINGS, Setting, ValueKind, help, markdown_table};
 use peerpigeon_tests::tools::repository;
 use std::{env, fs};
 
@@ -35,12 +34,12 @@ fn hold(path: &str, expected: &str) {
     assert!(found == expected, "{} is not as new as the source: {hint}", path.display());
 }
 
-fn flag(row: &Row) -> String {
+fn flag(row: &Setting) -> String {
     format!("--{}", row.name.to_ascii_lowercase().replace('_', "-"))
 }
 
 /// The help of a setting without what is only for Markdown.
-fn plain(row: &Row) -> String {
+fn plain(row: &Setting) -> String {
     row.help.replace('`', "")
 }
 
@@ -62,8 +61,8 @@ fn the_settings_in_the_operators_document() {
     let (before, rest) = document.split_once(START).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
     let mut table = "| variable | default | takes effect by | |\n| --- | --- | --- | --- |\n".to_owned();
-    for row in ROWS {
-        let by = if AT_START.contains(&row.name) { "restart" } else { "reload" };
+    for row in SETTINGS {
+        let by = if row.waits_for_start() { "restart" } else { "reload" };
         let default = if row.default.is_empty() { "none" } else { row.default };
         writeln!(table, "| `{}` | {default} | {by} | {} |", row.name, row.help).unwrap();
     }
@@ -80,8 +79,8 @@ fn the_settings_file_of_the_package() {
     .to_owned();
     for group in Group::ALL {
         writeln!(text, "\n## {}", group.title()).unwrap();
-        for row in ROWS.iter().filter(|row| row.group == group && row.name != "CONFIG_FILE") {
-            let is_computed = matches!(row.kind, Kind::Number { .. }) && row.default.contains(' ');
+        for row in SETTINGS.iter().filter(|row| row.group == group && row.name != "CONFIG_FILE") {
+            let is_computed = matches!(row.kind, ValueKind::Number { .. }) && row.default.contains(' ');
             let default = if is_computed { "" } else { row.default };
             writeln!(text, "\n# {}\n# Allowed: {}.", plain(row), row.kind).unwrap();
             if is_computed {
@@ -132,7 +131,7 @@ one, which wins over the file. Times are milliseconds, sizes are bytes.
     text.push_str(".SH OPTIONS\n");
     for group in Group::ALL {
         writeln!(text, ".SS {}", group.title()).unwrap();
-        for row in ROWS.iter().filter(|row| row.group == group) {
+        for row in SETTINGS.iter().filter(|row| row.group == group) {
             let (flag, placeholder) = (escaped(&flag(row)), row.kind.placeholder());
             write!(text, ".TP\n.BI {flag} \" {placeholder}\" \"\\fR, {}\\fR\"\n", row.name).unwrap();
             write!(text, "{}\nAllowed is {}.\n", escaped(&plain(row)), escaped(&row.kind.to_string()))
@@ -177,7 +176,7 @@ The settings of the service.
 
 #[test]
 fn the_completions_for_bash() {
-    let mut flags: Vec<String> = ROWS.iter().map(flag).collect();
+    let mut flags: Vec<String> = SETTINGS.iter().map(flag).collect();
     flags.extend(OTHERS.map(|(name, _)| name.to_owned()));
     let subcommands = SUBCOMMANDS.map(|(name, _)| name).join(" ");
     let mut text = format!(
@@ -189,13 +188,13 @@ _peerpigeon_server() {{
     case $previous in
 "
     );
-    for row in ROWS {
+    for row in SETTINGS {
         match row.kind {
-            Kind::Word(words) => {
+            ValueKind::Word(words) => {
                 let words = words.join(" ");
                 write!(text, "    {})\n        COMPREPLY=($(compgen -W '{words}' -- \"$current\"))\n        return\n        ;;\n", flag(row)).unwrap();
             }
-            Kind::Path | Kind::File => {
+            ValueKind::Path | ValueKind::File => {
                 write!(text, "    {})\n        COMPREPLY=($(compgen -f -- \"$current\"))\n        return\n        ;;\n", flag(row)).unwrap();
             }
             _ => write!(text, "    {})\n        return\n        ;;\n", flag(row)).unwrap(),
@@ -222,10 +221,10 @@ fn the_completions_for_zsh() {
     let escaped =
         |text: &str| text.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:");
     let mut text = format!("#compdef {NAME}\n# Made from the table of settings.\n\n_arguments \\\n");
-    for row in ROWS {
+    for row in SETTINGS {
         let values = match row.kind {
-            Kind::Word(words) => format!("({})", words.join(" ")),
-            Kind::Path | Kind::File => "_files".to_owned(),
+            ValueKind::Word(words) => format!("({})", words.join(" ")),
+            ValueKind::Path | ValueKind::File => "_files".to_owned(),
             _ => " ".to_owned(),
         };
         writeln!(
@@ -254,10 +253,10 @@ fn the_completions_for_fish() {
     for (name, help) in SUBCOMMANDS {
         writeln!(text, "complete -c {NAME} -n __fish_use_subcommand -a {name} -d '{help}'").unwrap();
     }
-    for row in ROWS {
+    for row in SETTINGS {
         let values = match row.kind {
-            Kind::Word(words) => format!(" -a '{}'", words.join(" ")),
-            Kind::Path | Kind::File => " -F".to_owned(),
+            ValueKind::Word(words) => format!(" -a '{}'", words.join(" ")),
+            ValueKind::Path | ValueKind::File => " -F".to_owned(),
             _ => String::new(),
         };
         let flag = flag(row);

@@ -1,15 +1,15 @@
 //! An answer and its bytes on the wire.
 
-use crate::calendar::HttpDate;
-use crate::http::{Refusal, Status};
-use crate::origins::AllowOrigin;
+use crate::access::AllowOrigin;
+use crate::http::{HttpRefusal, Status};
+use crate::observe::date::HttpDate;
 use peerpigeon_core::UnixMillis;
 use std::borrow::Cow;
 use std::io::Write;
 
 /// What is answered to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status.
     pub status: Status,
     /// The media type of the body.
@@ -23,21 +23,21 @@ pub struct Answer {
 impl Answer {
     /// A JSON document that must not be cached.
     #[must_use]
-    pub fn json(status: Status, body: String) -> Answer {
+    pub(crate) fn json(status: Status, body: String) -> Answer {
         let body = Cow::Owned(body.into_bytes());
         Answer { status, content_type: "application/json", lines: "Cache-Control: no-store\r\n".into(), body }
     }
 
     /// Plain text.
     #[must_use]
-    pub fn text(status: Status, body: &'static str) -> Answer {
+    pub(super) fn text(status: Status, body: &'static str) -> Answer {
         let body = Cow::Borrowed(body.as_bytes());
         Answer { status, content_type: "text/plain; charset=utf-8", lines: "".into(), body }
     }
 
     /// A JavaScript module. Asked for again each time: it belongs to this version of the server.
     #[must_use]
-    pub fn script(body: &'static [u8]) -> Answer {
+    pub(super) fn script(body: &'static [u8]) -> Answer {
         Answer {
             status: Status::Ok,
             content_type: "text/javascript; charset=utf-8",
@@ -48,7 +48,7 @@ impl Answer {
 
     /// A refusal, with the header fields that its status asks for.
     #[must_use]
-    pub fn refusal(refusal: Refusal) -> Answer {
+    pub(crate) fn refusal(refusal: HttpRefusal) -> Answer {
         let lines = match refusal.status {
             // RFC 9110 section 15.5.2: a 401 names a scheme.
             Status::Unauthorized => "WWW-Authenticate: Bearer\r\n",
@@ -80,7 +80,7 @@ impl Answer {
 
 /// What surrounds an answer: it depends on the request and on the hour, not on the page.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Frame<'b> {
+pub(crate) struct Framing<'b> {
     pub(crate) cors: AllowOrigin<'b>,
     pub(crate) wall: UnixMillis,
     /// The request was a HEAD: the body is left out, its length is not.
@@ -93,7 +93,7 @@ pub(crate) struct Frame<'b> {
 
 /// Appends the answer.
 #[expect(clippy::expect_used, reason = "writing to a Vec cannot fail")]
-pub(crate) fn write(out: &mut Vec<u8>, answer: &Answer, frame: Frame<'_>) {
+pub(crate) fn write(out: &mut Vec<u8>, answer: &Answer, frame: Framing<'_>) {
     let (code, phrase) = (answer.status.code(), answer.status.phrase());
     let (date, length) = (HttpDate(frame.wall), answer.body.len());
     write!(out, "HTTP/1.1 {code} {phrase}\r\nDate: {date}\r\n").expect("writing to a Vec cannot fail");

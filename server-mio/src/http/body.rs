@@ -2,37 +2,37 @@
 
 use crate::http::chunked::Chunked;
 use crate::http::request::BodyLength;
-use crate::http::{Refusal, Status};
+use crate::http::{HttpRefusal, Status};
 
 /// A body that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Body {
+pub(crate) enum RequestBody {
     /// So many bytes are missing.
     Sized { left: u64 },
     /// Its end is found on the way.
     Chunked(Chunked),
 }
 
-impl Default for Body {
+impl Default for RequestBody {
     /// None.
-    fn default() -> Body {
-        Body::Sized { left: 0 }
+    fn default() -> RequestBody {
+        RequestBody::Sized { left: 0 }
     }
 }
 
-impl Body {
+impl RequestBody {
     /// Of which nothing has come.
-    pub(crate) fn new(length: BodyLength) -> Body {
+    pub(crate) fn new(length: BodyLength) -> RequestBody {
         match length {
-            BodyLength::Known(left) => Body::Sized { left },
-            BodyLength::Chunked => Body::Chunked(Chunked::default()),
+            BodyLength::Known(left) => RequestBody::Sized { left },
+            BodyLength::Chunked => RequestBody::Chunked(Chunked::default()),
         }
     }
 
     pub(crate) fn is_whole(&self) -> bool {
         match self {
-            Body::Sized { left } => *left == 0,
-            Body::Chunked(chunked) => chunked.is_whole(),
+            RequestBody::Sized { left } => *left == 0,
+            RequestBody::Chunked(chunked) => chunked.is_whole(),
         }
     }
 
@@ -47,10 +47,10 @@ impl Body {
         input: &[u8],
         kept: Option<&mut Vec<u8>>,
         limit: usize,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<usize, HttpRefusal> {
         let mut nothing = Vec::new();
         match self {
-            Body::Sized { left } => {
+            RequestBody::Sized { left } => {
                 let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 if let Some(kept) = kept {
                     // A reload may have lowered the limit since the head was looked at.
@@ -62,7 +62,7 @@ impl Body {
                 *left -= taken as u64;
                 Ok(taken)
             }
-            Body::Chunked(chunked) => {
+            RequestBody::Chunked(chunked) => {
                 let kept = kept.unwrap_or(&mut nothing);
                 let mut at = 0;
                 while at < input.len() && !chunked.is_whole() {
@@ -79,7 +79,7 @@ impl Body {
     }
 }
 
-pub(crate) const TOO_LONG: Refusal = Refusal::new(
+pub(crate) const TOO_LONG: HttpRefusal = HttpRefusal::new(
     Status::ContentTooLarge,
     "Body is longer than allowed (MAX_MESSAGE_SIZE, elsewhere 65536 bytes)",
 );

@@ -1,19 +1,19 @@
 //! A body in chunks (RFC 9112 section 7.1), taken apart as it comes.
 
 use crate::http::request::is_token;
-use crate::http::{Refusal, Status};
+use crate::http::{HttpRefusal, Status};
 
 /// Where in such a body its reader is. Strict: what two readers could understand in two ways is refused, since whatever
 /// follows would be another request to one of them than to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunked {
-    state: State,
+    state: ChunkState,
     /// Bytes of extensions and trailers so far. Nobody here understands any, but they may be there.
     extra_bytes: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// In the size of a chunk, of which so many digits have come.
     Size { size: u64, digits: u8 },
     /// Behind the size, where blanks can only lead to an extension.
@@ -49,13 +49,13 @@ enum LineEnd {
 
 impl Default for Chunked {
     fn default() -> Chunked {
-        Chunked { state: State::Size { size: 0, digits: 0 }, extra_bytes: 0 }
+        Chunked { state: ChunkState::Size { size: 0, digits: 0 }, extra_bytes: 0 }
     }
 }
 
 impl Chunked {
     pub(crate) fn is_whole(&self) -> bool {
-        self.state == State::Whole
+        self.state == ChunkState::Whole
     }
 
     /// Reads `input` up to the end of the next piece of data, or of the body, or of itself; says how much of it that
@@ -64,13 +64,14 @@ impl Chunked {
     /// # Errors
     ///
     /// What to answer. Nobody knows where the next request begins after it.
-    pub(crate) fn next<'b>(&mut self, input: &'b [u8]) -> Result<(usize, &'b [u8]), Refusal> {
+    pub(super) fn next<'b>(&mut self, input: &'b [u8]) -> Result<(usize, &'b [u8]), HttpRefusal> {
         let mut at = 0;
         while at < input.len() && !self.is_whole() {
-            if let State::Data { left } = self.state {
+            if let ChunkState::Data { left } = self.state {
                 let piece = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - at);
                 let left = left - piece as u64;
-                self.state = if left == 0 { State::DataEnd(LineEnd::Cr) } else { State::Data { left } };
+                self.state =
+                    if left == 0 { ChunkState::DataEnd(LineEnd::Cr) } else { ChunkState::Data { left } };
                 return Ok((at + piece, &input[at..at + piece]));
             }
             self.state = self.step(input[at])?;
@@ -80,45 +81,57 @@ impl Chunked {
     }
 
     /// The state behind one more byte.
-    fn step(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn step(&mut self, byte: u8) -> Result<ChunkState, HttpRefusal> {
         let state = match (self.state, byte) {
-            (State::Size { digits: 1.., size }, b'\r') => State::SizeEnd { size },
-            (State::Size { digits: 1.., size } | State::Blank { size }, b';') => State::Extension { size },
-            (State::Size { digits: 1.., size } | State::Blank { size }, b' ' | b'\t') => {
-                State::Blank { size }
+            (ChunkState::Size { digits: 1.., size }, b'\r') => ChunkState::SizeEnd { size },
+            (ChunkState::Size { digits: 1.., size } | ChunkState::Blank { size }, b';') => {
+                ChunkState::Extension { size }
             }
-            (State::Size { size, digits }, _) => match char::from(byte).to_digit(16) {
+            (ChunkState::Size { digits: 1.., size } | ChunkState::Blank { size }, b' ' | b'\t') => {
+                ChunkState::Blank { size }
+            }
+            (ChunkState::Size { size, digits }, _) => match char::from(byte).to_digit(16) {
                 Some(digit) if digits < MAX_SIZE_DIGITS => {
-                    State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
+                    ChunkState::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
                 }
                 Some(_) => return Err(bad("Size of a chunk has more than 15 digits")),
                 None => return Err(bad("Size of a chunk is not hexadecimal")),
             },
-            (State::Extension { size }, b'\r') => State::SizeEnd { size },
-            (State::Extension { .. } | State::Value, _) if is_of_value(byte) => self.state,
-            (State::SizeEnd { size: 0 } | State::ValueEnd, b'\n') => State::Trailer,
-            (State::SizeEnd { size }, b'\n') => State::Data { left: size },
-            (State::DataEnd(LineEnd::Cr), b'\r') => State::DataEnd(LineEnd::Lf),
-            (State::DataEnd(LineEnd::Lf), b'\n') => Chunked::default().state,
-            (State::Trailer, b'\r') => State::LastEnd,
-            (State::Trailer | State::Name, _) if is_token(&[byte]) => State::Name,
-            (State::Name, b':') => State::Value,
-            (State::Value, b'\r') => State::ValueEnd,
-            (State::LastEnd, b'\n') => State::Whole,
-            (State::DataEnd(_), _) => return Err(bad("Chunk is longer than its size says")),
-            (State::Trailer | State::Name | State::Value | State::ValueEnd | State::LastEnd, _) => {
+            (ChunkState::Extension { size }, b'\r') => ChunkState::SizeEnd { size },
+            (ChunkState::Extension { .. } | ChunkState::Value, _) if is_of_value(byte) => self.state,
+            (ChunkState::SizeEnd { size: 0 } | ChunkState::ValueEnd, b'\n') => ChunkState::Trailer,
+            (ChunkState::SizeEnd { size }, b'\n') => ChunkState::Data { left: size },
+            (ChunkState::DataEnd(LineEnd::Cr), b'\r') => ChunkState::DataEnd(LineEnd::Lf),
+            (ChunkState::DataEnd(LineEnd::Lf), b'\n') => Chunked::default().state,
+            (ChunkState::Trailer, b'\r') => ChunkState::LastEnd,
+            (ChunkState::Trailer | ChunkState::Name, _) if is_token(&[byte]) => ChunkState::Name,
+            (ChunkState::Name, b':') => ChunkState::Value,
+            (ChunkState::Value, b'\r') => ChunkState::ValueEnd,
+            (ChunkState::LastEnd, b'\n') => ChunkState::Whole,
+            (ChunkState::DataEnd(_), _) => return Err(bad("Chunk is longer than its size says")),
+            (
+                ChunkState::Trailer
+                | ChunkState::Name
+                | ChunkState::Value
+                | ChunkState::ValueEnd
+                | ChunkState::LastEnd,
+                _,
+            ) => {
                 return Err(bad("Malformed trailer field"));
             }
-            (State::Blank { .. } | State::Extension { .. } | State::SizeEnd { .. }, _) => {
+            (ChunkState::Blank { .. } | ChunkState::Extension { .. } | ChunkState::SizeEnd { .. }, _) => {
                 return Err(bad("Malformed chunk extension"));
             }
-            (State::Data { .. } | State::Whole, _) => self.state,
+            (ChunkState::Data { .. } | ChunkState::Whole, _) => self.state,
         };
-        if matches!(state, State::Blank { .. } | State::Extension { .. } | State::Name | State::Value) {
+        if matches!(
+            state,
+            ChunkState::Blank { .. } | ChunkState::Extension { .. } | ChunkState::Name | ChunkState::Value
+        ) {
             self.extra_bytes += 1;
             if self.extra_bytes > MAX_EXTRA_BYTES {
                 let text = "Chunk extensions and trailer fields are longer than 8192 bytes";
-                return Err(Refusal::new(Status::HeadersTooLarge, text));
+                return Err(HttpRefusal::new(Status::HeadersTooLarge, text));
             }
         }
         Ok(state)
@@ -130,8 +143,8 @@ fn is_of_value(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-fn bad(text: &'static str) -> Refusal {
-    Refusal::new(Status::BadRequest, text)
+fn bad(text: &'static str) -> HttpRefusal {
+    HttpRefusal::new(Status::BadRequest, text)
 }
 
 /// More than any body may have, and no overflow.
@@ -145,13 +158,13 @@ mod tests {
 
     /// The data of a body and how long the body is, however it is cut; `None` while it is not whole.
     #[track_caller]
-    fn read(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
+    fn read(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, HttpRefusal> {
         let outcomes: Vec<_> = [1, 2, 3, 7, usize::MAX].map(|size| read_in_pieces(bytes, size)).into();
         assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
         outcomes[0].clone()
     }
 
-    fn read_in_pieces(bytes: &[u8], size: usize) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
+    fn read_in_pieces(bytes: &[u8], size: usize) -> Result<Option<(Vec<u8>, usize)>, HttpRefusal> {
         let (mut chunked, mut data, mut read) = (Chunked::default(), Vec::new(), 0);
         for mut piece in bytes.chunks(size.min(bytes.len())) {
             while !piece.is_empty() && !chunked.is_whole() {

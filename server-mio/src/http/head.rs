@@ -1,7 +1,7 @@
 //! The head of a request, strictly by RFC 9112: what several readers could understand in several ways is refused.
 
-use crate::http::request::{BodyLength, Method, Request, fields, list};
-use crate::http::{Refusal, Status};
+use crate::http::request::{BodyLength, HttpRequest, Method, fields, list};
+use crate::http::{HttpRefusal, Status};
 use httparse::Header;
 use std::net::Ipv6Addr;
 
@@ -30,7 +30,7 @@ pub fn parse<'b>(
     seen: usize,
     headers: &'b mut [Header<'b>; MAX_HEADERS],
     max_head_bytes: usize,
-) -> Result<Option<(Request<'b>, usize)>, Refusal> {
+) -> Result<Option<(HttpRequest<'b>, usize)>, HttpRefusal> {
     let end = end_of_head(bytes, seen);
     refuse_bare_newlines(&bytes[..end.unwrap_or(bytes.len())], seen)?;
     if end.is_none() && seen > 0 {
@@ -61,7 +61,7 @@ pub fn parse<'b>(
 }
 
 /// Judges the parts that came so far of a head that is not whole.
-fn incomplete<T>(bytes: &[u8], max_head_bytes: usize) -> Result<Option<T>, Refusal> {
+fn incomplete<T>(bytes: &[u8], max_head_bytes: usize) -> Result<Option<T>, HttpRefusal> {
     if over_target(bytes) {
         return Err(TARGET_TOO_LONG);
     }
@@ -80,7 +80,7 @@ fn over_target(bytes: &[u8]) -> bool {
 
 /// RFC 9112 section 2.2: a line ends with CR LF. A lone LF may be accepted, but then two readers can see two
 /// different requests in the same bytes.
-fn refuse_bare_newlines(head: &[u8], seen: usize) -> Result<(), Refusal> {
+fn refuse_bare_newlines(head: &[u8], seen: usize) -> Result<(), HttpRefusal> {
     let mut new = seen.min(head.len())..head.len();
     let bare = new.any(|at| head[at] == b'\n' && (at == 0 || head[at - 1] != b'\r'));
     if bare { Err(bad("Line feed without carriage return")) } else { Ok(()) }
@@ -95,7 +95,7 @@ fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
 }
 
 /// 505 for a version that has the form of one (RFC 9112 section 2.3), else 400.
-fn wrong_version(bytes: &[u8]) -> Refusal {
+fn wrong_version(bytes: &[u8]) -> HttpRefusal {
     let line = bytes.trim_ascii_start().split(|byte| *byte == b'\r').next().unwrap_or_default();
     let words: Vec<&[u8]> = line.splitn(4, |byte| *byte == b' ').collect();
     match words[..] {
@@ -113,14 +113,14 @@ fn check<'b>(
     target: &'b str,
     is_1_1: bool,
     headers: &'b [Header<'b>],
-) -> Result<Request<'b>, Refusal> {
+) -> Result<HttpRequest<'b>, HttpRefusal> {
     check_host(headers, is_1_1)?;
     let body = body_length(headers, is_1_1)?;
     if target.len() > MAX_TARGET_BYTES {
         return Err(TARGET_TOO_LONG);
     }
     let (method, target) = (self::method(method), path_and_query(method, target)?);
-    let mut request = Request { method, target, is_1_1, keep_alive: false, body, headers };
+    let mut request = HttpRequest { method, target, is_1_1, keep_alive: false, body, headers };
     // A client that expects 100 may or may not send its body after another answer: no way to go on.
     request.keep_alive = !request.lists("Connection", "close")
         && (is_1_1 || request.lists("Connection", "keep-alive"))
@@ -140,7 +140,7 @@ fn method(name: &str) -> Method {
 }
 
 /// RFC 9112 section 3.2: the four forms of a target.
-fn path_and_query<'b>(method: &str, target: &'b str) -> Result<&'b str, Refusal> {
+fn path_and_query<'b>(method: &str, target: &'b str) -> Result<&'b str, HttpRefusal> {
     if target.starts_with('/') || method == "CONNECT" || (target == "*" && method == "OPTIONS") {
         return Ok(target);
     }
@@ -161,7 +161,7 @@ fn path_and_query<'b>(method: &str, target: &'b str) -> Result<&'b str, Refusal>
 }
 
 /// RFC 9112 section 3.2: exactly one `Host` in HTTP/1.1, and a valid one.
-fn check_host(headers: &[Header<'_>], is_1_1: bool) -> Result<(), Refusal> {
+fn check_host(headers: &[Header<'_>], is_1_1: bool) -> Result<(), HttpRefusal> {
     let mut hosts = fields(headers, "Host");
     let Some(host) = hosts.next() else {
         return if is_1_1 { Err(bad("Host is missing")) } else { Ok(()) };
@@ -191,7 +191,7 @@ fn is_host_and_port(authority: &[u8]) -> bool {
 }
 
 /// RFC 9112 section 6: where the body ends. Whatever could be read in two ways is refused.
-fn body_length(headers: &[Header<'_>], is_1_1: bool) -> Result<BodyLength, Refusal> {
+fn body_length(headers: &[Header<'_>], is_1_1: bool) -> Result<BodyLength, HttpRefusal> {
     let mut lengths = fields(headers, "Content-Length");
     let length = lengths.next();
     if lengths.next().is_some() {
@@ -216,7 +216,7 @@ fn body_length(headers: &[Header<'_>], is_1_1: bool) -> Result<BodyLength, Refus
 }
 
 /// RFC 9112 sections 6.1 and 6.3: only `chunked`, once and last, says where a body ends.
-fn coded_length<'b>(codings: impl Iterator<Item = &'b [u8]>) -> Result<BodyLength, Refusal> {
+fn coded_length<'b>(codings: impl Iterator<Item = &'b [u8]>) -> Result<BodyLength, HttpRefusal> {
     let is_chunked: Vec<bool> = codings.map(|coding| coding.eq_ignore_ascii_case(b"chunked")).collect();
     match is_chunked[..] {
         [true] => Ok(BodyLength::Chunked),
@@ -227,14 +227,14 @@ fn coded_length<'b>(codings: impl Iterator<Item = &'b [u8]>) -> Result<BodyLengt
     }
 }
 
-const HEAD_TOO_LONG: Refusal =
+const HEAD_TOO_LONG: HttpRefusal =
     refusal(Status::HeadersTooLarge, "Request head is longer than allowed (MAX_HEADER_SIZE)");
-const TARGET_TOO_LONG: Refusal = refusal(Status::UriTooLong, "Request target is longer than 8192 bytes");
+const TARGET_TOO_LONG: HttpRefusal = refusal(Status::UriTooLong, "Request target is longer than 8192 bytes");
 
-const fn refusal(status: Status, text: &'static str) -> Refusal {
-    Refusal::new(status, text)
+const fn refusal(status: Status, text: &'static str) -> HttpRefusal {
+    HttpRefusal::new(status, text)
 }
 
-const fn bad(text: &'static str) -> Refusal {
+const fn bad(text: &'static str) -> HttpRefusal {
     refusal(Status::BadRequest, text)
 }

@@ -3,8 +3,8 @@
 mod answer;
 mod body;
 mod chunked;
-mod exposition;
 mod head;
+mod page_access;
 mod pages;
 mod request;
 mod router;
@@ -12,24 +12,21 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod upgrade;
-mod visitor;
 
-pub use answer::Answer;
 pub use head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, parse};
-pub use request::{BodyLength, Method, Request};
+pub use page_access::{Demo, PageRules};
+pub use request::{BodyLength, HttpRequest, Method};
 pub use status::Status;
-pub use visitor::{Demo, PageRules};
 
-pub(crate) use answer::{Frame, write};
-pub(crate) use body::{Body, TOO_LONG};
-pub(crate) use pages::Vitals;
+pub(crate) use answer::{Answer, Framing, write};
+pub(crate) use body::{RequestBody, TOO_LONG};
+pub(crate) use page_access::{Audience, NOTHING_HERE, is_forwarded};
 pub(crate) use router::{HEALTH, SIGNALING, is_signaling, respond};
 pub(crate) use upgrade::{Handshake, Upgrade, classify, write_switch};
-pub(crate) use visitor::{NOTHING_HERE, Visitor, is_forwarded};
 
 /// An answer that refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct HttpRefusal {
     /// With which status.
     pub status: Status,
     /// What is wrong and what is allowed, for the reader of the answer; never what the client sent.
@@ -38,10 +35,10 @@ pub struct Refusal {
     pub retry_after_s: Option<u64>,
 }
 
-impl Refusal {
+impl HttpRefusal {
     /// One of which it is not known when that will change.
     #[must_use]
-    pub const fn new(status: Status, text: &'static str) -> Refusal {
-        Refusal { status, text, retry_after_s: None }
+    pub const fn new(status: Status, text: &'static str) -> HttpRefusal {
+        HttpRefusal { status, text, retry_after_s: None }
     }
 }

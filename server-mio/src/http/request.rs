@@ -28,7 +28,7 @@ pub enum BodyLength {
 
 /// A well-formed request head.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'b> {
+pub struct HttpRequest<'b> {
     /// The method.
     pub method: Method,
     /// Path and query as they came, still percent-encoded; of an absolute-form target the part behind the authority,
@@ -44,7 +44,7 @@ pub struct Request<'b> {
     pub headers: &'b [httparse::Header<'b>],
 }
 
-impl<'b> Request<'b> {
+impl<'b> HttpRequest<'b> {
     /// The target up to the query; `/` for an absolute-form target without a path.
     #[must_use]
     pub fn path(&self) -> &'b str {
@@ -87,7 +87,7 @@ impl<'b> Request<'b> {
 }
 
 /// The values of every field of this name.
-pub(crate) fn fields<'b>(headers: &'b [httparse::Header<'b>], name: &str) -> impl Iterator<Item = &'b [u8]> {
+pub(super) fn fields<'b>(headers: &'b [httparse::Header<'b>], name: &str) -> impl Iterator<Item = &'b [u8]> {
     headers
         .iter()
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
@@ -95,12 +95,12 @@ pub(crate) fn fields<'b>(headers: &'b [httparse::Header<'b>], name: &str) -> imp
 }
 
 /// Whether this is a token (RFC 9110 section 5.6.2): what names of protocols, and of much else, are.
-pub(crate) fn is_token(text: &[u8]) -> bool {
+pub(super) fn is_token(text: &[u8]) -> bool {
     let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !text.is_empty() && text.iter().all(is_of_token)
 }
 
 /// The members of a comma list (RFC 9110 section 5.6.1), empty ones left out.
-pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())
 }

@@ -1,28 +1,29 @@
 //! From a path to a page.
 
-use crate::http::pages::{self, Vitals};
+use crate::http::page_access::{Audience, NOTHING_HERE, PageAccess, PageRules};
+use crate::http::pages;
 use crate::http::request::{is_token, list};
-use crate::http::visitor::{NOTHING_HERE, PageRules, Shown, Visitor};
-use crate::http::{Answer, Method, Refusal, Request, Status};
+use crate::http::{Answer, HttpRefusal, HttpRequest, Method, Status};
+use crate::observe::{self, Snapshot};
 
 /// Something that can be fetched.
 struct Page {
     path: &'static str,
-    shown: Shown,
-    make: fn(&Vitals<'_>) -> Answer,
+    access: PageAccess,
+    make: fn(&Snapshot<'_>) -> Answer,
 }
 
-/// What can be fetched. A new page is one line here and one file in `pages/`.
+/// What can be fetched. A new page is one line here and one file in `pages/`, or in `observe/` if it tells about the server.
 const PAGES: [Page; 9] = [
-    Page { path: "/", shown: Shown::Everywhere, make: pages::root::page },
-    Page { path: "/client.js", shown: Shown::Public, make: pages::client::script },
-    Page { path: "/client.d.ts", shown: Shown::Public, make: pages::client::types },
-    Page { path: "/demo", shown: Shown::Demo, make: pages::demo::page },
-    Page { path: "/demo.js", shown: Shown::Demo, make: pages::demo::script },
-    Page { path: HEALTH, shown: Shown::Everywhere, make: pages::health::page },
-    Page { path: "/metrics", shown: Shown::Operators, make: pages::metrics::page },
-    Page { path: "/stats", shown: Shown::Operators, make: pages::stats::page },
-    Page { path: "/status", shown: Shown::Insiders, make: pages::status::page },
+    Page { path: "/", access: PageAccess::Everywhere, make: pages::root::page },
+    Page { path: "/client.js", access: PageAccess::Public, make: pages::client::script },
+    Page { path: "/client.d.ts", access: PageAccess::Public, make: pages::client::types },
+    Page { path: "/demo", access: PageAccess::Demo, make: pages::demo::page },
+    Page { path: "/demo.js", access: PageAccess::Demo, make: pages::demo::script },
+    Page { path: HEALTH, access: PageAccess::Everywhere, make: observe::health::page },
+    Page { path: "/metrics", access: PageAccess::Operators, make: observe::metrics::page },
+    Page { path: "/stats", access: PageAccess::Operators, make: observe::stats::page },
+    Page { path: "/status", access: PageAccess::OperatorsOrLocal, make: observe::status::page },
 ];
 
 /// Where peers signal without a WebSocket: by `GET` and `POST`, which the core answers.
@@ -32,20 +33,20 @@ pub(crate) const SIGNALING: &str = "/signaling";
 pub(crate) const HEALTH: &str = "/health";
 
 /// Whether the core answers a request.
-pub(crate) fn is_signaling(request: &Request<'_>) -> bool {
+pub(crate) fn is_signaling(request: &HttpRequest<'_>) -> bool {
     request.path() == SIGNALING && matches!(request.method, Method::Get | Method::Post)
 }
 
 /// Answers a request that is no WebSocket handshake.
 pub(crate) fn respond(
-    request: &Request<'_>,
-    visitor: Visitor,
+    request: &HttpRequest<'_>,
+    audience: Audience,
     rules: &PageRules,
-    vitals: &Vitals<'_>,
+    snapshot: &Snapshot<'_>,
 ) -> Answer {
     match request.method {
         Method::Options => preflight(request),
-        Method::Unknown => Answer::refusal(Refusal::new(Status::NotImplemented, "Method is not known")),
+        Method::Unknown => Answer::refusal(HttpRefusal::new(Status::NotImplemented, "Method is not known")),
         Method::Get | Method::Head | Method::Post | Method::Known => {
             let page = PAGES.iter().find(|page| page.path == request.path());
             match page {
@@ -54,12 +55,12 @@ pub(crate) fn respond(
                     ..Answer::text(Status::MethodNotAllowed, "Only GET, POST and OPTIONS")
                 },
                 None => Answer::refusal(NOTHING_HERE),
-                Some(page) => match rules.judge(page.shown, visitor, request) {
+                Some(page) => match rules.judge(page.access, audience, request) {
                     Err(refusal) => Answer::refusal(refusal),
-                    Ok(()) if matches!(request.method, Method::Post | Method::Known) => {
-                        Answer::refusal(Refusal::new(Status::MethodNotAllowed, "Only GET, HEAD and OPTIONS"))
-                    }
-                    Ok(()) => (page.make)(vitals),
+                    Ok(()) if matches!(request.method, Method::Post | Method::Known) => Answer::refusal(
+                        HttpRefusal::new(Status::MethodNotAllowed, "Only GET, HEAD and OPTIONS"),
+                    ),
+                    Ok(()) => (page.make)(snapshot),
                 },
             }
         }
@@ -69,7 +70,7 @@ pub(crate) fn respond(
 /// The answer to `OPTIONS`, for every path, since browsers ask before they send a request with a token. Which header
 /// fields a page asks for is its own affair (Fetch standard, CORS-preflight fetch): none of them does anything here that
 /// the page could not do without.
-fn preflight(request: &Request<'_>) -> Answer {
+fn preflight(request: &HttpRequest<'_>) -> Answer {
     let asked = request.field("Access-Control-Request-Headers").unwrap_or_default();
     let is_list = asked.len() <= MAX_ASKED_BYTES && list(asked.as_bytes()).all(is_token);
     let allowed = if is_list && !asked.is_empty() { asked } else { "Authorization, Content-Type" };

@@ -1,10 +1,10 @@
 //! Heads of requests, by the rules of RFC 9112, RFC 9110 and RFC 6455.
 
+use crate::access::AllowOrigin;
 use crate::http::{
-    self, Answer, BodyLength, Frame, Handshake, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Method,
-    Refusal, Status, Upgrade,
+    self, Answer, BodyLength, Framing, Handshake, HttpRefusal, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES,
+    Method, Status, Upgrade,
 };
-use crate::origins::AllowOrigin;
 use peerpigeon_core::UnixMillis;
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ struct Read {
     head_bytes: usize,
 }
 
-fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, Refusal> {
+fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, HttpRefusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let parsed = http::parse(bytes, seen, &mut headers, MAX_HEAD_BYTES)?;
     Ok(parsed.map(|(request, head_bytes)| Read {
@@ -31,7 +31,7 @@ fn read(bytes: &[u8], seen: usize) -> Result<Option<Read>, Refusal> {
 }
 
 /// As [`read`], but the bytes come in pieces of this size.
-fn read_in_pieces(bytes: &[u8], piece: usize) -> Result<Option<Read>, Refusal> {
+fn read_in_pieces(bytes: &[u8], piece: usize) -> Result<Option<Read>, HttpRefusal> {
     let mut seen = 0;
     for end in (piece..bytes.len()).step_by(piece).chain([bytes.len()]) {
         if let Some(read) = read(&bytes[..end], seen)? {
@@ -341,13 +341,13 @@ fn the_first_subprotocol_on_offer_is_answered_if_it_is_a_token() {
     assert_eq!(protocol(&format!("Sec-WebSocket-Protocol: {long}")), Some(long));
 }
 
-fn written(answer: &Answer, frame: Frame<'_>) -> String {
+fn written(answer: &Answer, frame: Framing<'_>) -> String {
     let mut out = Vec::new();
     http::write(&mut out, answer, frame);
     String::from_utf8(out).unwrap()
 }
 
-const FRAME: Frame<'static> = Frame {
+const FRAME: Framing<'static> = Framing {
     cors: AllowOrigin::Always("*"),
     wall: UnixMillis(784_111_777_000),
     is_head: false,
@@ -363,16 +363,16 @@ fn an_answer_is_written_as_its_request_asks() {
         "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nAccess-Control-Allow-Origin: *\r\n\
          Content-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"
     );
-    let head = written(&answer, Frame { is_head: true, ..FRAME });
+    let head = written(&answer, Framing { is_head: true, ..FRAME });
     assert!(head.ends_with("\r\nContent-Length: 5\r\n\r\n"), "{head}");
-    assert!(written(&answer, Frame { keep_alive: false, ..FRAME }).contains("\r\nConnection: close\r\n"));
-    assert!(written(&answer, Frame { is_1_1: false, ..FRAME }).contains("\r\nConnection: keep-alive\r\n"));
-    let echo = written(&answer, Frame { cors: AllowOrigin::ThisOne("https://a.example"), ..FRAME });
+    assert!(written(&answer, Framing { keep_alive: false, ..FRAME }).contains("\r\nConnection: close\r\n"));
+    assert!(written(&answer, Framing { is_1_1: false, ..FRAME }).contains("\r\nConnection: keep-alive\r\n"));
+    let echo = written(&answer, Framing { cors: AllowOrigin::ThisOne("https://a.example"), ..FRAME });
     assert!(
         echo.contains("\r\nAccess-Control-Allow-Origin: https://a.example\r\nVary: Origin\r\n"),
         "{echo}"
     );
-    let nobody = written(&answer, Frame { cors: AllowOrigin::Nobody, ..FRAME });
+    let nobody = written(&answer, Framing { cors: AllowOrigin::Nobody, ..FRAME });
     assert!(!nobody.contains("Access-Control") && nobody.contains("\r\nVary: Origin\r\n"), "{nobody}");
 }
 
@@ -384,7 +384,8 @@ fn a_refusal_tells_what_would_be_accepted() {
         (Status::MethodNotAllowed, "\r\nAllow: GET, HEAD, OPTIONS\r\n"),
         (Status::Unauthorized, "\r\nWWW-Authenticate: Bearer\r\n"),
     ] {
-        let text = written(&Answer::refusal(Refusal::new(status, "")), Frame { keep_alive: false, ..FRAME });
+        let text =
+            written(&Answer::refusal(HttpRefusal::new(status, "")), Framing { keep_alive: false, ..FRAME });
         assert!(text.contains(line), "{text}");
     }
 }
@@ -396,7 +397,7 @@ fn no_page_asks_for_an_absolute_path() {
         ("demo.html", include_str!("pages/demo.html")),
         ("demo.js", include_str!("pages/demo.js")),
         ("client.js", include_str!("../../client/client.js")),
-        ("status.html", include_str!("pages/status.html")),
+        ("status.html", include_str!("../observe/status.html")),
     ] {
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
             for mark in ['"', '\'', '`'] {

@@ -1,8 +1,8 @@
 //! The WebSocket handshake (RFC 6455 section 4.2).
 
+use crate::access::AllowOrigin;
 use crate::http::request::{BodyLength, is_token, list};
-use crate::http::{Method, Refusal, Request, Status};
-use crate::origins::AllowOrigin;
+use crate::http::{HttpRefusal, HttpRequest, Method, Status};
 use tungstenite::handshake::derive_accept_key;
 
 /// What a request wants to become.
@@ -17,20 +17,20 @@ pub(crate) enum Upgrade<'b> {
 /// What the answer to a handshake is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handshake<'b> {
-    pub(crate) key: &'b [u8],
+    pub(super) key: &'b [u8],
     /// The first subprotocol on offer. Whatever is spoken here is spoken under every name, and many clients give up
     /// where none of theirs is answered (section 4.1).
     pub(crate) protocol: Option<&'b [u8]>,
 }
 
 /// Decides whether a request is a WebSocket handshake, and checks it if so.
-pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal> {
+pub(crate) fn classify<'b>(request: &HttpRequest<'b>) -> Result<Upgrade<'b>, HttpRefusal> {
     // RFC 9110 section 7.8: `Upgrade` in HTTP/1.0 is ignored.
     if !request.is_1_1 || !request.lists("Upgrade", "websocket") {
         return Ok(Upgrade::No);
     }
     if request.method != Method::Get {
-        return Err(Refusal::new(Status::MethodNotAllowed, "A WebSocket handshake is a GET request"));
+        return Err(HttpRefusal::new(Status::MethodNotAllowed, "A WebSocket handshake is a GET request"));
     }
     if !request.lists("Connection", "Upgrade") {
         return Err(bad("Connection does not list Upgrade"));
@@ -40,7 +40,7 @@ pub(crate) fn classify<'b>(request: &Request<'b>) -> Result<Upgrade<'b>, Refusal
     }
     let mut versions = request.fields("Sec-WebSocket-Version");
     if versions.next() != Some(b"13") || versions.next().is_some() {
-        return Err(Refusal::new(Status::UpgradeRequired, "Sec-WebSocket-Version must be 13"));
+        return Err(HttpRefusal::new(Status::UpgradeRequired, "Sec-WebSocket-Version must be 13"));
     }
     let mut keys = request.fields("Sec-WebSocket-Key");
     match (keys.next(), keys.next()) {
@@ -82,6 +82,6 @@ fn is_key(key: &[u8]) -> bool {
     }
 }
 
-fn bad(text: &'static str) -> Refusal {
-    Refusal::new(Status::BadRequest, text)
+fn bad(text: &'static str) -> HttpRefusal {
+    HttpRefusal::new(Status::BadRequest, text)
 }

@@ -1,8 +1,8 @@
 //! New connections.
 
-use crate::config::Config;
-use crate::net::{Accepted, Door, Net};
+use crate::net::{Accepted, ListenerKind, Net};
 use crate::server::Server;
+use crate::server::config::Config;
 use crate::server::slots::key_of;
 use peerpigeon_core::{ConnId, Time};
 use std::io::ErrorKind;
@@ -23,7 +23,7 @@ impl<N: Net> Server<N> {
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(error) => {
-                    self.meter.accept_failures += 1;
+                    self.loop_counters.accept_failures += 1;
                     self.make_room();
                     return self.acceptor.note_exhausted(self.now, &error);
                 }
@@ -36,7 +36,7 @@ impl<N: Net> Server<N> {
         if let Some((since, silent)) = self.most_silent()
             && self.now.since(since) >= PATIENCE_MS
         {
-            self.connections.doom(silent);
+            self.connections.close_at_end_of_turn(silent);
         }
     }
 
@@ -46,8 +46,8 @@ impl<N: Net> Server<N> {
     }
 
     fn take_in(&mut self, accepted: Accepted<N::Socket>) {
-        if accepted.door == Door::Public && !self.gate.admits(self.now, accepted.remote) {
-            self.meter.turned_away += 1;
+        if accepted.listener == ListenerKind::Public && !self.policy.admits(self.now, accepted.remote) {
+            self.loop_counters.turned_away += 1;
             return self.net.close(accepted.socket);
         }
         let id = self.connections.insert(accepted, self.now + self.config.handshake_timeout_ms);
@@ -57,15 +57,15 @@ impl<N: Net> Server<N> {
             if let Some(more) = self.unwatched_lines.pass(self.now) {
                 log::warn!("cannot watch a new connection: {error}{more}");
             }
-            self.connections.doom(id);
+            self.connections.close_at_end_of_turn(id);
         }
         // More than one if a reload has lowered the limit.
         while self.connections.handshakes() > self.config.max_handshakes
             && let Some((_, oldest)) = self.most_silent()
         {
-            self.meter.crowded_out += 1;
+            self.loop_counters.evicted += 1;
             log::debug!("{oldest:?} ended: more than {} handshakes", self.config.max_handshakes);
-            self.connections.doom(oldest);
+            self.connections.close_at_end_of_turn(oldest);
         }
     }
 }

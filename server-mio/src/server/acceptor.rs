@@ -1,12 +1,12 @@
 //! When to accept, and when to let people wait in the kernel's queue.
 
-use crate::seldom::Seldom;
+use crate::observe::LogThrottle;
 use peerpigeon_core::Time;
 use std::io;
 
 /// Decides whether the loop accepts in this turn.
 #[derive(Debug)]
-pub(crate) struct Acceptor {
+pub(super) struct Acceptor {
     max_sockets: usize,
     /// Somebody may wait: the last accept did not fail with `WouldBlock`.
     is_pending: bool,
@@ -15,9 +15,9 @@ pub(crate) struct Acceptor {
     /// Out of descriptors or memory; when to try again.
     paused_until: Option<Time>,
     /// Whoever opens and closes sockets at a limit crosses it as often as he likes.
-    exhausted_lines: Seldom,
-    full_lines: Seldom,
-    free_lines: Seldom,
+    exhausted_lines: LogThrottle,
+    full_lines: LogThrottle,
+    free_lines: LogThrottle,
 }
 
 impl Acceptor {
@@ -27,35 +27,35 @@ impl Acceptor {
             is_pending: false,
             is_full: false,
             paused_until: None,
-            exhausted_lines: Seldom::default(),
-            full_lines: Seldom::default(),
-            free_lines: Seldom::default(),
+            exhausted_lines: LogThrottle::default(),
+            full_lines: LogThrottle::default(),
+            free_lines: LogThrottle::default(),
         }
     }
 
     /// From now on there may be so many; so many are `open`.
-    pub(crate) fn set_max_sockets(&mut self, max_sockets: usize, now: Time, open: usize) {
+    pub(super) fn set_max_sockets(&mut self, max_sockets: usize, now: Time, open: usize) {
         self.max_sockets = max_sockets;
         self.note_closed(now, open);
     }
 
     /// The system says that somebody waits.
-    pub(crate) fn note_pending(&mut self) {
+    pub(super) fn note_pending(&mut self) {
         self.is_pending = true;
     }
 
     /// Nobody waits any more.
-    pub(crate) fn note_drained(&mut self) {
+    pub(super) fn note_drained(&mut self) {
         self.is_pending = false;
     }
 
     /// The system gave a socket.
-    pub(crate) fn note_accepted(&mut self) {
+    pub(super) fn note_accepted(&mut self) {
         self.paused_until = None;
     }
 
     /// The system could not give another socket. Without a pause the loop would try for ever.
-    pub(crate) fn note_exhausted(&mut self, now: Time, error: &io::Error) {
+    pub(super) fn note_exhausted(&mut self, now: Time, error: &io::Error) {
         if self.paused_until.is_none()
             && let Some(more) = self.exhausted_lines.pass(now)
         {
@@ -65,7 +65,7 @@ impl Acceptor {
     }
 
     /// A socket was closed, which is what the system was short of.
-    pub(crate) fn note_closed(&mut self, now: Time, open: usize) {
+    pub(super) fn note_closed(&mut self, now: Time, open: usize) {
         self.paused_until = None;
         if self.is_full && open <= self.max_sockets - self.max_sockets.div_ceil(10) {
             self.is_full = false;
@@ -76,7 +76,7 @@ impl Acceptor {
     }
 
     /// Whether to accept one more now.
-    pub(crate) fn may_accept(&mut self, now: Time, open: usize) -> bool {
+    pub(super) fn may_accept(&mut self, now: Time, open: usize) -> bool {
         if !self.is_full && open >= self.max_sockets {
             self.is_full = true;
             if let Some(more) = self.full_lines.pass(now) {
@@ -87,7 +87,7 @@ impl Acceptor {
     }
 
     /// When to try next; `None` while there is nothing to try.
-    pub(crate) fn deadline(&self) -> Option<Time> {
+    pub(super) fn deadline(&self) -> Option<Time> {
         (self.is_pending && !self.is_full).then(|| self.paused_until.unwrap_or_default())
     }
 }

@@ -1,7 +1,7 @@
 //! One socket and what is known of it.
 
-use crate::http::Body;
-use crate::net::Door;
+use crate::http::RequestBody;
+use crate::net::ListenerKind;
 use crate::server::exchange::Exchange;
 use crate::server::queue::Queue;
 use crate::websocket::Decoder;
@@ -10,22 +10,22 @@ use std::net::SocketAddr;
 
 /// One of very many, most of them idle WebSockets: whatever is rare is boxed.
 #[derive(Debug)]
-pub(crate) struct Connection<S> {
-    pub(crate) id: ConnId,
-    pub(crate) phase: Phase,
-    pub(crate) queue: Queue,
+pub(super) struct Connection<S> {
+    pub(super) id: ConnId,
+    pub(super) phase: Phase,
+    pub(super) queue: Queue,
     /// When it is ended unless something happens; [`NEVER`] in an open WebSocket, whose silence is the core's business.
-    pub(crate) deadline: Time,
-    pub(crate) socket: S,
-    pub(crate) marks: Marks,
+    pub(super) deadline: Time,
+    pub(super) socket: S,
+    pub(super) marks: Marks,
 }
 
 /// The deadline of a connection that has none.
-pub(crate) const NEVER: Time = Time(u64::MAX);
+pub(super) const NEVER: Time = Time(u64::MAX);
 
 /// Where a connection is in its life. It only moves down this list.
 #[derive(Debug)]
-pub(crate) enum Phase {
+pub(super) enum Phase {
     /// Requests are read and answered.
     Http(Box<HttpState>),
     /// A WebSocket. The core knows it.
@@ -44,67 +44,67 @@ pub(crate) enum Phase {
 
 /// A connection that is not a WebSocket.
 #[derive(Debug, Default)]
-pub(crate) struct HttpState {
-    pub(crate) remote: Option<SocketAddr>,
-    pub(crate) door: Door,
+pub(super) struct HttpState {
+    pub(super) remote: Option<SocketAddr>,
+    pub(super) listener: ListenerKind,
     /// What was read and not used: a head that is not whole, or requests that wait for their turn.
-    pub(crate) stash: Vec<u8>,
-    /// How much of the stash is known to hold no whole head.
-    pub(crate) seen: usize,
+    pub(super) unparsed: Vec<u8>,
+    /// How much of what is unparsed is known to hold no whole head.
+    pub(super) seen: usize,
     /// The body that is under way, if there is one.
-    pub(crate) body: Body,
+    pub(super) body: RequestBody,
     /// The request that the body is wanted for; without it the body is thrown away.
-    pub(crate) post: Option<Box<Post>>,
-    /// The stash holds requests that wait for their turn.
-    pub(crate) has_backlog: bool,
+    pub(super) post: Option<Box<Post>>,
+    /// What is unparsed holds requests that wait for their turn.
+    pub(super) has_backlog: bool,
 }
 
 /// A request whose body is not whole.
 #[derive(Debug)]
-pub(crate) struct Post {
-    pub(crate) exchange: Exchange,
-    pub(crate) address: Option<AddressKey>,
-    pub(crate) grant: Grant,
+pub(super) struct Post {
+    pub(super) exchange: Exchange,
+    pub(super) address: Option<AddressKey>,
+    pub(super) grant: Grant,
     /// It grows with what has come, not with what the head promises.
-    pub(crate) body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// What the loop has noted about a connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Marks {
+pub(super) struct Marks {
     /// It is in the list of those to be read.
-    pub(crate) is_ready: bool,
+    pub(super) is_ready: bool,
     /// It is in the list of those to be flushed.
-    pub(crate) is_dirty: bool,
+    pub(super) is_dirty: bool,
     /// The socket takes nothing until it is reported writable.
-    pub(crate) is_blocked: bool,
+    pub(super) is_blocked: bool,
     /// The end of the stream, or an error, lies behind what there is to read.
-    pub(crate) has_hangup: bool,
+    pub(super) has_hangup: bool,
     /// Writing failed. What the client sent before is still read.
-    pub(crate) is_broken: bool,
+    pub(super) is_broken: bool,
     /// The core has been told of it and has not closed it.
-    pub(crate) is_known: bool,
+    pub(super) is_known: bool,
     /// The core has been told that something waits for it.
-    pub(crate) is_behind: bool,
+    pub(super) is_behind: bool,
     /// A message did not fit into the queue, and the core is about to be told.
-    pub(crate) has_overflowed: bool,
+    pub(super) has_overflowed: bool,
     /// There was something to read while answers waited.
-    pub(crate) is_held_back: bool,
+    pub(super) is_held_back: bool,
     /// It is over as soon as the queue is empty.
-    pub(crate) ends_when_flushed: bool,
+    pub(super) ends_when_flushed: bool,
     /// Our direction has been ended.
-    pub(crate) has_shut: bool,
+    pub(super) has_shut: bool,
     /// It is over; the socket is closed at the end of the turn.
-    pub(crate) is_doomed: bool,
+    pub(super) is_doomed: bool,
 }
 
 impl<S> Connection<S> {
     /// Bytes of memory that it owns beside itself.
-    pub(crate) fn owned_bytes(&self) -> usize {
+    pub(super) fn owned_bytes(&self) -> usize {
         let input = match &self.phase {
             Phase::Http(state) => {
                 let post = state.post.as_ref().map_or(0, |post| size_of::<Post>() + post.body.capacity());
-                size_of::<HttpState>() + state.stash.capacity() + post
+                size_of::<HttpState>() + state.unparsed.capacity() + post
             }
             Phase::Open { decoder, pong } => {
                 decoder.owned_bytes() + pong.as_ref().map_or(0, |payload| payload.len())

@@ -1,7 +1,7 @@
 //! All connections, and the lists of those that have something to do.
 
-use crate::meter::{FrameKind, Frames};
 use crate::net::Accepted;
+use crate::observe::{FrameKind, Frames};
 use crate::server::connection::{Connection, HttpState, Marks, NEVER, Phase};
 use crate::server::pool::Pool;
 use crate::server::queue::Queue;
@@ -13,7 +13,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 /// Every socket, by the key under which it is registered; nothing here is ever searched through in a turn.
 #[derive(Debug)]
-pub(crate) struct Connections<S> {
+pub(super) struct Connections<S> {
     pub(super) slots: Slots<S>,
     max_queue_bytes: usize,
     /// What may wait in a queue before it is found out whether the peer reads: any message fits into what is left then.
@@ -24,19 +24,19 @@ pub(crate) struct Connections<S> {
     /// Bytes of memory that all connections own beside themselves.
     pub(super) owned_bytes: usize,
     /// Frames that were queued.
-    pub(crate) sent: Frames,
+    pub(super) sent: Frames,
     /// How many have nothing left to do but to wait for the client's end.
     pub(super) parting: usize,
     /// To be read.
-    pub(crate) ready: Vec<ConnId>,
+    pub(super) ready: Vec<ConnId>,
     /// Bytes that were queued since everything was flushed.
     pub(super) unflushed_bytes: usize,
     /// To be flushed.
     pub(super) dirty: Vec<ConnId>,
     /// To be closed.
-    pub(super) doomed: Vec<ConnId>,
+    pub(super) ending: Vec<ConnId>,
     /// A message did not fit into the queue.
-    pub(crate) overflowed: Vec<ConnId>,
+    pub(super) overflowed: Vec<ConnId>,
     /// Open WebSockets for which more waits, or less, than the core knows.
     pub(super) behind: Vec<ConnId>,
     /// Deadlines of those in [`Phase::Http`] whose request is under way, or whose first one has not begun.
@@ -61,7 +61,7 @@ impl<S> Connections<S> {
             ready: Vec::new(),
             unflushed_bytes: 0,
             dirty: Vec::new(),
-            doomed: Vec::new(),
+            ending: Vec::new(),
             overflowed: Vec::new(),
             behind: Vec::new(),
             handshakes: BTreeSet::new(),
@@ -71,52 +71,52 @@ impl<S> Connections<S> {
     }
 
     /// From now on queues may hold so much, and messages be so long.
-    pub(crate) fn set_max_queue_bytes(&mut self, max_queue_bytes: usize, max_message_bytes: usize) {
+    pub(super) fn set_max_queue_bytes(&mut self, max_queue_bytes: usize, max_message_bytes: usize) {
         self.max_queue_bytes = max_queue_bytes;
         self.much_bytes = much(max_queue_bytes, max_message_bytes);
     }
 
     /// All sockets.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Sockets in [`Phase::Http`].
-    pub(crate) fn handshakes(&self) -> usize {
+    pub(super) fn handshakes(&self) -> usize {
         self.handshakes.len() + self.idle.len()
     }
 
     /// All but those who wait for a request, or for the client's end of the connection.
-    pub(crate) fn unfinished(&self) -> usize {
+    pub(super) fn unfinished(&self) -> usize {
         self.slots.len() - self.handshakes() - self.parting
     }
 
     /// Bytes of memory that connections own beside themselves.
-    pub(crate) fn owned_bytes(&self) -> usize {
+    pub(super) fn owned_bytes(&self) -> usize {
         self.owned_bytes
     }
 
     /// Bytes of memory kept for the next queues.
-    pub(crate) fn pooled_bytes(&self) -> usize {
+    pub(super) fn pooled_bytes(&self) -> usize {
         self.pool.owned_bytes()
     }
 
     /// A connection that is not over.
-    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
+    pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
         self.slots.live_mut(id)
     }
 
     /// The connection registered under `key`, if it is not over.
-    pub(crate) fn at_key_mut(&mut self, key: usize) -> Option<&mut Connection<S>> {
+    pub(super) fn at_key_mut(&mut self, key: usize) -> Option<&mut Connection<S>> {
         self.slots.at_key_mut(key)
     }
 
     /// Takes in an accepted socket; the key is what to register it under.
-    pub(crate) fn insert(&mut self, accepted: Accepted<S>, deadline: Time) -> ConnId {
-        let Accepted { socket, remote, door } = accepted;
+    pub(super) fn insert(&mut self, accepted: Accepted<S>, deadline: Time) -> ConnId {
+        let Accepted { socket, remote, listener } = accepted;
         let connection = self.slots.insert(|id| Connection {
             id,
-            phase: Phase::Http(Box::new(HttpState { remote, door, ..HttpState::default() })),
+            phase: Phase::Http(Box::new(HttpState { remote, listener, ..HttpState::default() })),
             queue: Queue::default(),
             deadline,
             socket,
@@ -129,21 +129,21 @@ impl<S> Connections<S> {
     }
 
     /// Sets when a connection in [`Phase::Http`] is ended whose request is under way.
-    pub(crate) fn set_handshake_deadline(&mut self, id: ConnId, deadline: Time) {
+    pub(super) fn set_handshake_deadline(&mut self, id: ConnId, deadline: Time) {
         if self.replace_deadline(id, deadline) {
             self.handshakes.insert((deadline, id));
         }
     }
 
     /// Sets when a connection in [`Phase::Http`] is ended that waits for its next request.
-    pub(crate) fn set_idle_deadline(&mut self, id: ConnId, deadline: Time) {
+    pub(super) fn set_idle_deadline(&mut self, id: ConnId, deadline: Time) {
         if self.replace_deadline(id, deadline) {
             self.idle.insert((deadline, id));
         }
     }
 
     /// The next request has begun, and has to be whole by `deadline`. If it has begun before, nothing changes.
-    pub(crate) fn note_begun(&mut self, id: ConnId, deadline: Time) {
+    pub(super) fn note_begun(&mut self, id: ConnId, deadline: Time) {
         let Some(connection) = self.slots.live_mut(id) else { return };
         let idle_until = connection.deadline;
         if self.idle.contains(&(idle_until, id)) {
@@ -152,7 +152,7 @@ impl<S> Connections<S> {
     }
 
     /// Whether a connection waits for its next request.
-    pub(crate) fn is_idle(&mut self, id: ConnId) -> bool {
+    pub(super) fn is_idle(&mut self, id: ConnId) -> bool {
         let deadline = self.slots.live_mut(id).map(|connection| connection.deadline);
         deadline.is_some_and(|deadline| self.idle.contains(&(deadline, id)))
     }
@@ -170,7 +170,7 @@ impl<S> Connections<S> {
     }
 
     /// The next phase of a connection; `deadline` is [`NEVER`] for an open WebSocket.
-    pub(crate) fn advance(&mut self, id: ConnId, phase: Phase, deadline: Time) {
+    pub(super) fn advance(&mut self, id: ConnId, phase: Phase, deadline: Time) {
         let Some(connection) = self.slots.live_mut(id) else { return };
         let before = (connection.deadline, id);
         self.handshakes.remove(&before);
@@ -187,19 +187,19 @@ impl<S> Connections<S> {
     }
 
     /// The first in [`Phase::Http`] whose time is up.
-    pub(crate) fn late_handshake(&self, now: Time) -> Option<ConnId> {
+    pub(super) fn late_handshake(&self, now: Time) -> Option<ConnId> {
         let firsts = [self.handshakes.first(), self.idle.first()];
         firsts.into_iter().flatten().find(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
     }
 
     /// The first being ended whose time is up.
-    pub(crate) fn late_ending(&self, now: Time) -> Option<ConnId> {
+    pub(super) fn late_ending(&self, now: Time) -> Option<ConnId> {
         self.endings.first().filter(|(deadline, _)| *deadline <= now).map(|(_, id)| *id)
     }
 
     /// The one in [`Phase::Http`] that has been silent for longest, and since when, given how long a request and the
     /// silence between two of them may last.
-    pub(crate) fn most_silent(&self, handshake_ms: u64, idle_ms: u64) -> Option<(Time, ConnId)> {
+    pub(super) fn most_silent(&self, handshake_ms: u64, idle_ms: u64) -> Option<(Time, ConnId)> {
         let since = |deadline: Time, length_ms: u64| Time(deadline.0.saturating_sub(length_ms));
         let handshake = self.handshakes.first().map(|(deadline, id)| (since(*deadline, handshake_ms), *id));
         let idle = self.idle.first().map(|(deadline, id)| (since(*deadline, idle_ms), *id));
@@ -207,12 +207,12 @@ impl<S> Connections<S> {
     }
 
     /// The deadline of the one that has come, or begun a request, last.
-    pub(crate) fn newest_handshake(&self) -> Option<Time> {
+    pub(super) fn newest_handshake(&self) -> Option<Time> {
         self.handshakes.last().map(|(deadline, _)| *deadline)
     }
 
     /// When something here is due at the latest.
-    pub(crate) fn deadline(&self) -> Option<Time> {
+    pub(super) fn deadline(&self) -> Option<Time> {
         let first = |set: &BTreeSet<(Time, ConnId)>| set.first().map(|(deadline, _)| *deadline);
         [first(&self.handshakes), first(&self.idle), first(&self.endings), self.pool.deadline()]
             .into_iter()
@@ -222,7 +222,7 @@ impl<S> Connections<S> {
 
     /// Frees buffers that were not needed for a while, and places of many who have gone. Says whether the system should get memory back now.
     #[must_use]
-    pub(crate) fn trim(&mut self, now: Time) -> bool {
+    pub(super) fn trim(&mut self, now: Time) -> bool {
         let has_freed = self.pool.trim(now);
         if has_freed {
             self.slots.shrink();
@@ -231,7 +231,7 @@ impl<S> Connections<S> {
     }
 
     /// Has it read in this or the next turn.
-    pub(crate) fn mark_ready(&mut self, id: ConnId) {
+    pub(super) fn mark_ready(&mut self, id: ConnId) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         if !connection.marks.is_ready && !connection.marks.is_doomed {
             connection.marks.is_ready = true;
@@ -240,7 +240,7 @@ impl<S> Connections<S> {
     }
 
     /// Has it flushed at the end of this turn.
-    pub(crate) fn mark_dirty(&mut self, id: ConnId) {
+    pub(super) fn mark_dirty(&mut self, id: ConnId) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         if !connection.marks.is_dirty && !connection.marks.is_doomed {
             connection.marks.is_dirty = true;
@@ -249,18 +249,18 @@ impl<S> Connections<S> {
     }
 
     /// The connection is over: its socket is closed at the end of this turn, after a last flush.
-    pub(crate) fn doom(&mut self, id: ConnId) {
+    pub(super) fn close_at_end_of_turn(&mut self, id: ConnId) {
         let Some(connection) = self.slots.live_mut(id) else { return };
         connection.marks.is_doomed = true;
         let deadline = (connection.deadline, id);
         self.handshakes.remove(&deadline);
         self.idle.remove(&deadline);
         self.endings.remove(&deadline);
-        self.doomed.push(id);
+        self.ending.push(id);
     }
 
     /// Appends to the queue, whatever it holds already.
-    pub(crate) fn queue(&mut self, id: ConnId, bytes_at_most: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn queue(&mut self, id: ConnId, bytes_at_most: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         if connection.marks.is_broken || connection.marks.is_doomed {
             return;
@@ -280,7 +280,7 @@ impl<S> Connections<S> {
 
     /// Appends a text message, unless the queue would pass its limit: then it says so.
     #[must_use]
-    pub(crate) fn queue_text(&mut self, id: ConnId, text: &str) -> Fit {
+    pub(super) fn queue_text(&mut self, id: ConnId, text: &str) -> Fit {
         let frame_bytes = text.len() + encode::MAX_HEADER_BYTES;
         let (max_queue_bytes, much_bytes) = (self.max_queue_bytes, self.much_bytes);
         match self.slots.live_mut(id) {
@@ -299,7 +299,7 @@ impl<S> Connections<S> {
     }
 
     /// The next connection of which the core is to be told what waits for it, and what may.
-    pub(crate) fn next_behind(&mut self) -> Option<(ConnId, usize, usize)> {
+    pub(super) fn next_behind(&mut self) -> Option<(ConnId, usize, usize)> {
         let id = self.behind.pop()?;
         let waiting = self.slots.live_mut(id).map_or(0, |connection| {
             connection.marks.is_behind = !connection.queue.is_empty();
@@ -309,7 +309,7 @@ impl<S> Connections<S> {
     }
 
     /// Notes that a message did not fit, once.
-    pub(crate) fn note_overflow(&mut self, id: ConnId) {
+    pub(super) fn note_overflow(&mut self, id: ConnId) {
         let Some(connection) = self.slots.live_mut(id) else { return };
         if !connection.marks.has_overflowed {
             connection.marks.has_overflowed = true;
@@ -319,7 +319,7 @@ impl<S> Connections<S> {
 
     /// Answers a ping: at once where earlier output has gone out, else only the newest one, later (RFC
     /// 6455 section 5.5.3).
-    pub(crate) fn queue_pong(&mut self, id: ConnId, payload: &[u8]) {
+    pub(super) fn queue_pong(&mut self, id: ConnId, payload: &[u8]) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         self.sent.count(FrameKind::Pong);
         if connection.marks.is_blocked {
@@ -334,7 +334,7 @@ impl<S> Connections<S> {
     }
 
     /// Appends a close frame.
-    pub(crate) fn queue_close(&mut self, id: ConnId, code: Option<CloseCode>, reason: &str) {
+    pub(super) fn queue_close(&mut self, id: ConnId, code: Option<CloseCode>, reason: &str) {
         self.sent.count(FrameKind::Close);
         self.queue(id, encode::MAX_CONTROL_BYTES + encode::MAX_HEADER_BYTES, |out| {
             encode::close(out, code, reason);
@@ -342,7 +342,7 @@ impl<S> Connections<S> {
     }
 
     /// Takes the decoder out, so that what it finds can be acted on.
-    pub(crate) fn take_decoder(&mut self, id: ConnId) -> Option<Decoder> {
+    pub(super) fn take_decoder(&mut self, id: ConnId) -> Option<Decoder> {
         let connection = self.slots.live_mut(id)?;
         let decoder = match &mut connection.phase {
             Phase::Open { decoder, .. } | Phase::Closing { decoder } => std::mem::take(decoder),
@@ -356,7 +356,7 @@ impl<S> Connections<S> {
     }
 
     /// Puts the decoder back if something is incomplete; else it will serve the next connection.
-    pub(crate) fn return_decoder(&mut self, id: ConnId, mut returned: Decoder) {
+    pub(super) fn return_decoder(&mut self, id: ConnId, mut returned: Decoder) {
         if returned.is_idle() {
             if returned.owned_bytes() > 0 && self.spare_decoders.len() < MAX_SPARE_DECODERS {
                 self.spare_decoders.push(returned);
@@ -372,7 +372,7 @@ impl<S> Connections<S> {
 
     /// Takes the HTTP state out, so that requests can be answered; [`Connections::return_http`] or
     /// [`Connections::advance`] must follow.
-    pub(crate) fn take_http(&mut self, id: ConnId) -> Option<Box<HttpState>> {
+    pub(super) fn take_http(&mut self, id: ConnId) -> Option<Box<HttpState>> {
         let connection = self.slots.live_mut(id)?;
         if !matches!(connection.phase, Phase::Http(_)) {
             return None;
@@ -387,7 +387,7 @@ impl<S> Connections<S> {
     }
 
     /// Puts the HTTP state back.
-    pub(crate) fn return_http(&mut self, id: ConnId, state: Box<HttpState>) {
+    pub(super) fn return_http(&mut self, id: ConnId, state: Box<HttpState>) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         let before = connection.owned_bytes();
         connection.phase = Phase::Http(state);
@@ -395,13 +395,13 @@ impl<S> Connections<S> {
     }
 
     /// The connection that owns most memory.
-    pub(crate) fn fattest(&self) -> Option<ConnId> {
-        let fattest = self.slots.iter_live().max_by_key(|connection| connection.owned_bytes())?;
-        Some(fattest.id)
+    pub(super) fn largest(&self) -> Option<ConnId> {
+        let largest = self.slots.iter_live().max_by_key(|connection| connection.owned_bytes())?;
+        Some(largest.id)
     }
 
     /// Frees all that a connection owns beside itself.
-    pub(crate) fn strip(&mut self, id: ConnId) {
+    pub(super) fn drop_buffers(&mut self, id: ConnId) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         self.owned_bytes -= connection.owned_bytes();
         connection.queue.take_buffer();
@@ -411,7 +411,7 @@ impl<S> Connections<S> {
 
 /// What became of a message that was to be queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
+pub(super) enum Fit {
     /// It is queued, or the connection is as good as over.
     Fits,
     /// It is queued, and so much waits now that it should go out at once.
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn nothing_follows_a_message_that_did_not_fit() {
         let mut connections: Connections<()> = Connections::new(100, 0);
-        let accepted = Accepted { socket: (), remote: None, door: Default::default() };
+        let accepted = Accepted { socket: (), remote: None, listener: Default::default() };
         let id = connections.insert(accepted, Time(0));
         assert_eq!(connections.queue_text(id, "first"), Fit::Fits);
         assert_eq!(connections.queue_text(id, &"x".repeat(100)), Fit::TooMuch);

@@ -1,6 +1,6 @@
 //! What happens because nothing happened.
 
-use crate::http::{Refusal, Status};
+use crate::http::{HttpRefusal, Status};
 use crate::net::Net;
 use crate::server::Server;
 use crate::server::connection::Phase;
@@ -25,7 +25,7 @@ impl<N: Net> Server<N> {
             self.end_handshake(id);
         }
         while let Some(id) = self.connections.late_ending(self.now) {
-            self.connections.doom(id);
+            self.connections.close_at_end_of_turn(id);
         }
         if self.connections.trim(self.now) {
             self.net.give_back_memory();
@@ -35,16 +35,16 @@ impl<N: Net> Server<N> {
     /// Half a request is answered with 408 (RFC 9110 section 15.5.9); a silent connection is just ended. That one has
     /// kept a connection for long enough is no limit that was met.
     fn end_handshake(&mut self, id: ConnId) {
-        self.meter.late += u64::from(!self.connections.is_idle(id));
+        self.loop_counters.late += u64::from(!self.connections.is_idle(id));
         let has_begun = self.connections.get_mut(id).is_some_and(|connection| match &connection.phase {
-            Phase::Http(state) => !state.stash.is_empty() || !state.body.is_whole(),
+            Phase::Http(state) => !state.unparsed.is_empty() || !state.body.is_whole(),
             Phase::Open { .. } | Phase::Closing { .. } | Phase::Lingering => false,
         });
         if has_begun {
             let text = "Request was not whole within HANDSHAKE_TIMEOUT";
-            self.refuse(id, Refusal::new(Status::RequestTimeout, text), None);
+            self.refuse(id, HttpRefusal::new(Status::RequestTimeout, text), None);
         } else {
-            self.connections.doom(id);
+            self.connections.close_at_end_of_turn(id);
         }
     }
 }

@@ -13,7 +13,7 @@ impl<N: Net> Server<N> {
         let peers = self.switchboard.census().connections;
         log::info!("shutting down, {peers} connected");
         let by = self.now + self.config.shutdown_timeout_ms;
-        self.draining = Some(Draining { by, listens_until: by.min(self.now + GRACE_MS) });
+        self.draining = Some(DrainTimes { by, listens_until: by.min(self.now + GRACE_MS) });
         // The last to be told still need time to answer.
         let farewell_ms = self.config.closing_timeout_ms.min(self.config.shutdown_timeout_ms / 2);
         let until = self.now + (self.config.shutdown_timeout_ms - farewell_ms);
@@ -39,7 +39,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Whether a request may be under way from somebody who has just come: it is answered.
-    fn expects_requests(&self, draining: Draining) -> bool {
+    fn expects_requests(&self, draining: DrainTimes) -> bool {
         let patience_ms = self.config.handshake_timeout_ms.saturating_sub(GRACE_MS);
         let newest = self.connections.newest_handshake();
         self.now < draining.listens_until && newest.is_some_and(|deadline| deadline > self.now + patience_ms)
@@ -47,14 +47,14 @@ impl<N: Net> Server<N> {
 
     /// When the end has to be looked at again, since time alone can bring it.
     pub(super) fn drain_deadline(&self) -> Option<Time> {
-        let Draining { by, listens_until } = self.draining?;
+        let DrainTimes { by, listens_until } = self.draining?;
         Some(if self.now < listens_until { listens_until } else { by })
     }
 }
 
 /// The server has been asked to end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draining {
+pub(super) struct DrainTimes {
     /// When the process must have ended.
     by: Time,
     /// Until then it waits for the requests of those who have just connected.

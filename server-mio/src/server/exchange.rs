@@ -1,6 +1,6 @@
 //! Signaling without a WebSocket: requests that the core answers, at once or when there is something to tell.
 
-use crate::http::{Answer, Body, BodyLength, Frame, Method, Refusal, Request, Status};
+use crate::http::{Answer, BodyLength, Framing, HttpRefusal, HttpRequest, Method, RequestBody, Status};
 use crate::net::Net;
 use crate::server::Server;
 use crate::server::connection::{HttpState, Post};
@@ -9,7 +9,7 @@ use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits};
 
 /// What must be known of a request when it is answered.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(super) struct Exchange {
     origin: Option<Box<str>>,
     is_1_1: bool,
     keep_alive: bool,
@@ -21,22 +21,22 @@ impl<N: Net> Server<N> {
         &mut self,
         id: ConnId,
         state: &mut HttpState,
-        request: &Request<'_>,
+        request: &HttpRequest<'_>,
         grant: Grant,
     ) -> Next {
         let is_post = request.method == Method::Post;
         let keep_alive = request.keep_alive && (is_post || request.body != BodyLength::Chunked);
         let origin = request.origin().map(Into::into);
         let exchange = Exchange { origin, is_1_1: request.is_1_1, keep_alive };
-        state.body = Body::new(request.body);
+        state.body = RequestBody::new(request.body);
         if is_post {
             if request.lists("Expect", "100-continue") {
                 // RFC 9110 section 10.1.1: the client waits for this before it sends the body.
                 self.connections.queue(id, 32, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
             }
-            let address = self.gate.address_key(state.remote, request);
+            let address = self.policy.address_key(state.remote, request);
             state.post = Some(Box::new(Post { exchange, address, grant, body: Vec::new() }));
-            return Next::Request;
+            return Next::HttpRequest;
         }
         self.exchanges.insert(id, exchange);
         self.feed(Input::Polled { conn: id, target: request.target, grant: &grant });
@@ -45,7 +45,7 @@ impl<N: Net> Server<N> {
             self.connections.set_handshake_deadline(id, deadline);
             Next::Answer
         } else if keep_alive {
-            Next::Request
+            Next::HttpRequest
         } else {
             Next::Nothing
         }
@@ -54,21 +54,21 @@ impl<N: Net> Server<N> {
     /// The body is whole.
     pub(super) fn finish_post(&mut self, id: ConnId, Post { exchange, address, grant, body }: Post) -> Next {
         let Ok(body) = std::str::from_utf8(&body) else {
-            let refusal = Refusal::new(Status::BadRequest, "Body is not UTF-8");
+            let refusal = HttpRefusal::new(Status::BadRequest, "Body is not UTF-8");
             self.refuse_post(id, &exchange, refusal);
             return Next::Nothing;
         };
         let keep_alive = exchange.keep_alive;
         self.exchanges.insert(id, exchange);
         self.feed(Input::Posted { conn: id, body, address, grant: &grant });
-        if keep_alive { Next::Request } else { Next::Nothing }
+        if keep_alive { Next::HttpRequest } else { Next::Nothing }
     }
 
     /// Answers a request whose body is not what it must be. The connection ends with it.
-    pub(super) fn refuse_post(&mut self, id: ConnId, exchange: &Exchange, refusal: Refusal) {
+    pub(super) fn refuse_post(&mut self, id: ConnId, exchange: &Exchange, refusal: HttpRefusal) {
         log::debug!("{id:?}: {} {}", refusal.status.code(), refusal.text);
         let Exchange { origin, is_1_1, .. } = exchange;
-        self.write_framed(id, &Answer::refusal(refusal), origin.as_deref(), |cors, wall| Frame {
+        self.write_framed(id, &Answer::refusal(refusal), origin.as_deref(), |cors, wall| Framing {
             cors,
             wall,
             is_head: false,
@@ -86,7 +86,7 @@ impl<N: Net> Server<N> {
             // The buckets of a peer are filled by the second.
             answer.lines += "Retry-After: 1\r\n";
         }
-        self.write_framed(id, &answer, origin.as_deref(), |cors, wall| Frame {
+        self.write_framed(id, &answer, origin.as_deref(), |cors, wall| Framing {
             cors,
             wall,
             is_head: false,
@@ -108,7 +108,7 @@ impl<N: Net> Server<N> {
         }
         let gone: Vec<ConnId> = self
             .connections
-            .doomed
+            .ending
             .iter()
             .copied()
             .filter(|id| self.exchanges.remove(id).is_some())

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 
 impl<S> Connections<S> {
     /// Writes once to every connection that got something in this turn.
-    pub(crate) fn flush_all<N: Net<Socket = S>>(&mut self, net: &mut N) {
+    pub(super) fn flush_all<N: Net<Socket = S>>(&mut self, net: &mut N) {
         self.unflushed_bytes = 0;
         while let Some(id) = self.dirty.pop() {
             self.flush(net, id);
@@ -18,7 +18,7 @@ impl<S> Connections<S> {
 
     /// Writes what is queued for one connection, as far as the socket takes it, and does what was waiting
     /// for that.
-    pub(crate) fn flush<N: Net<Socket = S>>(&mut self, net: &mut N, id: ConnId) {
+    pub(super) fn flush<N: Net<Socket = S>>(&mut self, net: &mut N, id: ConnId) {
         let Some(connection) = self.slots.any_mut(id) else { return };
         connection.marks.is_dirty = false;
         loop {
@@ -78,7 +78,7 @@ impl<S> Connections<S> {
             net.shut_write(&mut connection.socket);
         }
         if connection.marks.ends_when_flushed {
-            self.doom(id);
+            self.close_at_end_of_turn(id);
         } else if connection.marks.is_held_back {
             connection.marks.is_held_back = false;
             self.mark_ready(id);
@@ -86,9 +86,9 @@ impl<S> Connections<S> {
     }
 
     /// Closes the sockets of all connections that are over. Says whether there were any.
-    pub(crate) fn reap<N: Net<Socket = S>>(&mut self, net: &mut N) -> bool {
-        let any = !self.doomed.is_empty();
-        while let Some(id) = self.doomed.pop() {
+    pub(super) fn reap<N: Net<Socket = S>>(&mut self, net: &mut N) -> bool {
+        let any = !self.ending.is_empty();
+        while let Some(id) = self.ending.pop() {
             let Some(mut connection) = self.slots.remove(id) else { continue };
             self.owned_bytes -= connection.owned_bytes();
             self.parting -= usize::from(connection.marks.has_shut);

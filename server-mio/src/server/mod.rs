@@ -2,6 +2,7 @@
 
 mod accept;
 mod acceptor;
+mod config;
 mod connection;
 mod connections;
 mod deadlines;
@@ -19,18 +20,17 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use crate::config::Config;
-use crate::gate::Gate;
-use crate::meter::Meter;
+use crate::access::AccessPolicy;
 use crate::net::{Net, Ready};
-use crate::seldom::Seldom;
+use crate::observe::LogThrottle;
+use crate::observe::LoopCounters;
+use crate::observe::PeerCounters;
 use crate::server::acceptor::Acceptor;
+pub use crate::server::config::Config;
 use crate::server::connections::Connections;
-use crate::server::drain::Draining;
+use crate::server::drain::DrainTimes;
 use crate::server::exchange::Exchange;
 pub(crate) use crate::server::pool::MAX_POOL_BYTES;
-pub(crate) use crate::server::slots::MAX_SLOTS;
-use crate::tally::Tally;
 use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis, WallClock};
 use std::collections::BTreeMap;
 use std::io;
@@ -41,10 +41,10 @@ use std::io;
 pub struct Server<N: Net> {
     net: N,
     config: Config,
-    gate: Box<dyn Gate>,
+    policy: Box<dyn AccessPolicy>,
     switchboard: Switchboard,
-    tally: Tally,
-    meter: Meter,
+    peer_counters: PeerCounters,
+    loop_counters: LoopCounters,
     connections: Connections<N::Socket>,
     acceptor: Acceptor,
     /// The clock is read once in a turn.
@@ -55,24 +55,24 @@ pub struct Server<N: Net> {
     /// What the core has answered to them, with its status, while other outputs are worked on.
     replies: Vec<(ConnId, u16, String)>,
     /// `None` until the process is asked to end.
-    draining: Option<Draining>,
+    draining: Option<DrainTimes>,
     /// What every read goes into; taken out while one is worked on.
     input: Vec<u8>,
     events: Vec<Ready>,
     /// The list of those to be read, while it is worked on.
     reading: Vec<ConnId>,
     /// Sockets that the system does not watch.
-    unwatched_lines: Seldom,
+    unwatched_lines: LogThrottle,
 }
 
 impl<N: Net> Server<N> {
     /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
-    pub fn new(net: N, config: Config, gate: Box<dyn Gate>, boot: UnixMillis) -> Server<N> {
+    pub fn new(net: N, config: Config, policy: Box<dyn AccessPolicy>, boot: UnixMillis) -> Server<N> {
         let config = config.bounded();
         Server {
             switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
-            tally: Tally::default(),
-            meter: Meter::default(),
+            peer_counters: PeerCounters::default(),
+            loop_counters: LoopCounters::default(),
             connections: Connections::new(config.max_queue_bytes, config.max_message_bytes),
             acceptor: Acceptor::new(config.max_sockets),
             now: net.now(),
@@ -83,10 +83,10 @@ impl<N: Net> Server<N> {
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
             reading: Vec::new(),
-            unwatched_lines: Seldom::default(),
+            unwatched_lines: LogThrottle::default(),
             net,
             config,
-            gate,
+            policy,
         }
     }
 
@@ -109,8 +109,17 @@ impl<N: Net> Server<N> {
     ///
     /// As [`Server::run`].
     pub fn turn(&mut self) -> io::Result<()> {
-        self.wait()?;
-        let (start, relayed) = (self.net.micros(), self.tally.relays());
+        self.turn_by(None)
+    }
+
+    /// As [`Server::turn`], but does not sleep longer than until `by`: for whoever has something to do between two turns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::run`].
+    pub fn turn_by(&mut self, by: Option<Time>) -> io::Result<()> {
+        self.wait(by)?;
+        let (start, relayed) = (self.net.micros(), self.peer_counters.relays());
         self.now = self.net.now();
         self.follow_clock();
         self.note_events();
@@ -118,20 +127,20 @@ impl<N: Net> Server<N> {
         self.read_ready();
         self.fire_deadlines();
         self.flush_and_shed();
-        self.meter.relays.note(self.net.micros() - start, self.tally.relays() - relayed);
+        self.loop_counters.relays.note(self.net.micros() - start, self.peer_counters.relays() - relayed);
         self.close_ended();
-        self.meter.turns.note(self.net.micros() - start, 1);
+        self.loop_counters.turns.note(self.net.micros() - start, 1);
         Ok(())
     }
 
     /// Goes on with other settings. Limits of the core other than [`peerpigeon_core::LiveLimits`] stay as they are.
-    pub fn reconfigure(&mut self, config: Config, gate: Box<dyn Gate>) {
+    pub fn reconfigure(&mut self, config: Config, policy: Box<dyn AccessPolicy>) {
         let config = config.bounded();
         self.connections.set_max_queue_bytes(config.max_queue_bytes, config.max_message_bytes);
         self.acceptor.set_max_sockets(config.max_sockets, self.now, self.connections.len());
         let limits = config.limits.live();
         self.config = Config { limits: self.config.limits.clone().with(limits), ..config };
-        self.gate = gate;
+        self.policy = policy;
         self.feed(Input::Adjust { limits });
     }
 
@@ -151,18 +160,18 @@ impl<N: Net> Server<N> {
     }
 
     /// Gauges of the core.
-    pub fn census(&self) -> Census {
+    pub fn gauges(&self) -> Census {
         self.switchboard.census()
     }
 
     /// Counters of what happened to peers.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn peer_counters(&self) -> &PeerCounters {
+        &self.peer_counters
     }
 
     /// Counters of what the loop did.
-    pub fn meter(&self) -> &Meter {
-        &self.meter
+    pub fn loop_counters(&self) -> &LoopCounters {
+        &self.loop_counters
     }
 
     /// The network, for a simulator that moves it between turns.
@@ -170,9 +179,10 @@ impl<N: Net> Server<N> {
         &mut self.net
     }
 
-    fn wait(&mut self) -> io::Result<()> {
+    fn wait(&mut self, by: Option<Time>) -> io::Result<()> {
         self.events.clear();
-        let until = if self.connections.ready.is_empty() { self.next_deadline() } else { Some(Time(0)) };
+        let deadline = self.next_deadline().into_iter().chain(by).min();
+        let until = if self.connections.ready.is_empty() { deadline } else { Some(Time(0)) };
         self.net.wait(until, &mut self.events)
     }
 

@@ -1,7 +1,7 @@
 //! Between the core's two doors.
 
-use crate::meter::FrameKind;
 use crate::net::Net;
+use crate::observe::FrameKind;
 use crate::server::Server;
 use crate::server::connection::Phase;
 use crate::server::connections::Fit;
@@ -11,7 +11,7 @@ use peerpigeon_core::{CloseReason, ConnId, Event, Gone, Input, Output};
 impl<N: Net> Server<N> {
     /// Hands one input to the core and does what comes out.
     pub(super) fn feed(&mut self, input: Input<'_>) {
-        self.hand_over(input);
+        self.give(input);
         loop {
             self.apply_outputs();
             while let Some((conn, status, text)) = self.replies.pop() {
@@ -19,9 +19,9 @@ impl<N: Net> Server<N> {
             }
             // An output may not be answered while others wait, so this comes after the last one.
             if let Some(conn) = self.connections.overflowed.pop() {
-                self.hand_over(Input::QueueFull { conn });
+                self.give(Input::QueueFull { conn });
             } else if let Some((conn, waiting, capacity)) = self.connections.next_behind() {
-                self.hand_over(Input::Backlog { conn, waiting, capacity });
+                self.give(Input::Backlog { conn, waiting, capacity });
             } else {
                 break;
             }
@@ -36,7 +36,7 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn hand_over(&mut self, input: Input<'_>) {
+    fn give(&mut self, input: Input<'_>) {
         self.net.note_input(self.now, &input);
         self.switchboard.handle(self.now, input);
     }
@@ -67,7 +67,7 @@ impl<N: Net> Server<N> {
                     self.connections.close(conn, why, deadline);
                 }
                 Output::Observe(event) => {
-                    self.tally.count(event);
+                    self.peer_counters.count(event);
                     log_event(event);
                 }
             }

@@ -6,7 +6,7 @@ use peerpigeon_core::Time;
 /// were not needed for a while are freed, so that a burst leaves nothing behind. Knows also when memory is to be given
 /// back to the system.
 #[derive(Debug, Default)]
-pub(crate) struct Pool {
+pub(super) struct Pool {
     /// The last one put back is the next one taken: its memory is the warmest.
     buffers: Vec<Vec<u8>>,
     /// Bytes of all of them.
@@ -20,14 +20,14 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn take(&mut self) -> Vec<u8> {
+    pub(super) fn take(&mut self) -> Vec<u8> {
         let buffer = self.buffers.pop().unwrap_or_default();
         self.bytes -= buffer.capacity();
         self.unneeded = self.unneeded.min(self.buffers.len());
         buffer
     }
 
-    pub(crate) fn put(&mut self, buffer: Vec<u8>) {
+    pub(super) fn put(&mut self, buffer: Vec<u8>) {
         debug_assert!(buffer.is_empty(), "a pooled buffer holds nothing");
         let capacity = buffer.capacity();
         if capacity == 0 || capacity > MAX_BUFFER_BYTES || self.bytes + capacity > MAX_POOL_BYTES {
@@ -39,14 +39,14 @@ impl Pool {
     }
 
     /// Notes that something else was freed.
-    pub(crate) fn note_freed(&mut self) {
+    pub(super) fn note_freed(&mut self) {
         self.has_freed = true;
     }
 
     /// Frees what was not needed since the last call, every [`TRIM_INTERVAL_MS`]. Says whether memory was freed in this
     /// time, by anybody: an allocator should be asked now to give back what it keeps.
     #[must_use]
-    pub(crate) fn trim(&mut self, now: Time) -> bool {
+    pub(super) fn trim(&mut self, now: Time) -> bool {
         match self.trim_at {
             None if self.is_clean() => false,
             None => {
@@ -75,12 +75,12 @@ impl Pool {
 
     /// When to call [`Pool::trim`] next: at once when something was put back or freed that no trim has seen, since the loop may
     /// have nothing else to wake up for.
-    pub(crate) fn deadline(&self) -> Option<Time> {
+    pub(super) fn deadline(&self) -> Option<Time> {
         self.trim_at.or((!self.is_clean()).then_some(Time(0)))
     }
 
     /// Bytes of memory that it owns.
-    pub(crate) fn owned_bytes(&self) -> usize {
+    pub(super) fn owned_bytes(&self) -> usize {
         self.bytes + self.buffers.capacity() * size_of::<Vec<u8>>()
     }
 }

@@ -2,39 +2,39 @@
 
 /// What waits to be sent to one connection. Without anything waiting it owns no memory.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(super) struct Queue {
     bytes: Vec<u8>,
     /// How many of them the socket has taken.
     sent: usize,
 }
 
 impl Queue {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Bytes that wait.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
     /// Bytes of memory that it owns.
-    pub(crate) fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    pub(crate) fn unsent(&self) -> &[u8] {
+    pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
     /// The socket took so many.
-    pub(crate) fn advance(&mut self, taken: usize) {
+    pub(super) fn advance(&mut self, taken: usize) {
         self.sent += taken;
         debug_assert!(self.sent <= self.bytes.len(), "a socket takes no more than it was given");
     }
 
     /// Where to append `additional` bytes.
-    pub(crate) fn room(&mut self, additional: usize) -> &mut Vec<u8> {
+    pub(super) fn room(&mut self, additional: usize) -> &mut Vec<u8> {
         let len = self.bytes.len();
         if self.bytes.capacity() - len < additional {
             // Moving what is left costs at most as much as was sent since the last time.
@@ -48,17 +48,17 @@ impl Queue {
     }
 
     /// Whether a buffer must be given before anything is appended.
-    pub(crate) fn has_no_buffer(&self) -> bool {
+    pub(super) fn has_no_buffer(&self) -> bool {
         self.bytes.capacity() == 0
     }
 
-    pub(crate) fn give_buffer(&mut self, buffer: Vec<u8>) {
+    pub(super) fn give_buffer(&mut self, buffer: Vec<u8>) {
         debug_assert!(self.is_empty() && buffer.is_empty(), "a buffer comes empty and replaces none");
         self.bytes = buffer;
     }
 
     /// Empties the queue and gives its buffer away.
-    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
         self.sent = 0;
         let mut buffer = std::mem::take(&mut self.bytes);
         buffer.clear();

@@ -69,7 +69,7 @@ impl<N: Net> Server<N> {
         match self.receive(id, room) {
             Received::Bytes { more: true, .. } => self.connections.mark_ready(id),
             Received::Bytes { more: false, .. } => {}
-            Received::End(_) => self.connections.doom(id),
+            Received::End(_) => self.connections.close_at_end_of_turn(id),
         }
     }
 }

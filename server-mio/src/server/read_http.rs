@@ -1,12 +1,13 @@
 //! Requests, up to the one that makes a WebSocket of the connection.
 
-use crate::gate::Purpose;
+use crate::access::AllowOrigin;
+use crate::access::Purpose;
 use crate::http::{
-    self, Answer, Body, BodyLength, Frame, Handshake, MAX_BODY_BYTES, MAX_HEADERS, Method, Refusal, Request,
-    Status, Upgrade, Visitor, Vitals,
+    self, Answer, Audience, BodyLength, Framing, Handshake, HttpRefusal, HttpRequest, MAX_BODY_BYTES,
+    MAX_HEADERS, Method, RequestBody, Status, Upgrade,
 };
-use crate::net::{Door, Net};
-use crate::origins::AllowOrigin;
+use crate::net::{ListenerKind, Net};
+use crate::observe::Snapshot;
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
 use crate::server::read::Received;
@@ -15,7 +16,7 @@ use peerpigeon_core::{ConnId, Grant, Input, UnixMillis};
 /// What follows a request.
 pub(super) enum Next {
     /// Another request.
-    Request,
+    HttpRequest,
     /// Nothing before the core has answered.
     Answer,
     /// Nothing: what else comes does not matter.
@@ -36,16 +37,16 @@ impl<N: Net> Server<N> {
         if self.exchanges.contains_key(&id) {
             // Nothing is read while the core has not answered; a client that goes shows by its hangup.
             if connection.marks.has_hangup {
-                self.connections.doom(id);
+                self.connections.close_at_end_of_turn(id);
             } else {
                 connection.marks.is_held_back = true;
             }
             return;
         }
         let Some(mut state) = self.connections.take_http(id) else { return };
-        let kept = state.stash.len();
-        room[..kept].copy_from_slice(&state.stash);
-        state.stash = Vec::new();
+        let kept = state.unparsed.len();
+        room[..kept].copy_from_slice(&state.unparsed);
+        state.unparsed = Vec::new();
         let received = if std::mem::take(&mut state.has_backlog) {
             Received::Bytes { count: 0, more: true }
         } else {
@@ -85,7 +86,7 @@ impl<N: Net> Server<N> {
             }
             if let Some(post) = state.post.take() {
                 match self.finish_post(id, *post) {
-                    Next::Request => continue,
+                    Next::HttpRequest => continue,
                     Next::Nothing | Next::Answer | Next::Frames => return,
                 }
             }
@@ -106,7 +107,7 @@ impl<N: Net> Server<N> {
                 }
             };
             match next {
-                Next::Request => {}
+                Next::HttpRequest => {}
                 Next::Answer => break,
                 Next::Nothing => return,
                 Next::Frames => return self.decode(id, &mut input[at..]),
@@ -117,7 +118,7 @@ impl<N: Net> Server<N> {
         if at < input.len() || !state.body.is_whole() {
             self.connections.note_begun(id, self.now + self.config.handshake_timeout_ms);
         }
-        state.stash = input[at..].to_vec();
+        state.unparsed = input[at..].to_vec();
         let has_backlog = state.has_backlog;
         self.connections.return_http(id, state);
         if has_backlog {
@@ -126,7 +127,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Answers one request; unless another may follow, the connection has left [`Phase::Http`].
-    fn answer(&mut self, id: ConnId, state: &mut HttpState, request: &Request<'_>) -> Next {
+    fn answer(&mut self, id: ConnId, state: &mut HttpState, request: &HttpRequest<'_>) -> Next {
         let upgrade = match http::classify(request) {
             Ok(upgrade) => upgrade,
             Err(refusal) => {
@@ -135,12 +136,12 @@ impl<N: Net> Server<N> {
             }
         };
         let purpose = purpose_of(upgrade, request);
-        let verdict = match (state.door, purpose) {
-            (Door::Public, _) => {
-                self.gate.judge(self.now, self.clock.at(self.now), state.remote, request, purpose)
+        let verdict = match (state.listener, purpose) {
+            (ListenerKind::Public, _) => {
+                self.policy.judge(self.now, self.clock.at(self.now), state.remote, request, purpose)
             }
-            (Door::Admin, Purpose::Http | Purpose::Health) => Ok(Grant::ANY),
-            (Door::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
+            (ListenerKind::Admin, Purpose::Http | Purpose::Health) => Ok(Grant::ANY),
+            (ListenerKind::Admin, Purpose::Signaling | Purpose::WebSocket) => Err(http::NOTHING_HERE),
         };
         let grant = match verdict {
             Ok(grant) => grant,
@@ -161,8 +162,8 @@ impl<N: Net> Server<N> {
             }
             Upgrade::No if http::is_signaling(request) => self.begin_exchange(id, state, request, grant),
             Upgrade::No => {
-                let visitor = Visitor::of(state.door, state.remote, request);
-                let answer = http::respond(request, visitor, &self.config.pages, &self.vitals());
+                let audience = Audience::of(state.listener, state.remote, request);
+                let answer = http::respond(request, audience, &self.config.pages, &self.snapshot());
                 // A body that nobody wants is read to its end only where it says beforehand how long it is.
                 let keep_alive = request.keep_alive && request.body != BodyLength::Chunked;
                 self.write_answer(id, &answer, Some(request), keep_alive);
@@ -170,9 +171,9 @@ impl<N: Net> Server<N> {
                     self.linger(id);
                     return Next::Nothing;
                 }
-                state.body = Body::new(request.body);
+                state.body = RequestBody::new(request.body);
                 self.connections.set_idle_deadline(id, self.now + self.config.keep_alive_timeout_ms);
-                Next::Request
+                Next::HttpRequest
             }
         }
     }
@@ -183,12 +184,12 @@ impl<N: Net> Server<N> {
             return;
         }
         match purpose {
-            Purpose::WebSocket => self.meter.turned_away += 1,
-            Purpose::Http | Purpose::Health | Purpose::Signaling => self.meter.over_http_rate += 1,
+            Purpose::WebSocket => self.loop_counters.turned_away += 1,
+            Purpose::Http | Purpose::Health | Purpose::Signaling => self.loop_counters.over_http_rate += 1,
         }
     }
 
-    fn is_too_long(&self, request: &Request<'_>) -> bool {
+    fn is_too_long(&self, request: &HttpRequest<'_>) -> bool {
         let limit =
             if http::is_signaling(request) { self.config.max_message_bytes as u64 } else { MAX_BODY_BYTES };
         matches!(request.body, BodyLength::Known(bytes) if bytes > limit)
@@ -199,15 +200,15 @@ impl<N: Net> Server<N> {
         &mut self,
         conn: ConnId,
         state: &HttpState,
-        request: &Request<'_>,
+        request: &HttpRequest<'_>,
         handshake: Handshake<'_>,
         grant: &Grant,
     ) {
-        let cors = self.gate.cors(request.origin());
-        self.meter.count_answer(Status::SwitchingProtocols);
+        let cors = self.policy.cors(request.origin());
+        self.loop_counters.count_answer(Status::SwitchingProtocols);
         let bytes = 512 + handshake.protocol.map_or(0, <[u8]>::len);
         self.connections.queue(conn, bytes, |out| http::write_switch(out, handshake, cors));
-        let address = self.gate.address_key(state.remote, request);
+        let address = self.policy.address_key(state.remote, request);
         let phase = Phase::Open { decoder: Default::default(), pong: None };
         self.connections.advance(conn, phase, NEVER);
         if let Some(connection) = self.connections.get_mut(conn) {
@@ -218,7 +219,7 @@ impl<N: Net> Server<N> {
     }
 
     /// Answers what cannot be served. The connection ends with it.
-    pub(super) fn refuse(&mut self, id: ConnId, refusal: Refusal, request: Option<&Request<'_>>) {
+    pub(super) fn refuse(&mut self, id: ConnId, refusal: HttpRefusal, request: Option<&HttpRequest<'_>>) {
         log::debug!("{id:?}: {} {}", refusal.status.code(), refusal.text);
         self.write_answer(id, &Answer::refusal(refusal), request, false);
         self.linger(id);
@@ -229,11 +230,23 @@ impl<N: Net> Server<N> {
         self.connections.advance(id, Phase::Lingering, deadline);
     }
 
-    fn write_answer(&mut self, id: ConnId, answer: &Answer, request: Option<&Request<'_>>, keep_alive: bool) {
+    fn write_answer(
+        &mut self,
+        id: ConnId,
+        answer: &Answer,
+        request: Option<&HttpRequest<'_>>,
+        keep_alive: bool,
+    ) {
         let is_head = request.is_some_and(|request| request.method == Method::Head);
         let is_1_1 = request.is_none_or(|request| request.is_1_1);
-        let origin = request.and_then(Request::origin);
-        self.write_framed(id, answer, origin, |cors, wall| Frame { cors, wall, is_head, is_1_1, keep_alive });
+        let origin = request.and_then(HttpRequest::origin);
+        self.write_framed(id, answer, origin, |cors, wall| Framing {
+            cors,
+            wall,
+            is_head,
+            is_1_1,
+            keep_alive,
+        });
     }
 
     pub(super) fn write_framed<'b>(
@@ -241,34 +254,33 @@ impl<N: Net> Server<N> {
         id: ConnId,
         answer: &Answer,
         origin: Option<&'b str>,
-        frame: impl FnOnce(AllowOrigin<'b>, UnixMillis) -> Frame<'b>,
+        frame: impl FnOnce(AllowOrigin<'b>, UnixMillis) -> Framing<'b>,
     ) {
-        self.meter.count_answer(answer.status);
-        let frame = frame(self.gate.cors(origin), self.clock.at(self.now));
+        self.loop_counters.count_answer(answer.status);
+        let frame = frame(self.policy.cors(origin), self.clock.at(self.now));
         self.connections.queue(id, 512 + answer.body.len(), |out| http::write(out, answer, frame));
     }
 
-    fn vitals(&self) -> Vitals<'_> {
-        Vitals {
+    fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot {
             now: self.now,
             wall: self.clock.at(self.now),
-            census: self.switchboard.census(),
-            tally: &self.tally,
-            meter: &self.meter,
+            gauges: self.switchboard.census(),
+            peer_counters: &self.peer_counters,
+            loop_counters: &self.loop_counters,
             sent: self.connections.sent,
             handshakes: self.connections.handshakes(),
             sockets: self.connections.len(),
             buffered_bytes: self.buffered_bytes(),
             memory_budget_bytes: self.config.memory_budget_bytes,
             max_connections: self.config.limits.connections,
-            resident_bytes: self.net.resident_bytes(),
             process: self.net.process(),
             is_draining: self.is_draining(),
         }
     }
 }
 
-fn purpose_of(upgrade: Upgrade<'_>, request: &Request<'_>) -> Purpose {
+fn purpose_of(upgrade: Upgrade<'_>, request: &HttpRequest<'_>) -> Purpose {
     match upgrade {
         Upgrade::WebSocket(_) => Purpose::WebSocket,
         // A preflight has no token: the browser asks before it sends one.

@@ -1,7 +1,7 @@
 //! Frames of a WebSocket.
 
-use crate::meter::FrameKind;
 use crate::net::Net;
+use crate::observe::FrameKind;
 use crate::server::Server;
 use crate::server::connection::Phase;
 use crate::server::read::Received;
@@ -20,7 +20,7 @@ impl<N: Net> Server<N> {
             }
             Received::End(cause) => {
                 self.tell_gone(id, cause);
-                self.connections.doom(id);
+                self.connections.close_at_end_of_turn(id);
             }
         }
     }
@@ -59,11 +59,11 @@ impl<N: Net> Server<N> {
             .get_mut(conn)
             .is_some_and(|connection| matches!(connection.phase, Phase::Open { .. }));
         match found {
-            Found::Text(text) => self.meter.received.count_message(text.len()),
-            Found::Binary(bytes) => self.meter.received.count_message(bytes.len()),
-            Found::Ping(_) => self.meter.received.count(FrameKind::Ping),
-            Found::Pong => self.meter.received.count(FrameKind::Pong),
-            Found::Close(_) => self.meter.received.count(FrameKind::Close),
+            Found::Text(text) => self.loop_counters.received.count_message(text.len()),
+            Found::Binary(bytes) => self.loop_counters.received.count_message(bytes.len()),
+            Found::Ping(_) => self.loop_counters.received.count(FrameKind::Ping),
+            Found::Pong => self.loop_counters.received.count(FrameKind::Pong),
+            Found::Close(_) => self.loop_counters.received.count(FrameKind::Close),
         }
         match found {
             Found::Close(code) => self.hear_close(conn, code, is_open),

@@ -18,14 +18,14 @@ impl<N: Net> Server<N> {
     pub(super) fn flush_and_shed(&mut self) {
         self.flush_all();
         while self.connections.owned_bytes() > self.config.memory_budget_bytes {
-            let Some(conn) = self.connections.fattest() else { break };
+            let Some(conn) = self.connections.largest() else { break };
             log::debug!("{conn:?} ended: buffers take {} bytes", self.connections.owned_bytes());
-            self.meter.shed += 1;
+            self.loop_counters.shed += 1;
             self.feed(Input::QueueFull { conn });
             self.tell_gone(conn, Gone::Reset);
             // No close frame: it would have to wait behind what must be freed now.
-            self.connections.strip(conn);
-            self.connections.doom(conn);
+            self.connections.drop_buffers(conn);
+            self.connections.close_at_end_of_turn(conn);
             self.flush_all();
         }
     }

@@ -7,7 +7,7 @@ use slab::Slab;
 /// Connections by slot. The slot is also the key under which a socket is registered; it is used again, the
 /// id never is.
 #[derive(Debug)]
-pub(crate) struct Slots<S> {
+pub(super) struct Slots<S> {
     slab: Slab<Connection<S>>,
     /// Counts connections since the start.
     serial: u64,
@@ -18,12 +18,12 @@ impl<S> Slots<S> {
         Slots { slab: Slab::new(), serial: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
 
     /// Takes in what `make` builds for a new id.
-    pub(crate) fn insert(&mut self, make: impl FnOnce(ConnId) -> Connection<S>) -> &mut Connection<S> {
+    pub(super) fn insert(&mut self, make: impl FnOnce(ConnId) -> Connection<S>) -> &mut Connection<S> {
         if self.slab.len() == self.slab.capacity() {
             // In steps instead of doubling: nearly all of what an idle connection costs here is its place.
             self.slab.reserve_exact((self.slab.len() / 8).max(16));
@@ -36,42 +36,42 @@ impl<S> Slots<S> {
     }
 
     /// Frees the places behind the last connection if more than half of all places are empty.
-    pub(crate) fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.slab.capacity() > 2 * self.slab.len() + 16 {
             self.slab.shrink_to_fit();
         }
     }
 
     /// A connection, over or not.
-    pub(crate) fn any_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
+    pub(super) fn any_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
         self.slab.get_mut(key_of(id)).filter(|connection| connection.id == id)
     }
 
     /// A connection that is not over.
-    pub(crate) fn live_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
+    pub(super) fn live_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
         self.any_mut(id).filter(|connection| !connection.marks.is_doomed)
     }
 
     /// The connection registered under `key`, if it is not over.
-    pub(crate) fn at_key_mut(&mut self, key: usize) -> Option<&mut Connection<S>> {
+    pub(super) fn at_key_mut(&mut self, key: usize) -> Option<&mut Connection<S>> {
         self.slab.get_mut(key).filter(|connection| !connection.marks.is_doomed)
     }
 
     /// Takes a connection out, over or not.
-    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Connection<S>> {
+    pub(super) fn remove(&mut self, id: ConnId) -> Option<Connection<S>> {
         self.any_mut(id)?;
         self.slab.try_remove(key_of(id))
     }
 
     /// All that are not over: only for what happens rarely.
-    pub(crate) fn iter_live(&self) -> impl Iterator<Item = &Connection<S>> {
+    pub(super) fn iter_live(&self) -> impl Iterator<Item = &Connection<S>> {
         self.slab.iter().map(|(_, connection)| connection).filter(|connection| !connection.marks.is_doomed)
     }
 }
 
 /// The key under which the socket of this connection is registered.
 #[expect(clippy::cast_possible_truncation, reason = "cut to 24 bits before")]
-pub(crate) fn key_of(id: ConnId) -> usize {
+pub(super) fn key_of(id: ConnId) -> usize {
     (id.0 & (MAX_SLOTS as u64 - 1)) as usize
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn key_of(id: ConnId) -> usize {
 const SLOT_BITS: u32 = 24;
 
 /// Sockets that the slots can tell apart.
-pub(crate) const MAX_SLOTS: usize = 1 << SLOT_BITS;
+pub(super) const MAX_SLOTS: usize = 1 << SLOT_BITS;
 
 #[cfg(test)]
 mod tests {

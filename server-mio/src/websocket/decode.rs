@@ -1,7 +1,7 @@
 //! Frames in, whole messages out.
 
 use crate::websocket::Violation;
-use crate::websocket::header::{self, Header, Kind, MAX_HEADER_BYTES};
+use crate::websocket::header::{self, Header, MAX_HEADER_BYTES, Opcode};
 use crate::websocket::mask::unmask;
 use std::ops::Range;
 use std::str;
@@ -46,21 +46,22 @@ impl Decoder {
     ) -> Result<Option<Found<'b>>, Violation> {
         let Some((kind, place)) = self.step(input, at, limit)? else { return Ok(None) };
         let payload = match (place, &self.partial) {
-            (Place::Input(range), _) => &input[range],
-            (Place::Message, Some(partial)) => &partial.message,
-            (Place::Control, Some(partial)) => &partial.control,
-            (Place::Message | Place::Control, None) => &[],
+            (PayloadPlace::Input(range), _) => &input[range],
+            (PayloadPlace::Message, Some(partial)) => &partial.message,
+            (PayloadPlace::Control, Some(partial)) => &partial.control,
+            (PayloadPlace::Message | PayloadPlace::Control, None) => &[],
         };
         Ok(Some(match kind {
-            Kind::Text | Kind::Binary | Kind::Continuation => match simdutf8::basic::from_utf8(payload) {
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => match simdutf8::basic::from_utf8(payload)
+            {
                 Ok(text) => Found::Text(text),
                 // Of a message in pieces, text was looked at as it came.
-                Err(_) if kind != Kind::Text => Found::Binary(payload),
+                Err(_) if kind != Opcode::Text => Found::Binary(payload),
                 Err(_) => return Err(Violation::NotUtf8),
             },
-            Kind::Ping => Found::Ping(payload),
-            Kind::Pong => Found::Pong,
-            Kind::Close => Found::Close(close_code(payload)?),
+            Opcode::Ping => Found::Ping(payload),
+            Opcode::Pong => Found::Pong,
+            Opcode::Close => Found::Close(close_code(payload)?),
         }))
     }
 
@@ -86,7 +87,7 @@ impl Decoder {
         input: &mut [u8],
         at: &mut usize,
         limit: usize,
-    ) -> Result<Option<(Kind, Place)>, Violation> {
+    ) -> Result<Option<(Opcode, PayloadPlace)>, Violation> {
         if let Some(partial) = &mut self.partial {
             partial.forget_delivered();
         }
@@ -105,7 +106,7 @@ impl Decoder {
             let partial = self.partial.get_or_insert_default();
             let Some(kind) = partial.payload(frame, input, at)? else { return Ok(None) };
             if let Some(kind) = kind {
-                let place = if kind.is_control() { Place::Control } else { Place::Message };
+                let place = if kind.is_control() { PayloadPlace::Control } else { PayloadPlace::Message };
                 return Ok(Some((kind, place)));
             }
         }
@@ -142,18 +143,23 @@ impl Decoder {
     }
 
     /// Checks a header against the message that it belongs to.
-    fn begin(&self, header: Header, limit: usize) -> Result<Frame, Violation> {
+    fn begin(&self, header: Header, limit: usize) -> Result<FrameState, Violation> {
         let unfinished = self.partial.as_ref().is_some_and(|partial| partial.unfinished);
         match header.kind {
-            Kind::Text | Kind::Binary if unfinished => return Err(Violation::MessageInMessage),
-            Kind::Continuation if !unfinished => return Err(Violation::NothingToContinue),
-            Kind::Text | Kind::Binary | Kind::Continuation | Kind::Ping | Kind::Pong | Kind::Close => {}
+            Opcode::Text | Opcode::Binary if unfinished => return Err(Violation::MessageInMessage),
+            Opcode::Continuation if !unfinished => return Err(Violation::NothingToContinue),
+            Opcode::Text
+            | Opcode::Binary
+            | Opcode::Continuation
+            | Opcode::Ping
+            | Opcode::Pong
+            | Opcode::Close => {}
         }
-        self.within(Frame { header, received: 0 }, limit)
+        self.within(FrameState { header, received: 0 }, limit)
     }
 
     /// The same frame, unless its message becomes too long with it.
-    fn within(&self, frame: Frame, limit: usize) -> Result<Frame, Violation> {
+    fn within(&self, frame: FrameState, limit: usize) -> Result<FrameState, Violation> {
         if frame.header.kind.is_control() {
             return Ok(frame);
         }
@@ -163,9 +169,9 @@ impl Decoder {
     }
 
     /// The way without a copy: a frame that is all there and all there is.
-    fn whole_in_input(&self, frame: &Frame, input: &mut [u8], at: &mut usize) -> Option<Place> {
+    fn whole_in_input(&self, frame: &FrameState, input: &mut [u8], at: &mut usize) -> Option<PayloadPlace> {
         let Header { kind, is_final, mask, payload_bytes, .. } = frame.header;
-        let alone = kind.is_control() || (kind != Kind::Continuation && is_final);
+        let alone = kind.is_control() || (kind != Opcode::Continuation && is_final);
         let payload_bytes = usize::try_from(payload_bytes).ok()?;
         if !alone || frame.received > 0 || input.len() - *at < payload_bytes {
             return None;
@@ -173,12 +179,12 @@ impl Decoder {
         let range = *at..*at + payload_bytes;
         unmask(&mut input[range.clone()], mask, 0);
         *at = range.end;
-        Some(Place::Input(range))
+        Some(PayloadPlace::Input(range))
     }
 }
 
 /// Where a payload lies.
-enum Place {
+enum PayloadPlace {
     Input(Range<usize>),
     Message,
     Control,
@@ -186,7 +192,7 @@ enum Place {
 
 /// A frame under way.
 #[derive(Clone, Copy, Debug)]
-struct Frame {
+struct FrameState {
     header: Header,
     /// Bytes of its payload that have come.
     received: u64,
@@ -199,7 +205,7 @@ struct Partial {
     header: [u8; MAX_HEADER_BYTES],
     header_len: usize,
     /// A frame whose payload is not all there.
-    frame: Option<Frame>,
+    frame: Option<FrameState>,
     /// The payload of a control frame that came in pieces.
     control: Vec<u8>,
     /// The message so far; it grows with what has come, not with what a header promises.
@@ -211,7 +217,7 @@ struct Partial {
     /// The message goes on in another frame.
     unfinished: bool,
     /// The message, or the control frame, has been handed out.
-    delivered: Option<Kind>,
+    delivered: Option<Opcode>,
 }
 
 impl Partial {
@@ -219,10 +225,10 @@ impl Partial {
     /// the frame is whole, but its message is not.
     fn payload(
         &mut self,
-        mut frame: Frame,
+        mut frame: FrameState,
         input: &mut [u8],
         at: &mut usize,
-    ) -> Result<Option<Option<Kind>>, Violation> {
+    ) -> Result<Option<Option<Opcode>>, Violation> {
         let Header { kind, is_final, mask, payload_bytes, .. } = frame.header;
         let missing = payload_bytes - frame.received;
         let taken = usize::try_from(missing).unwrap_or(usize::MAX).min(input.len() - *at);
@@ -233,7 +239,7 @@ impl Partial {
         if kind.is_control() {
             self.control.extend_from_slice(piece);
         } else {
-            self.is_binary = kind == Kind::Binary || (kind == Kind::Continuation && self.is_binary);
+            self.is_binary = kind == Opcode::Binary || (kind == Opcode::Continuation && self.is_binary);
             self.message.extend_from_slice(piece);
             if !self.is_binary {
                 self.check_utf8()?;

@@ -4,11 +4,11 @@ use crate::websocket::Violation;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// Bytes of the longest header of a masked frame.
-pub(crate) const MAX_HEADER_BYTES: usize = 14;
+pub(super) const MAX_HEADER_BYTES: usize = 14;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Opcode {
     /// The beginning of a text message.
     Text,
     /// The beginning of a binary message.
@@ -20,28 +20,28 @@ pub(crate) enum Kind {
     Close,
 }
 
-impl Kind {
-    pub(crate) fn is_control(self) -> bool {
-        matches!(self, Kind::Ping | Kind::Pong | Kind::Close)
+impl Opcode {
+    pub(super) fn is_control(self) -> bool {
+        matches!(self, Opcode::Ping | Opcode::Pong | Opcode::Close)
     }
 }
 
 /// A header that keeps every rule that concerns one frame alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) kind: Kind,
+pub(super) struct Header {
+    pub(super) kind: Opcode,
     /// The last frame of its message.
-    pub(crate) is_final: bool,
-    pub(crate) mask: [u8; 4],
+    pub(super) is_final: bool,
+    pub(super) mask: [u8; 4],
     /// Bytes of the payload.
-    pub(crate) payload_bytes: u64,
+    pub(super) payload_bytes: u64,
     /// Bytes of the header itself.
-    pub(crate) header_bytes: usize,
+    pub(super) header_bytes: usize,
 }
 
 /// Reads the header at the start of `bytes`; `None` when it is not all there. A rule that is broken shows
 /// at the first byte that breaks it, not when the header is whole.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let kind = check_first(first)?;
     let Some(&second) = bytes.get(1) else { return Ok(None) };
@@ -60,17 +60,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Header>, Violation> {
     Ok(Some(Header { kind, is_final: first & 0x80 != 0, mask: *mask, payload_bytes, header_bytes }))
 }
 
-fn check_first(first: u8) -> Result<Kind, Violation> {
+fn check_first(first: u8) -> Result<Opcode, Violation> {
     if first & 0x70 != 0 {
         return Err(Violation::ReservedBits);
     }
     let kind = match OpCode::from(first & 0x0f) {
-        OpCode::Data(Data::Text) => Kind::Text,
-        OpCode::Data(Data::Binary) => Kind::Binary,
-        OpCode::Data(Data::Continue) => Kind::Continuation,
-        OpCode::Control(Control::Ping) => Kind::Ping,
-        OpCode::Control(Control::Pong) => Kind::Pong,
-        OpCode::Control(Control::Close) => Kind::Close,
+        OpCode::Data(Data::Text) => Opcode::Text,
+        OpCode::Data(Data::Binary) => Opcode::Binary,
+        OpCode::Data(Data::Continue) => Opcode::Continuation,
+        OpCode::Control(Control::Ping) => Opcode::Ping,
+        OpCode::Control(Control::Pong) => Opcode::Pong,
+        OpCode::Control(Control::Close) => Opcode::Close,
         OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => {
             return Err(Violation::UnknownOpcode);
         }
@@ -81,7 +81,7 @@ fn check_first(first: u8) -> Result<Kind, Violation> {
     Ok(kind)
 }
 
-fn check_second(kind: Kind, second: u8) -> Result<(), Violation> {
+fn check_second(kind: Opcode, second: u8) -> Result<(), Violation> {
     if second & 0x80 == 0 {
         return Err(Violation::Unmasked);
     }

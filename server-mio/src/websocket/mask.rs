@@ -1,7 +1,7 @@
 //! Unmasking of what clients send (RFC 6455 section 5.3).
 
 /// XORs `payload` with `mask` in place; `offset` is where in its frame the payload begins.
-pub(crate) fn unmask(payload: &mut [u8], mut mask: [u8; 4], offset: u64) {
+pub(super) fn unmask(payload: &mut [u8], mut mask: [u8; 4], offset: u64) {
     mask.rotate_left((offset % 4) as usize);
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

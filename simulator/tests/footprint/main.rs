@@ -8,7 +8,7 @@ use allocation_counter::measure;
 use clients::{ANNOUNCE, frame, offer, target, upgrade};
 use net::{Calls, CountingNet};
 use peerpigeon_core::{ConnId, Gone, Grant, Input, Limits, Switchboard, Time, UnixMillis};
-use peerpigeon_server::{Config, OpenGate, Server};
+use peerpigeon_server::{AllowAll, Config, Server};
 fn limits(peers: usize) -> Limits {
     Limits {
         connections: peers as u32,
@@ -41,7 +41,7 @@ fn visit(board: &mut Switchboard, peer: usize, target: &str) {
 fn server(peers: usize) -> Server<CountingNet> {
     let mut config = Config::new(limits(peers));
     config.memory_budget_bytes = usize::MAX;
-    Server::new(CountingNet::with_room_for(peers), config, Box::new(OpenGate), UnixMillis(1_700_000_000_000))
+    Server::new(CountingNet::with_room_for(peers), config, Box::new(AllowAll), UnixMillis(1_700_000_000_000))
 }
 
 /// Connects so many peers more, a few in each turn.
@@ -106,11 +106,11 @@ fn relaying_allocates_nothing_in_the_whole_server() {
         announce(&mut server, 0..200);
         let offers = offers(200, window, bytes);
         (0..3).for_each(|_| relay(&mut server, &offers));
-        let before = server.tally().messages();
+        let before = server.peer_counters().messages();
         let allocated = measure(|| (0..10).for_each(|_| relay(&mut server, &offers)));
         assert_eq!(allocated.count_total, 0, "{window} messages of {bytes} bytes at a time");
-        assert_eq!(server.tally().messages() - before, 10 * 200 * window as u64);
-        assert_eq!(server.tally().refusals(), 0);
+        assert_eq!(server.peer_counters().messages() - before, 10 * 200 * window as u64);
+        assert_eq!(server.peer_counters().refusals(), 0);
     }
 }
 
@@ -182,7 +182,7 @@ fn a_hundred_thousand_idle_peers_take_little_and_after_a_burst_no_more() {
             .bytes_current,
         );
     println!("bytes per peer: {connected} connected, {announced} announced, {after} after a burst");
-    assert_eq!(server.census().peers, PEERS);
+    assert_eq!(server.gauges().peers, PEERS);
     for row in [format!("| connected | {connected} |"), format!("| announced | {announced} |")] {
         assert!(DOCUMENT.contains(&row), "docs/FOOTPRINT.md has no row {row}");
     }
@@ -193,7 +193,7 @@ fn a_hundred_thousand_idle_peers_take_little_and_after_a_burst_no_more() {
 
 /// Each peer relays a message of 64 KiB and gets one.
 fn burst(server: &mut Server<CountingNet>, peers: usize) {
-    let before = server.tally().messages();
+    let before = server.peer_counters().messages();
     for peer in 0..peers {
         server.net_mut().arrive(peer, &frame(&offer(peer ^ 1, 65_536)));
         if peer % 64 == 63 || peer == peers - 1 {
@@ -201,7 +201,7 @@ fn burst(server: &mut Server<CountingNet>, peers: usize) {
             (0..3).for_each(|_| server.turn().unwrap());
         }
     }
-    assert_eq!(server.tally().messages() - before, peers as u64);
+    assert_eq!(server.peer_counters().messages() - before, peers as u64);
 }
 
 /// Coming, announcing, goodbye and going, in the core: one of them is for the links that may come.

@@ -1,7 +1,7 @@
 //! Sockets in memory that count what is asked of them, and allocate nothing for it once they are warm.
 
 use peerpigeon_core::Time;
-use peerpigeon_server::{Accepted, Door, Net, Ready};
+use peerpigeon_server::{Accepted, Host, ListenerKind, Net, Ready};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 
@@ -64,12 +64,14 @@ impl CountingNet {
     }
 }
 
-impl Net for CountingNet {
-    type Socket = Handle;
-
+impl Host for CountingNet {
     fn now(&self) -> Time {
         self.now
     }
+}
+
+impl Net for CountingNet {
+    type Socket = Handle;
 
     fn wait(&mut self, _until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.calls.waits += 1;
@@ -80,7 +82,7 @@ impl Net for CountingNet {
     fn accept(&mut self) -> io::Result<Accepted<Handle>> {
         let number = self.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
         let socket = Handle { number, _size_of_a_real_one: 0 };
-        Ok(Accepted { socket, remote: None, door: Door::Public })
+        Ok(Accepted { socket, remote: None, listener: ListenerKind::Public })
     }
 
     fn register(&mut self, socket: &mut Handle, key: usize) -> io::Result<()> {
@@ -114,8 +116,4 @@ impl Net for CountingNet {
     fn shut_write(&mut self, _socket: &mut Handle) {}
 
     fn close(&mut self, _socket: Handle) {}
-
-    fn resident_bytes(&self) -> Option<u64> {
-        None
-    }
 }

@@ -1,10 +1,10 @@
 //! `/demo`
 
-use crate::http::pages::Vitals;
 use crate::http::{Answer, Status};
+use crate::observe::Snapshot;
 use std::borrow::Cow;
 
-pub(crate) fn page(_: &Vitals<'_>) -> Answer {
+pub(in crate::http) fn page(_: &Snapshot<'_>) -> Answer {
     Answer {
         status: Status::Ok,
         content_type: "text/html; charset=utf-8",
@@ -19,6 +19,6 @@ pub(crate) fn page(_: &Vitals<'_>) -> Answer {
     }
 }
 
-pub(crate) fn script(_: &Vitals<'_>) -> Answer {
+pub(in crate::http) fn script(_: &Snapshot<'_>) -> Answer {
     Answer::script(include_bytes!("demo.js"))
 }

@@ -1,8 +1,8 @@
 //! `/`
 
-use crate::http::pages::Vitals;
 use crate::http::{Answer, Status};
+use crate::observe::Snapshot;
 
-pub(crate) fn page(_: &Vitals<'_>) -> Answer {
+pub(in crate::http) fn page(_: &Snapshot<'_>) -> Answer {
     Answer::text(Status::Ok, "PeerPigeon signaling server\n")
 }

@@ -2,15 +2,15 @@
 //! socket that has no address, as from a proxy, so that `X-Forwarded-For` counts.
 
 use super::*;
-use crate::guard::Guard;
-use crate::settings::{Command, Settings};
+use crate::access::ConfiguredPolicy;
+use crate::program::settings::{Command, Settings};
 
 fn guarded(variables: &[(&str, &str)]) -> Bench {
     let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
     let Ok(Command::Serve(settings)) = Settings::from(environment, [], None) else { panic!("{variables:?}") };
     let mut bench = Bench::new();
     let config = bench.server.config.clone();
-    bench.server.reconfigure(config, Box::new(Guard::new(&settings)));
+    bench.server.reconfigure(config, Box::new(ConfiguredPolicy::new(&settings)));
     bench
 }
 
@@ -43,7 +43,7 @@ fn who_comes_through_a_proxy_is_under_the_rate_of_connections_like_anybody() {
     assert_eq!((count("401"), count("429")), (4, 296));
     assert!(answers[299].contains("\r\nRetry-After: 1\r\n"), "{}", answers[299]);
     assert_eq!(status(&upgrade(&mut bench, FROM_2)), "401", "others are not meant");
-    assert_eq!(bench.server.meter().turned_away, 296);
+    assert_eq!(bench.server.loop_counters().turned_away, 296);
     bench.pass(500);
     assert_eq!(status(&upgrade(&mut bench, &wrong)), "401");
 }
@@ -65,7 +65,7 @@ fn the_rate_of_requests_says_how_long_to_wait_and_is_not_about_health() {
     }
     assert_eq!(status(&ask(&mut bench, "GET /health", FROM_1)), "200");
     assert_eq!(status(&ask(&mut bench, "GET /", FROM_2)), "200");
-    assert_eq!(bench.server.meter().over_http_rate, 3);
+    assert_eq!(bench.server.loop_counters().over_http_rate, 3);
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn pages_of_the_server_itself_may_connect_whatever_origins_are_set() {
 #[test]
 fn whether_a_token_has_expired_is_told_by_the_clock_on_the_wall() {
     let text = "a secret of 32 bytes, or of more";
-    let secret = crate::jwt::Secret::parse(text).unwrap();
+    let secret = crate::access::Secret::parse(text).unwrap();
     let mut bench = guarded(&[("AUTH_JWT_SECRET", text)]);
-    let token = secret.mint(&crate::jwt::Claims { expires: 784_111_777 + 3_600, ..Default::default() });
+    let token = secret.mint(&crate::access::Claims { expires: 784_111_777 + 3_600, ..Default::default() });
     let bearer = format!("Authorization: Bearer {token}\r\n");
     assert_eq!(status(&upgrade(&mut bench, &bearer)), "101");
     // A machine that has slept for two hours: little time has passed for the loop.

@@ -176,7 +176,7 @@ fn a_connection_that_was_served_may_be_silent_for_75_seconds() {
     assert!(!bench.pipe(client).is_closed);
     bench.pass(1);
     assert!(bench.pipe(client).is_closed && bench.pipe(client).outbound.is_empty());
-    assert_eq!(bench.server.meter().late, 0);
+    assert_eq!(bench.server.loop_counters().late, 0);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_wrong_websocket_version_is_told_the_right_one() {
     let answer = bench.ask(client, handshake(ID_A).replace("Version: 13", "Version: 8").as_bytes());
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     assert!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"), "{answer}");
-    assert_eq!(bench.server.census().connections, 0);
+    assert_eq!(bench.server.gauges().connections, 0);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_websocket_can_follow_a_page_on_the_same_connection() {
     let client = bench.connect();
     let answers = bench.ask(client, (get("/health") + &handshake(ID_A)).as_bytes());
     assert!(answers.contains("HTTP/1.1 200 ") && answers.contains("HTTP/1.1 101 "), "{answers}");
-    assert_eq!(bench.server.census().connections, 1);
+    assert_eq!(bench.server.gauges().connections, 1);
 }
 
 #[test]

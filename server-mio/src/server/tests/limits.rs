@@ -40,7 +40,7 @@ fn those_who_send_more_than_a_peer_reads_are_refused_and_others_still_reach_it()
     assert_eq!(got.len(), accepted + 30, "what was accepted arrives");
     assert!(accepted > 50, "{accepted}: what it can read it gets");
     assert!(strangers.iter().all(|stranger| !is_refused(&mut bench, *stranger, ID_B, 10_000)));
-    assert_eq!(bench.server.census().connections, 4);
+    assert_eq!(bench.server.gauges().connections, 4);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn without_descriptors_the_loop_sleeps_and_tries_again() {
     bench.pass(299);
     assert_eq!(bench.server.sockets(), 0);
     bench.pass(1);
-    assert_eq!(bench.server.census().connections, 1);
+    assert_eq!(bench.server.gauges().connections, 1);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn without_descriptors_the_silent_make_room_for_those_who_speak() {
     bench.send(newcomer, handshake(ID_A).as_bytes());
     bench.settle();
     assert!(bench.pipe(silent).is_closed && !bench.pipe(fresh).is_closed);
-    assert_eq!(bench.server.census().connections, 1);
+    assert_eq!(bench.server.gauges().connections, 1);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn idle_handshakes_cannot_keep_out_those_who_speak() {
     assert_eq!(bench.server.sockets(), 10);
     assert!(bench.pipe(idle[19]).is_closed && !bench.pipe(idle[20]).is_closed);
     bench.open(ID_A);
-    assert_eq!(bench.server.census().connections, 1);
+    assert_eq!(bench.server.gauges().connections, 1);
 }
 
 #[test]
@@ -271,4 +271,19 @@ fn an_idle_server_sleeps_until_its_next_deadline() {
     bench.pass(5_000);
     let Some(Some(until)) = bench.slept_until() else { panic!("sleeps until {:?}", bench.slept_until()) };
     assert!(until > Time(5_000));
+}
+
+#[test]
+fn a_turn_sleeps_until_its_caller_has_something_to_do_and_no_longer_than_its_own_deadlines_allow() {
+    let mut bench = Bench::new();
+    bench.settle();
+    let own = bench.slept_until().unwrap();
+    for (by, expected) in [
+        (Some(Time(50)), Some(Time(50))),
+        (Some(Time(u64::MAX)), Some(own.unwrap_or(Time(u64::MAX)))),
+        (None, own),
+    ] {
+        bench.server.turn_by(by).unwrap();
+        assert_eq!(bench.slept_until(), Some(expected), "{by:?}");
+    }
 }

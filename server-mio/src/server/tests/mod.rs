@@ -9,9 +9,9 @@ mod shutdown;
 mod signaling;
 mod websocket;
 
-use crate::config::Config;
-use crate::gate::OpenGate;
+use crate::access::AllowAll;
 use crate::server::Server;
+use crate::server::config::Config;
 use peerpigeon_core::{Limits, Time, UnixMillis};
 use scripted_net::{End, Pipe, ScriptedNet, World};
 use std::cell::{Ref, RefCell};
@@ -38,7 +38,7 @@ impl Bench {
         change(&mut config);
         let world = Rc::new(RefCell::new(World::default()));
         let net = ScriptedNet(Rc::clone(&world));
-        let server = Server::new(net, config, Box::new(OpenGate), UnixMillis(784_111_777_000));
+        let server = Server::new(net, config, Box::new(AllowAll), UnixMillis(784_111_777_000));
         Bench { server, world }
     }
 

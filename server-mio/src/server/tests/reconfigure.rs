@@ -163,7 +163,7 @@ fn bench() -> Bench {
 fn change(bench: &mut Bench, change: Change) {
     let mut config = bench.server.config.clone();
     change(&mut config);
-    bench.server.reconfigure(config, Box::new(OpenGate));
+    bench.server.reconfigure(config, Box::new(AllowAll));
     bench.settle();
 }
 
@@ -179,7 +179,7 @@ fn go_on(bench: &mut Bench, client: usize, rest: &[u8]) {
 
 /// With the limits of before, somebody who comes is served; and when all have gone nothing is left of them.
 fn is_well(bench: &mut Bench, usual: &Config) {
-    bench.server.reconfigure(usual.clone(), Box::new(OpenGate));
+    bench.server.reconfigure(usual.clone(), Box::new(AllowAll));
     bench.pass(40_000);
     let client = bench.connect();
     let answer = bench.ask(client, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -1,6 +1,6 @@
 //! A network in memory that does what a test says.
 
-use crate::net::{Accepted, Door, Net, Ready};
+use crate::net::{Accepted, Host, ListenerKind, Net, Ready};
 use peerpigeon_core::{Time, UnixMillis};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -111,9 +111,7 @@ impl World {
     }
 }
 
-impl Net for ScriptedNet {
-    type Socket = usize;
-
+impl Host for ScriptedNet {
     fn now(&self) -> Time {
         self.0.borrow().now
     }
@@ -121,6 +119,10 @@ impl Net for ScriptedNet {
     fn wall_time(&self) -> Option<UnixMillis> {
         self.0.borrow().wall
     }
+}
+
+impl Net for ScriptedNet {
+    type Socket = usize;
 
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let mut world = self.0.borrow_mut();
@@ -139,7 +141,7 @@ impl Net for ScriptedNet {
             return Err(error.into());
         }
         let socket = world.backlog.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        Ok(Accepted { socket, remote: None, door: Door::Public })
+        Ok(Accepted { socket, remote: None, listener: ListenerKind::Public })
     }
 
     fn register(&mut self, socket: &mut usize, key: usize) -> io::Result<()> {
@@ -206,9 +208,5 @@ impl Net for ScriptedNet {
             Ready::Readable { key: other, .. } | Ready::Writable { key: other } => Some(*other) != key,
             Ready::Acceptable | Ready::Stop => true,
         });
-    }
-
-    fn resident_bytes(&self) -> Option<u64> {
-        None
     }
 }

@@ -65,7 +65,7 @@ fn a_client_that_goes_while_it_waits_loses_nothing() {
     assert_eq!(bench.ask(client, poll(ID_C, 20).as_bytes()), "");
     bench.end(client, End::Reset);
     bench.settle();
-    assert_eq!(bench.server.census().polls, 0);
+    assert_eq!(bench.server.gauges().polls, 0);
     bench.send(a, &offer(ID_C));
     bench.settle();
     let client = bench.connect();
@@ -115,7 +115,7 @@ fn a_body_that_stops_half_way_ends_with_408() {
     bench.ask(client, &request.as_bytes()[..request.len() - 1]);
     bench.pass(10_000);
     assert!(bench.take_text(client).starts_with("HTTP/1.1 408 "));
-    assert_eq!(bench.server.census().peers, 0);
+    assert_eq!(bench.server.gauges().peers, 0);
 }
 
 #[test]

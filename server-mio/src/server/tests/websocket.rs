@@ -128,7 +128,7 @@ fn a_close_is_echoed_with_its_own_code_and_then_the_server_ends_the_connection()
     bench.settle();
     assert_eq!(bench.take_frames(client), [(8, vec![0x0f, 0xa0])]);
     assert!(bench.pipe(client).is_closed);
-    assert_eq!((bench.server.sockets(), bench.server.census().connections), (0, 0));
+    assert_eq!((bench.server.sockets(), bench.server.gauges().connections), (0, 0));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn an_end_behind_a_short_read_is_noticed() {
     bench.world.borrow_mut().send(client, &client_frame(9, b""));
     bench.settle();
     assert!(bench.pipe(client).is_closed);
-    assert_eq!(bench.server.census().connections, 0);
+    assert_eq!(bench.server.gauges().connections, 0);
 }
 
 #[test]

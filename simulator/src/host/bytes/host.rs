@@ -155,7 +155,7 @@ impl Host for ByteHost {
     }
 
     fn census(&self) -> Census {
-        self.server.census()
+        self.server.gauges()
     }
 
     fn inputs(&self) -> u64 {
@@ -164,7 +164,7 @@ impl Host for ByteHost {
 
     fn transcript(&self) -> Transcript {
         let mut whole = self.transcript;
-        let written = write!(whole, "{:?}", self.server.tally());
+        let written = write!(whole, "{:?}", self.server.peer_counters());
         debug_assert!(written.is_ok(), "hashing never fails");
         whole
     }
@@ -175,7 +175,7 @@ impl Host for ByteHost {
 
     fn empty(&mut self, now: Time) -> Result<(), Breach> {
         self.watch.empty(now)?;
-        let (census, sockets) = (self.server.census(), self.server.sockets());
+        let (census, sockets) = (self.server.gauges(), self.server.sockets());
         let (opened, ended) = self.counted();
         let waiting = self.server.net_mut().waiting();
         let open =

@@ -1,10 +1,10 @@
 //! The whole server, loop and codec and core, around a simulated network.
 
 mod frames;
-mod gate;
 mod host;
 mod line;
 mod net;
+mod policy;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,7 +62,7 @@ impl ByteHost {
         };
         let net = SimNet::new(seed, bytes.oddity_percent.into());
         ByteHost {
-            server: Server::new(net, config.clone(), Box::new(gate::SimGate), BOOT),
+            server: Server::new(net, config.clone(), Box::new(policy::SimPolicy), BOOT),
             config,
             knobs: bytes,
             lines: BTreeMap::new(),
@@ -81,7 +81,7 @@ impl ByteHost {
 
     /// A connection, and what it sends first.
     fn open(&mut self, now: Time, conn: ConnId, address: Option<peerpigeon_core::AddressKey>, bytes: &[u8]) {
-        let pipe = self.server.net_mut().connect(gate::remote(address), self.knobs.send_buffer);
+        let pipe = self.server.net_mut().connect(policy::remote(address), self.knobs.send_buffer);
         self.conns.push(conn);
         self.lines.insert(conn, Line::new(pipe, now));
         self.send(now, conn, bytes);
@@ -171,7 +171,7 @@ impl ByteHost {
             self.watch.handle(now, given.input(), record)?;
         }
         drop(self.watch.take_outgoing());
-        let (its, ours) = (self.server.census(), self.watch.census());
+        let (its, ours) = (self.server.gauges(), self.watch.census());
         if its == ours {
             return Ok(());
         }
@@ -316,7 +316,7 @@ impl ByteHost {
     }
 
     fn counted(&self) -> (u64, u64) {
-        let tally = self.server.tally();
+        let tally = self.server.peer_counters();
         let ended = tally.closed().map(|(_, count)| count).chain(tally.lost().map(|(_, count)| count)).sum();
         (tally.opened, ended)
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use peerpigeon_core::{Input, Time, UnixMillis, WallClock};
-use peerpigeon_server::{Accepted, Door, Net, Ready};
+use peerpigeon_server::{Accepted, Host, ListenerKind, Net, Ready};
 
 use crate::host::BOOT;
 use crate::random::Random;
@@ -114,13 +114,13 @@ impl SimNet {
         self.ready.push(Ready::Stop);
     }
 
-    /// No descriptors until then.
     /// The clock on the wall shows so many ms more than it would have.
     pub(super) fn set_clock(&mut self, now: Time, by_ms: i64) {
         let wall = UnixMillis(self.clock.at(now).0.saturating_add_signed(by_ms));
         self.clock.set(now, wall);
     }
 
+    /// No descriptors until then.
     pub(super) fn exhaust(&mut self, until: Time) {
         self.exhausted_until = until;
     }
@@ -238,9 +238,7 @@ impl SimNet {
     }
 }
 
-impl Net for SimNet {
-    type Socket = SimSocket;
-
+impl Host for SimNet {
     fn now(&self) -> Time {
         self.now
     }
@@ -248,6 +246,14 @@ impl Net for SimNet {
     fn wall_time(&self) -> Option<UnixMillis> {
         Some(self.clock.at(self.now))
     }
+
+    fn note_input(&mut self, now: Time, input: &Input<'_>) {
+        self.inputs.push((now, Given::keep(input)));
+    }
+}
+
+impl Net for SimNet {
+    type Socket = SimSocket;
 
     fn wait(&mut self, until: Option<Time>, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.turns += 1;
@@ -284,7 +290,7 @@ impl Net for SimNet {
             return Err(ErrorKind::ConnectionAborted.into());
         }
         let socket = SimSocket { pipe, is_closed };
-        Ok(Accepted { socket, remote: Some(remote), door: Door::Public })
+        Ok(Accepted { socket, remote: Some(remote), listener: ListenerKind::Public })
     }
 
     fn register(&mut self, socket: &mut SimSocket, key: usize) -> io::Result<()> {
@@ -350,13 +356,5 @@ impl Net for SimNet {
     fn close(&mut self, socket: SimSocket) {
         self.pipes[socket.pipe].key = None;
         self.touched.push(socket.pipe);
-    }
-
-    fn note_input(&mut self, now: Time, input: &Input<'_>) {
-        self.inputs.push((now, Given::keep(input)));
-    }
-
-    fn resident_bytes(&self) -> Option<u64> {
-        None
     }
 }

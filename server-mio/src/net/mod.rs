@@ -1,0 +1,32 @@
+//! The only system calls of the loop, behind two traits: [`Net`] for sockets, [`Host`] for clocks and the process.
+//!
+//! Owns listeners and streams, TLS and the PROXY protocol, which both lie between them and the loop, and what the
+//! system says of the process. [`MioNet`] is the real one; a simulator brings its own.
+
+mod arrivals;
+mod control;
+mod heap;
+mod host;
+mod incomplete;
+mod listening;
+mod machine;
+mod mio_net;
+mod proc_files;
+mod proxy_protocol;
+mod sessions;
+mod sockets;
+mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
+
+pub use control::ControlHandle;
+pub use host::{Host, Process};
+pub use mio_net::{MioNet, MioSocket};
+pub use sockets::{Accepted, ListenerKind, Net, Ready};
+pub use stream::Inherited;
+pub use tls::Certificate;
+
+pub(crate) use control::Control;
+pub(crate) use proc_files::monotonic_micros;
+pub(crate) use sessions::TLS_BUFFER_BYTES;
+pub(crate) use tls::unverified;

@@ -1,0 +1,24 @@
+//! `/health`
+
+use crate::http::{Answer, Status};
+use crate::observe::date::Iso8601;
+use crate::observe::snapshot::Snapshot;
+use serde_json::json;
+
+/// 503 while draining, so that a load balancer sends nobody here any more.
+pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
+    let status = if snapshot.is_draining { Status::ServiceUnavailable } else { Status::Ok };
+    let body = json!({
+        "status": snapshot.status(),
+        "timestamp": Iso8601(snapshot.wall).to_string(),
+        "uptime": snapshot.uptime_seconds(),
+        "connections": snapshot.gauges.connections,
+        "activeConnections": snapshot.active(),
+        "peers": snapshot.gauges.peers,
+        "networks": snapshot.gauges.networks,
+        "messageQueueSize": snapshot.gauges.mails + snapshot.gauges.shelved,
+        "memory": snapshot.memory(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    Answer::json(status, body.to_string())
+}

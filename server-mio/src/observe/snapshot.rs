@@ -1,0 +1,62 @@
+//! What the pages about the server tell, gathered in one place.
+
+use crate::net::Process;
+use crate::observe::loop_counters::{Frames, LoopCounters};
+use crate::observe::peer_counters::PeerCounters;
+use peerpigeon_core::{Census, Time, UnixMillis};
+use serde_json::{Value, json};
+
+/// What the pages tell about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshot<'a> {
+    pub(crate) now: Time,
+    pub(crate) wall: UnixMillis,
+    pub(crate) gauges: Census,
+    pub(crate) peer_counters: &'a PeerCounters,
+    pub(crate) loop_counters: &'a LoopCounters,
+    /// Frames that were queued.
+    pub(crate) sent: Frames,
+    /// Sockets that are not WebSockets (yet).
+    pub(crate) handshakes: usize,
+    /// Open sockets, whatever they are.
+    pub(crate) sockets: usize,
+    /// Bytes of output queues and of incomplete messages.
+    pub(crate) buffered_bytes: usize,
+    /// What these may be at most.
+    pub(crate) memory_budget_bytes: usize,
+    pub(crate) max_connections: u32,
+    pub(crate) process: Process,
+    pub(crate) is_draining: bool,
+}
+
+impl Snapshot<'_> {
+    /// When the process was started, by the clock on the wall as it goes now.
+    pub(super) fn start(&self) -> UnixMillis {
+        UnixMillis(self.wall.0.saturating_sub(self.now.0))
+    }
+
+    pub(super) fn status(&self) -> &'static str {
+        if self.is_draining { "draining" } else { "healthy" }
+    }
+
+    /// In bytes.
+    pub(super) fn memory(&self) -> Value {
+        json!({
+            "rss": self.process.resident_bytes,
+            "buffers": self.buffered_bytes,
+            "budget": self.memory_budget_bytes,
+            "mail": self.gauges.mail_bytes + self.gauges.shelved_bytes,
+        })
+    }
+
+    /// Seconds since the start, with milliseconds.
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285,000 years")]
+    pub(super) fn uptime_seconds(&self) -> f64 {
+        self.now.0 as f64 / 1000.0
+    }
+
+    /// Connections that got their `connected`.
+    pub(super) fn active(&self) -> usize {
+        self.gauges.connections.saturating_sub(self.gauges.held + self.gauges.unregistered)
+    }
+}

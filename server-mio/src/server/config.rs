@@ -1,0 +1,138 @@
+//! What the loop needs to know.
+
+use crate::http::{MAX_HEAD_BYTES, PageRules};
+use crate::program::settings::Settings;
+use crate::server::INPUT_BYTES;
+use crate::server::slots::MAX_SLOTS;
+use peerpigeon_core::Limits;
+
+/// Settings of a [`crate::Server`]; [`Config::default`] holds the documented defaults.
+///
+/// Every field is a hard bound: together with [`Limits`] they give the memory that the process can take. What is outside
+/// of its own bounds counts as the nearest that is inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Settings of the core.
+    pub limits: Limits,
+    /// The longest message of a client; one byte more is closed with 1009.
+    pub max_message_bytes: usize,
+    /// Bytes that may wait to be sent to one connection; above one message, else no message of that length
+    /// can be sent.
+    pub max_queue_bytes: usize,
+    /// Bytes of all queues and all incomplete messages together; above it, the connection that takes most
+    /// is ended.
+    pub memory_budget_bytes: usize,
+    /// From the accept, or the first byte of a further request, to the end of that request.
+    pub handshake_timeout_ms: u64,
+    /// From an answer to the first byte of the next request.
+    pub keep_alive_timeout_ms: u64,
+    /// Bytes of the head of a request; at most 65535, less than the input buffer.
+    pub max_head_bytes: usize,
+    /// From a close frame, or the last answer, to the client's end of the connection.
+    pub closing_timeout_ms: u64,
+    /// From the first signal to the end of the process.
+    pub shutdown_timeout_ms: u64,
+    /// Sockets that are not WebSockets (yet). One more ends the one that has been idle longest, so that
+    /// idle ones cannot keep out those who speak.
+    pub max_handshakes: usize,
+    /// Sockets of all kinds. At the limit nothing is accepted any more, until a tenth of them is gone.
+    pub max_sockets: usize,
+    /// Which pages are shown to whom.
+    pub pages: PageRules,
+    /// See [`peerpigeon_core::Switchboard::new`]. 0 by default, so that runs can be repeated; the program takes a random one.
+    pub hash_key: u64,
+}
+
+impl Config {
+    /// Room for `limits`: everybody admitted, everybody who waits, handshakes, and those being refused.
+    #[must_use]
+    pub fn new(limits: Limits) -> Config {
+        let max_message_bytes = 1024 * 1024;
+        // A crowd that comes back, as after a restart, shakes hands all at once: nobody in it may be cut off.
+        let max_handshakes = (limits.connections as usize).max(1024);
+        Config {
+            max_message_bytes,
+            max_queue_bytes: max_message_bytes + 1024 * 1024,
+            memory_budget_bytes: 128 * 1024 * 1024,
+            handshake_timeout_ms: 10_000,
+            keep_alive_timeout_ms: 75_000,
+            max_head_bytes: MAX_HEAD_BYTES,
+            closing_timeout_ms: 3_000,
+            shutdown_timeout_ms: 8_000,
+            max_handshakes,
+            max_sockets: max_sockets(&limits, max_handshakes),
+            pages: PageRules::default(),
+            hash_key: 0,
+            limits,
+        }
+    }
+}
+
+impl Config {
+    /// With every field inside its bounds. The settings of the program keep to them; who embeds a server may not.
+    pub(super) fn bounded(self) -> Config {
+        Config {
+            max_head_bytes: self.max_head_bytes.min(INPUT_BYTES - 1),
+            max_handshakes: self.max_handshakes.max(1),
+            max_sockets: self.max_sockets.clamp(1, MAX_SLOTS),
+            limits: Limits {
+                connections: self.limits.connections.max(1),
+                introductions: self.limits.introductions.clamp(1, Limits::MAX_PEERS),
+                message_burst: self.limits.message_burst.max(1),
+                cleanup_interval_ms: self.limits.cleanup_interval_ms.max(1),
+                ..self.limits
+            },
+            ..self
+        }
+    }
+}
+
+/// Everybody admitted, everybody who waits, a quarter of them more that are being ended, and handshakes.
+fn max_sockets(limits: &Limits, max_handshakes: usize) -> usize {
+    let waiting = limits.held_connections.saturating_add(limits.unregistered_connections);
+    let known = limits.connections.saturating_add(waiting) as usize;
+    known + known / 4 + max_handshakes
+}
+
+impl From<&Settings> for Config {
+    fn from(settings: &Settings) -> Config {
+        let limits = settings.limits();
+        Config {
+            max_message_bytes: settings.max_message_size,
+            max_queue_bytes: settings.max_queue_size,
+            memory_budget_bytes: settings.memory_budget,
+            max_head_bytes: settings.max_header_size,
+            max_handshakes: settings.max_handshakes,
+            max_sockets: max_sockets(&limits, settings.max_handshakes),
+            handshake_timeout_ms: settings.handshake_timeout,
+            keep_alive_timeout_ms: settings.keep_alive_timeout,
+            shutdown_timeout_ms: settings.shutdown_timeout,
+            pages: PageRules {
+                tokens: settings.metrics_token.clone(),
+                has_admin_listener: settings.admin_listen.is_some(),
+                demo: settings.demo,
+            },
+            ..Config::new(limits)
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::new(Limits::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_there_is_room_for_may_come_at_once() {
+        for connections in [1, 1_024, 50_000] {
+            let config = Config::new(Limits { connections, ..Limits::default() });
+            assert!(config.max_handshakes >= connections as usize);
+            assert!(config.max_sockets > config.max_handshakes + connections as usize);
+        }
+    }
+}
