@@ -39,6 +39,7 @@ mod mail;
 mod mesh;
 mod outbox;
 mod peers;
+mod rooms;
 mod switchboard;
 mod timers;
 mod verbs;

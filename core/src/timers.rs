@@ -22,11 +22,13 @@ pub enum TimerKind {
     Sweep,
     /// The next part of a drain; belongs to no connection.
     Drain,
+    /// Lists of rooms have changed, or something that was waited for there has come to its end; belongs to no connection.
+    Rooms,
 }
 
 impl TimerKind {
     /// All of them, in the order of their numbers.
-    const ALL: [TimerKind; 7] = [
+    const ALL: [TimerKind; 8] = [
         TimerKind::Register,
         TimerKind::Hold,
         TimerKind::Liveness,
@@ -34,6 +36,7 @@ impl TimerKind {
         TimerKind::Poll,
         TimerKind::Sweep,
         TimerKind::Drain,
+        TimerKind::Rooms,
     ];
 }
 

@@ -18,6 +18,7 @@ fn each_close_has_its_code_and_its_reason_and_none_is_1000() {
         (1013, "Too many connections from this address"),
         (1013, "Too slow"),
         (4001, "Replaced by a newer connection"),
+        (4001, "Peer still connected"),
     ];
     assert_eq!(CloseReason::ALL.map(|why| (why.code(), why.text())), expected);
     // RFC 6455 section 5.5: a close frame has no room for more.
@@ -41,7 +42,7 @@ fn each_signal_and_verb_is_found_by_its_name() {
     ];
     assert_eq!(Signal::ALL.map(Signal::name), signals);
     assert_eq!(Signal::ALL.map(|signal| Signal::named(signal.name())), Signal::ALL.map(Some));
-    let verbs = ["announce", "goodbye", "ping", "cleanup", "cleanup-all"];
+    let verbs = ["announce", "goodbye", "ping", "cleanup", "cleanup-all", "discover"];
     assert_eq!(Verb::ALL.map(Verb::name), verbs);
     for name in verbs.into_iter().chain(["", "Offer", "offer "]) {
         assert_eq!(Signal::named(name), None, "{name}");

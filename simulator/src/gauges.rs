@@ -5,7 +5,7 @@ use peerpigeon_core::{Census, Limits};
 /// Every gauge with its name. Taken apart without `..`, so that a new gauge of the core does not build until it has a
 /// name here, and a limit in [`most`].
 #[must_use]
-pub fn named(census: &Census) -> [(&'static str, usize); 14] {
+pub fn named(census: &Census) -> [(&'static str, usize); 16] {
     let Census {
         connections,
         unregistered,
@@ -13,6 +13,8 @@ pub fn named(census: &Census) -> [(&'static str, usize); 14] {
         held_bytes,
         peers,
         networks,
+        members,
+        rooms,
         acquaintances,
         mailboxes,
         mails,
@@ -29,6 +31,8 @@ pub fn named(census: &Census) -> [(&'static str, usize); 14] {
         ("held bytes", held_bytes),
         ("announced peers", peers),
         ("networks", networks),
+        ("members of rooms", members),
+        ("rooms", rooms),
         ("pairs of acquaintances", acquaintances),
         ("mailboxes", mailboxes),
         ("mails", mails),
@@ -59,6 +63,8 @@ pub fn most(limits: &Limits) -> Census {
         peers: admitted,
         // Each has at least one peer in it.
         networks: count(limits.networks).min(admitted),
+        members: admitted,
+        rooms: count(limits.networks).min(admitted),
         // Each pair is in the lists of two.
         acquaintances: admitted.saturating_mul(each_knows) / 2,
         mailboxes,
@@ -76,7 +82,7 @@ pub fn most(limits: &Limits) -> Census {
 /// The most deadlines of `admitted` connections of which so many wait for a message: the next one of each connection, and
 /// the end of each request that waits; and for all together the next sweep and the next part of a drain.
 pub(crate) fn timers(admitted: usize, polls: usize) -> usize {
-    admitted + polls + 2
+    admitted + polls + 3
 }
 
 /// The larger of each gauge.
@@ -88,6 +94,8 @@ pub(crate) fn peak(a: &Census, b: &Census) -> Census {
         held_bytes: a.held_bytes.max(b.held_bytes),
         peers: a.peers.max(b.peers),
         networks: a.networks.max(b.networks),
+        members: a.members.max(b.members),
+        rooms: a.rooms.max(b.rooms),
         acquaintances: a.acquaintances.max(b.acquaintances),
         mailboxes: a.mailboxes.max(b.mailboxes),
         mails: a.mails.max(b.mails),

@@ -13,8 +13,12 @@ pub struct Census {
     pub held_bytes: usize,
     /// Peers that are announced.
     pub peers: usize,
-    /// Networks with at least one peer.
+    /// Networks and rooms with at least one peer.
     pub networks: usize,
+    /// Of these peers, the members of rooms (dialect PSP).
+    pub members: usize,
+    /// Of these networks, the rooms.
+    pub rooms: usize,
     /// Pairs of peers that have been introduced and are both still there.
     pub acquaintances: usize,
     /// Absent peers remembered.

@@ -171,11 +171,13 @@ pub enum CloseReason {
     TooSlow,
     /// 4001: the same peer came back by another connection.
     Replaced,
+    /// 4001: in its room somebody else has this id and is alive (dialect PSP).
+    PeerStillConnected,
 }
 
 impl CloseReason {
     /// All of them, in the order of their codes.
-    pub const ALL: [CloseReason; 10] = [
+    pub const ALL: [CloseReason; 11] = [
         CloseReason::ShuttingDown,
         CloseReason::InactiveTimeout,
         CloseReason::InvalidPeerId,
@@ -186,6 +188,7 @@ impl CloseReason {
         CloseReason::TooManyFromAddress,
         CloseReason::TooSlow,
         CloseReason::Replaced,
+        CloseReason::PeerStillConnected,
     ];
 
     /// The status code of the close frame (RFC 6455 section 7.4).
@@ -198,7 +201,7 @@ impl CloseReason {
             | CloseReason::PeerAlreadyConnected
             | CloseReason::RateLimitExceeded => 1008,
             CloseReason::MaximumConnections | CloseReason::TooManyFromAddress | CloseReason::TooSlow => 1013,
-            CloseReason::Replaced => 4001,
+            CloseReason::Replaced | CloseReason::PeerStillConnected => 4001,
         }
     }
 
@@ -216,6 +219,7 @@ impl CloseReason {
             CloseReason::TooManyFromAddress => "Too many connections from this address",
             CloseReason::TooSlow => "Too slow",
             CloseReason::Replaced => "Replaced by a newer connection",
+            CloseReason::PeerStillConnected => "Peer still connected",
         }
     }
 

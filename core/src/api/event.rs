@@ -110,6 +110,22 @@ pub enum Event {
         /// What.
         signal: Signal,
     },
+    /// A frame of dialect PSP went from one member of a room to another.
+    PassedOn {
+        /// From whom.
+        from: ConnId,
+        /// To whom.
+        to: ConnId,
+        /// Its size in bytes.
+        bytes: u32,
+    },
+    /// A list of peers was sent (dialect PSP).
+    Listed {
+        /// To whom.
+        conn: ConnId,
+        /// How many peers are on it.
+        peers: u32,
+    },
     /// A signal was put into the mailbox of an absent target.
     Mailed {
         /// From whom.
@@ -329,11 +345,14 @@ pub enum Verb {
     Cleanup,
     /// `cleanup-all`
     CleanupAll,
+    /// `discover`, of dialect PSP only
+    Discover,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 5] = [Verb::Announce, Verb::Goodbye, Verb::Ping, Verb::Cleanup, Verb::CleanupAll];
+    pub const ALL: [Verb; 6] =
+        [Verb::Announce, Verb::Goodbye, Verb::Ping, Verb::Cleanup, Verb::CleanupAll, Verb::Discover];
 
     /// The `type` on the wire.
     #[must_use]
@@ -344,6 +363,7 @@ impl Verb {
             Verb::Ping => "ping",
             Verb::Cleanup => "cleanup",
             Verb::CleanupAll => "cleanup-all",
+            Verb::Discover => "discover",
         }
     }
 }

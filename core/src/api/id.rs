@@ -37,6 +37,22 @@ impl PeerId {
     }
 }
 
+impl PeerId {
+    /// What stands for a peer of dialect PSP in events: the first 20 bytes of its id, read as hex digits where it begins with 40
+    /// of them. Two peers can have the same, and nothing is decided by it.
+    #[must_use]
+    pub fn label(id: &str) -> PeerId {
+        if let Some(spelling) = id.get(..Spelling::DIGITS).and_then(Spelling::parse) {
+            return spelling.id;
+        }
+        let mut label = PeerId::default();
+        for (byte, of_id) in label.0.iter_mut().zip(id.bytes()) {
+            *byte = of_id;
+        }
+        label
+    }
+}
+
 /// Lower-case hex.
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

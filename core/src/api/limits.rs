@@ -45,7 +45,7 @@ pub struct Limits {
     pub reintroduce_interval_ms: u64,
     /// Bytes that one message may become when it goes to all acquaintances of its sender.
     pub fan_out_bytes: u32,
-    /// Networks at once, those included that only a mailbox remembers: these make room for new ones.
+    /// Networks and rooms at once, those networks included that only a mailbox remembers: these make room for new ones.
     pub networks: u32,
     /// Bytes of `data` in an `announce`.
     pub announced_data_bytes: u32,

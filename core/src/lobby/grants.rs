@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 use crate::worst_case::{boxed, tree};
-use crate::{ConnId, Limits, PeerId};
+use crate::{ConnId, Limits, PeerId, Spelling};
 
 /// What the bearer of a token may do; [`Grant::ANY`] without a token, or with one that says no more than that
 /// its bearer may come in.
@@ -28,6 +28,16 @@ impl Grant {
 
     pub(crate) fn allows_peer(&self, peer: &PeerId) -> bool {
         self.peer.is_none_or(|only| only == *peer)
+    }
+
+    /// Whether its bearer can have this id in a room.
+    pub(crate) fn allows_member(&self, id: &str) -> bool {
+        self.peer.is_none() || self.names_member(id)
+    }
+
+    /// Whether its bearer has proven to be who has this id in a room.
+    pub(crate) fn names_member(&self, id: &str) -> bool {
+        self.peer.is_some_and(|only| Spelling::parse(id).is_some_and(|spelling| *spelling.id() == only))
     }
 
     pub(crate) fn allows_network(&self, name: &str) -> bool {

@@ -42,7 +42,7 @@ pub(crate) enum HoldEnd {
 
 impl Held {
     pub(super) fn waiting(&self) -> Waiting {
-        Waiting::Held(*self.arrival.spelling.id())
+        Waiting::Held(self.arrival.id().copied())
     }
 }
 

@@ -37,11 +37,11 @@ pub(crate) struct Lobby {
 pub(crate) enum Waiting {
     /// To tell who it is.
     Unregistered,
-    /// As this peer, to be let in.
-    Held(PeerId),
+    /// To be let in, as this peer if it stands for one.
+    Held(Option<PeerId>),
 }
 
-/// A connection that has told who is behind it.
+/// A connection that has told who is behind it, or that it will tell so in its own way (dialect PSP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) conn: ConnId,
@@ -59,12 +59,17 @@ pub(crate) struct TurnedAway {
 }
 
 impl Arrival {
+    /// The peer that it stands for, if it stands for one.
+    pub(crate) fn id(&self) -> Option<&PeerId> {
+        self.dialect.names_peers_by_connection().then(|| self.spelling.id())
+    }
+
     fn holder(&self) -> Holder {
         Holder::new(self.address, self.conn)
     }
 
     fn turned_away(&self, why: CloseReason) -> TurnedAway {
-        TurnedAway { conn: self.conn, peer: Some(*self.spelling.id()), why }
+        TurnedAway { conn: self.conn, peer: self.id().copied(), why }
     }
 }
 
@@ -72,7 +77,7 @@ impl Waiting {
     pub(crate) fn peer(self) -> Option<PeerId> {
         match self {
             Waiting::Unregistered => None,
-            Waiting::Held(peer) => Some(peer),
+            Waiting::Held(peer) => peer,
         }
     }
 }

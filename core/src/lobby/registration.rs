@@ -1,4 +1,4 @@
-//! Connections of dialect B that have not told yet who they are: nothing is routed for them.
+//! Connections that have not told yet who they are, or what they speak: nothing is routed for them.
 
 use super::{Arrival, Lobby, TurnedAway};
 use crate::peers::addresses::Addresses;
@@ -10,6 +10,8 @@ use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, Spelling, Time, Tim
 #[derive(Debug)]
 pub(crate) struct Unregistered {
     address: Option<AddressKey>,
+    /// What its upgrade says that it speaks, if it does.
+    dialect: Option<Dialect>,
     deadline: Deadline,
     patience: Patience,
     rate_limiter: RateLimiter,
@@ -33,6 +35,7 @@ impl Lobby {
         &mut self,
         conn: ConnId,
         address: Option<AddressKey>,
+        dialect: Option<Dialect>,
         now: Time,
         limits: &Limits,
         timers: &mut Timers,
@@ -49,7 +52,7 @@ impl Lobby {
         self.unregistered_by_holder.add(holder, conn, 1);
         let deadline = timers.arm(now + limits.register_ms.max(1), TimerKind::Register, conn);
         let (patience, rate_limiter) = (Patience::Fresh, RateLimiter::default());
-        self.unregistered.insert(conn, Unregistered { address, deadline, patience, rate_limiter });
+        self.unregistered.insert(conn, Unregistered { address, dialect, deadline, patience, rate_limiter });
         Ok(given)
     }
 
@@ -69,7 +72,18 @@ impl Lobby {
         rate_limiter.admit(address, bytes, now, limits)
     }
 
-    /// A connection has told who it is.
+    /// What the upgrade of such a connection says that it speaks, if it does.
+    pub(crate) fn dialect(&self, conn: ConnId) -> Option<Dialect> {
+        self.unregistered.get(&conn).and_then(|unregistered| unregistered.dialect)
+    }
+
+    /// A connection has told that it speaks the dialect in which it says later in which room it is who.
+    pub(crate) fn begin_psp(&mut self, conn: ConnId, timers: &mut Timers) -> Option<Arrival> {
+        let Unregistered { address, .. } = self.remove_unregistered(conn, timers)?;
+        Some(Arrival { conn, dialect: Dialect::Psp, spelling: Spelling::NOBODY, address })
+    }
+
+    /// A connection has told who it is, in a dialect in which it stands for one peer.
     pub(crate) fn register(
         &mut self,
         conn: ConnId,
@@ -89,12 +103,17 @@ impl Lobby {
     ) -> Option<TurnedAway> {
         let unregistered = self.unregistered.get_mut(&fired.conn)?;
         unregistered.deadline = Deadline::NONE;
+        // Whoever has said nothing at all may not know that it has to name itself.
+        let why = match unregistered.dialect {
+            Some(_) => CloseReason::InactiveTimeout,
+            None => CloseReason::InvalidPeerId,
+        };
         match unregistered.patience.extend(fired.due, now) {
             Some(due) => {
                 unregistered.deadline = timers.arm(due, TimerKind::Register, fired.conn);
                 None
             }
-            None => self.turn_away(fired.conn, CloseReason::InactiveTimeout, timers),
+            None => self.turn_away(fired.conn, why, timers),
         }
     }
 

@@ -34,8 +34,14 @@ impl Scene {
 
     fn open(&mut self, conn: u64, address: Option<u64>) -> Result<Option<TurnedAway>, TurnedAway> {
         let address = address.map(AddressKey);
-        let opened =
-            self.lobby.await_registration(ConnId(conn), address, NOW, &self.limits, &mut self.timers);
+        let opened = self.lobby.await_registration(
+            ConnId(conn),
+            address,
+            Some(Dialect::B),
+            NOW,
+            &self.limits,
+            &mut self.timers,
+        );
         self.check();
         opened
     }
@@ -60,7 +66,7 @@ fn a_connection_waits_for_one_thing_and_for_nothing_once_it_is_removed() {
     scene.open(1, None).unwrap();
     scene.hold(arrival(2), CloseReason::MaximumConnections).unwrap();
     let id = *arrival(2).spelling.id();
-    for (conn, waiting) in [(1, Some(Waiting::Unregistered)), (2, Some(Waiting::Held(id))), (3, None)] {
+    for (conn, waiting) in [(1, Some(Waiting::Unregistered)), (2, Some(Waiting::Held(Some(id)))), (3, None)] {
         assert_eq!(scene.lobby.waiting(ConnId(conn)), waiting);
         assert_eq!(scene.lobby.remove(ConnId(conn), &mut scene.timers), waiting);
         assert_eq!(scene.lobby.waiting(ConnId(conn)), None);

@@ -1,5 +1,9 @@
 //! What the request target of an upgrade says: which dialect, and who comes.
+//!
+//! `peerId` in the query is dialect A; `networkId` or `room` there is PSP, with any path; else the path of dialect B is
+//! dialect B. Who says none of these shows what it speaks by what it says first: pages of PSP can be told any URL.
 
+use crate::wire::Dialect;
 use crate::{Limits, Spelling};
 
 /// Who comes, as far as the upgrade says.
@@ -7,24 +11,29 @@ use crate::{Limits, Spelling};
 pub(crate) enum ClaimedPeer {
     /// Dialect A names its peer here, with any path: clients keep the path that their operator gave them.
     Named(Spelling),
-    /// Dialect B has a path of its own, and names its peer in its first message.
-    Unnamed,
+    /// It names its peer later, in a message of this dialect, or of any that does so.
+    Unnamed(Option<Dialect>),
 }
 
 /// The path of dialect B.
 const PATH_B: &str = "/signaling";
 
-/// Reads path and query; of several `peerId` the first counts, percent-encoding is decoded. `None`: nobody
-/// that could be a peer.
+/// Reads path and query; of several `peerId` the first counts, percent-encoding is decoded. `None`: it names a peer that
+/// can be none.
 pub(crate) fn read_target(target: &str) -> Option<ClaimedPeer> {
     // A fragment never reaches a server (RFC 9112 section 3.2), but nothing stops a client from sending one.
     let target = target.split('#').next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    match pairs.find(|(key, _)| decodes_to(key, b"peerId")) {
-        Some((_, value)) => peer_id(value).map(ClaimedPeer::Named),
-        None => (path == PATH_B).then_some(ClaimedPeer::Unnamed),
+    let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    if let Some((_, value)) = pairs().find(|(key, _)| decodes_to(key, b"peerId")) {
+        return peer_id(value).map(ClaimedPeer::Named);
     }
+    let is_psp = pairs().any(|(key, _)| decodes_to(key, b"networkId") || decodes_to(key, b"room"));
+    Some(ClaimedPeer::Unnamed(match path {
+        _ if is_psp => Some(Dialect::Psp),
+        PATH_B => Some(Dialect::B),
+        _ => None,
+    }))
 }
 
 /// A request for what was sent to a peer.
@@ -109,32 +118,37 @@ mod tests {
 
     #[test]
     fn the_path_of_the_older_guide_needs_no_peer_id() {
-        assert_eq!(read_target("/signaling"), Some(ClaimedPeer::Unnamed));
-        assert_eq!(read_target("/signaling?token=x"), Some(ClaimedPeer::Unnamed));
+        let unnamed = |dialect| Some(ClaimedPeer::Unnamed(dialect));
+        assert_eq!(read_target("/signaling"), unnamed(Some(Dialect::B)));
+        assert_eq!(read_target("/signaling?token=x"), unnamed(Some(Dialect::B)));
         assert_eq!(read_target("/signaling?peerId=x"), None);
-        assert_eq!(read_target("/signaling/more"), None);
+        assert_eq!(read_target("/signaling/more"), unnamed(None));
     }
 
     #[test]
-    fn whatever_else_names_nobody() {
+    fn a_network_or_a_room_in_the_query_is_the_newest_dialect_on_any_path() {
+        for target in ["/ws?networkId=n&room=r", "/?room=", "/signaling?network%49d=n", "/x/y?token=t&room=r"]
+        {
+            assert_eq!(read_target(target), Some(ClaimedPeer::Unnamed(Some(Dialect::Psp))), "{target}");
+        }
+        for target in ["/ws", "/", "/?x=networkId", "/ws#?room=r", "/?networkid=n"] {
+            assert_eq!(read_target(target), Some(ClaimedPeer::Unnamed(None)), "{target}");
+        }
+    }
+
+    #[test]
+    fn whoever_names_itself_wrongly_is_nobody() {
         for target in [
-            String::new(),
-            "/".into(),
-            "/?".into(),
             "/?peerId".into(),
             "/?peerId=".into(),
             "/?peerId=xyz".into(),
-            format!("/?peerid={ID}"),
             format!("/?peerId={ID}0"),
             format!("/?peerId={}", &ID[1..]),
             format!("/?peerId=%zz{}", &ID[3..]),
             format!("/?peerId= {}", &ID[1..]),
             format!("/?peerId=x&peerId={ID}"),
-            format!("/{ID}"),
         ] {
             assert_eq!(read_target(&target), None, "{target}");
         }
     }
-
-    use alloc::string::String;
 }

@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 use crate::mail::poll_queue::PollQueue;
 use crate::mesh::announcement::{Announcement, Overdue};
 use crate::mesh::networks::NetKey;
+use crate::rooms::MemberKey;
 use crate::timers::{Deadline, Patience};
 use crate::wire::Dialect;
 use crate::{ConnId, Holder, PeerId, Spelling, Time, TimerKind};
@@ -74,6 +75,8 @@ pub(crate) enum Standing {
     Fresh,
     /// Has said goodbye: it cannot be reached until it announces itself again.
     Departed,
+    /// Is in a room (dialect PSP).
+    Member(MemberKey),
     /// Is in this network. What is looked at for every signal stands here; the rest is one step away.
     Announced(NetKey, Box<Announcement>),
 }
@@ -111,8 +114,26 @@ impl Peer {
         self.dialect
     }
 
+    /// What it is called where its connection stands for one peer (see [`Peer::own_id`]).
     pub(crate) fn id(&self) -> &PeerId {
         self.spelling.id()
+    }
+
+    /// The id that nobody else has while this connection is here, if it stands for one peer.
+    pub(crate) fn own_id(&self) -> Option<&PeerId> {
+        self.dialect.names_peers_by_connection().then(|| self.spelling.id())
+    }
+
+    pub(crate) fn last_seen(&self) -> Time {
+        self.last_seen
+    }
+
+    /// Where it is in a room.
+    pub(crate) fn member(&self) -> Option<MemberKey> {
+        match self.standing {
+            Standing::Member(member) => Some(member),
+            Standing::Fresh | Standing::Departed | Standing::Announced(..) => None,
+        }
     }
 
     pub(crate) fn spelling(&self) -> Spelling {
@@ -165,21 +186,21 @@ impl Peer {
     pub(crate) fn network(&self) -> Option<NetKey> {
         match &self.standing {
             Standing::Announced(network, _) => Some(*network),
-            Standing::Fresh | Standing::Departed => None,
+            Standing::Fresh | Standing::Departed | Standing::Member(_) => None,
         }
     }
 
     pub(crate) fn announcement(&self) -> Option<&Announcement> {
         match &self.standing {
             Standing::Announced(_, announcement) => Some(announcement),
-            Standing::Fresh | Standing::Departed => None,
+            Standing::Fresh | Standing::Departed | Standing::Member(_) => None,
         }
     }
 
     pub(crate) fn announcement_mut(&mut self) -> Option<&mut Announcement> {
         match &mut self.standing {
             Standing::Announced(_, announcement) => Some(announcement),
-            Standing::Fresh | Standing::Departed => None,
+            Standing::Fresh | Standing::Departed | Standing::Member(_) => None,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::peers::rate_limiter::RateCheck;
 use crate::peers::{Peer, PeerSlot};
 use crate::switchboard::Stage;
 use crate::timers::Fired;
-use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal};
+use crate::wire::{self, Dialect, Kind, Message, Recipient, Refusal, psp};
 use crate::{
     AddressKey, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, Limits, LiveLimits, PeerId,
     Spelling, Switchboard,
@@ -32,7 +32,7 @@ impl Switchboard {
         if self.draining.is_some() {
             let peer = match claimed {
                 ClaimedPeer::Named(spelling) => Some(*spelling.id()),
-                ClaimedPeer::Unnamed => None,
+                ClaimedPeer::Unnamed(_) => None,
             };
             return self.turn_away(conn, peer, CloseReason::ShuttingDown);
         }
@@ -44,9 +44,9 @@ impl Switchboard {
             ClaimedPeer::Named(spelling) => {
                 self.come_in(Arrival { conn, dialect: Dialect::A, spelling, address })
             }
-            ClaimedPeer::Unnamed => {
+            ClaimedPeer::Unnamed(dialect) => {
                 let Switchboard { now, limits, timers, .. } = self;
-                match self.lobby.await_registration(conn, address, *now, limits, timers) {
+                match self.lobby.await_registration(conn, address, dialect, *now, limits, timers) {
                     Ok(given) => self.close_turned_away(given),
                     Err(refused) => self.close_turned_away(Some(refused)),
                 }
@@ -56,14 +56,21 @@ impl Switchboard {
 
     /// A message of a connection that has not told yet who it is.
     pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
-        let result = match self.admit_unregistered(conn, text.len()) {
-            RateCheck::Within => {
-                registered_as(text, &self.limits).and_then(|spelling| self.granted_peer(conn, spelling))
+        let check = self.admit_unregistered(conn, text.len());
+        let said = || (check == RateCheck::Within).then(|| spoken_in(text, &self.limits)).flatten();
+        let dialect = self.lobby.dialect(conn).or_else(said);
+        let result = match (check, dialect) {
+            (RateCheck::Within, Some(Dialect::Psp)) => return self.begin_psp(conn, text),
+            (RateCheck::Within, Some(Dialect::B)) => self.registered_as(conn, text),
+            (RateCheck::Within, Some(Dialect::A) | None) => {
+                return self.turn_away_waiting(conn, CloseReason::InvalidPeerId);
             }
-            over @ (RateCheck::TooMany | RateCheck::TooMuch | RateCheck::TooManyTogether) => {
-                Err(self.over_the_limit(over))
+            (RateCheck::TooMany | RateCheck::TooMuch | RateCheck::TooManyTogether, _) => {
+                Err(self.over_the_limit(check))
             }
-            RateCheck::Disconnect => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
+            (RateCheck::Disconnect, _) => {
+                return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
+            }
         };
         match result {
             Ok(spelling) => {
@@ -92,9 +99,26 @@ impl Switchboard {
         self.lobby.admit(conn, bytes, self.peers.addresses_mut(), self.now, &self.limits)
     }
 
-    fn granted_peer(&self, conn: ConnId, spelling: Spelling) -> Result<Spelling, Refusal> {
-        let is_granted = self.grants.of(conn).allows_peer(spelling.id());
-        if is_granted { Ok(spelling) } else { Err(Refusal::PeerNotGranted) }
+    fn registered_as(&self, conn: ConnId, text: &str) -> Result<Spelling, Refusal> {
+        let request = Dialect::B.decode(text, &self.limits).request?;
+        match request.kind {
+            Kind::Register => {
+                let spelling = request.claimed.ok_or(Refusal::PeerNotAnId)?;
+                let is_granted = self.grants.of(conn).allows_peer(spelling.id());
+                is_granted.then_some(spelling).ok_or(Refusal::PeerNotGranted)
+            }
+            Kind::Signal(_) | Kind::Verb(_) => Err(Refusal::NotRegistered),
+        }
+    }
+
+    /// A connection has said something for the first time, in dialect PSP. It is let in as it is: it tells later who it is.
+    fn begin_psp(&mut self, conn: ConnId, text: &str) {
+        let Some(arrival) = self.lobby.begin_psp(conn, &mut self.timers) else { return };
+        self.come_in(arrival);
+        match self.peers.by_conn(conn) {
+            Some(slot) => self.text_from(slot, text),
+            None => self.keep_for_later(conn, text),
+        }
     }
 
     /// The time to register is over.
@@ -105,7 +129,7 @@ impl Switchboard {
 
     /// A connection has told who is behind it.
     fn come_in(&mut self, arrival: Arrival) {
-        match self.peers.by_id(arrival.spelling.id()) {
+        match arrival.id().and_then(|id| self.peers.by_id(id)) {
             Some(incumbent) => self.meet_incumbent(arrival, incumbent),
             None => self.seat_or_hold(arrival),
         }
@@ -153,7 +177,8 @@ impl Switchboard {
     /// A place has become free: the first who can take it is let in.
     pub(crate) fn place_is_free(&mut self) {
         let next = self.lobby.next_for_a_place(|arrival| {
-            self.no_place_for(arrival.address).is_none() && self.peers.by_id(arrival.spelling.id()).is_none()
+            let is_taken = arrival.id().is_some_and(|id| self.peers.by_id(id).is_some());
+            self.no_place_for(arrival.address).is_none() && !is_taken
         });
         if let Some(conn) = next {
             self.seat_held(conn);
@@ -243,7 +268,7 @@ impl Switchboard {
     fn seat_held(&mut self, conn: ConnId) {
         let Some(Released { arrival, kept }) = self.lobby.release(conn, &mut self.timers) else { return };
         if let Some(why) = self.no_place_for(arrival.address) {
-            return self.turn_away(conn, Some(*arrival.spelling.id()), why);
+            return self.turn_away(conn, arrival.id().copied(), why);
         }
         self.seat(arrival, None);
         for text in kept {
@@ -260,7 +285,7 @@ impl Switchboard {
         let slot = self.peers.insert(peer, address, self.now, &self.limits);
         self.arm_liveness(slot);
         self.outbox.observe(Event::Admitted { conn, peer: *spelling.id() });
-        if self.peers[slot].has_connection() {
+        if self.peers[slot].has_connection() && dialect.names_peers_by_connection() {
             self.send(slot, Message::Connected);
         }
         slot
@@ -284,10 +309,11 @@ impl Switchboard {
     }
 }
 
-fn registered_as(text: &str, limits: &Limits) -> Result<Spelling, Refusal> {
-    let request = Dialect::B.decode(text, limits).request?;
-    match request.kind {
-        Kind::Register => request.claimed.ok_or(Refusal::PeerNotAnId),
-        Kind::Signal(_) | Kind::Verb(_) => Err(Refusal::NotRegistered),
+/// What the first message of a connection is written in that has not said so before.
+fn spoken_in(text: &str, limits: &Limits) -> Option<Dialect> {
+    if psp::is_psp(text, limits) {
+        return Some(Dialect::Psp);
     }
+    let request = Dialect::B.decode(text, limits).request.ok()?;
+    (request.kind == Kind::Register).then_some(Dialect::B)
 }

@@ -51,23 +51,25 @@ impl Switchboard {
 
     /// Ends a connection; whoever waits for its id or its place is next.
     fn end(&mut self, slot: PeerSlot, cause: Departure) {
-        let id = self.forget(slot, cause);
-        self.id_is_free(&id);
+        if let Some(id) = self.forget(slot, cause) {
+            self.id_is_free(&id);
+        }
         self.place_is_free();
     }
 
-    /// Forgets a connection and everything that belongs to it. Returns its id, which is free then.
-    pub(crate) fn forget(&mut self, slot: PeerSlot, cause: Departure) -> PeerId {
+    /// Forgets a connection and everything that belongs to it. Returns its id, which is free then, if it stood for one peer.
+    pub(crate) fn forget(&mut self, slot: PeerSlot, cause: Departure) -> Option<PeerId> {
         let caused = core::mem::take(&mut self.caused);
         self.leave(slot, cause);
         // The connection is over, but not its address, whose next one pays for it.
         let of_leaving = core::mem::replace(&mut self.caused, caused);
         self.peers.charge(slot, of_leaving, self.now, &self.limits);
         self.close_poll_queue(slot);
+        self.rooms.take_claim(self.peers[slot].conn());
         let peer = self.peers.remove(slot, self.now);
         self.timers.disarm(peer.next_due(), peer.conn());
-        let id = *peer.id();
-        self.observe_gone(peer.conn(), Some(id), cause);
+        let id = peer.own_id().copied();
+        self.observe_gone(peer.conn(), id, cause);
         id
     }
 
@@ -80,6 +82,9 @@ impl Switchboard {
 
     /// Takes a peer out of its network, if it is in one, and tells its acquaintances.
     pub(crate) fn leave(&mut self, slot: PeerSlot, cause: Departure) {
+        if let Some(member) = self.peers[slot].member() {
+            return self.psp_leave(slot, member, cause);
+        }
         if self.peers[slot].announcement().is_none() {
             return;
         }
@@ -151,6 +156,7 @@ fn reason(cause: Departure) -> &'static str {
             CloseReason::InvalidPeerId
             | CloseReason::PeerNotGranted
             | CloseReason::PeerAlreadyConnected
+            | CloseReason::PeerStillConnected
             | CloseReason::MaximumConnections
             | CloseReason::TooManyFromAddress => "refused",
         },

@@ -11,12 +11,14 @@ impl Switchboard {
             unregistered: self.lobby.unregistered(),
             held: self.lobby.held(),
             held_bytes: self.lobby.held_bytes(),
-            peers: self.networks.announced(),
-            networks: self.networks.populated(),
-            acquaintances: self.networks.acquainted(),
-            mailboxes: self.mailboxes.len(),
-            mails: self.mailboxes.mails(),
-            mail_bytes: self.mailboxes.bytes(),
+            peers: self.networks.announced() + self.rooms.members(),
+            networks: self.networks.populated() + self.rooms.len(),
+            members: self.rooms.members(),
+            rooms: self.rooms.len(),
+            acquaintances: self.networks.acquainted() + self.rooms.acquainted(),
+            mailboxes: self.mailboxes.len() + self.rooms.absents().len(),
+            mails: self.mailboxes.mails() + self.rooms.absents().mails(),
+            mail_bytes: self.mailboxes.bytes() + self.rooms.absents().bytes(),
             shelved: self.poll_queues.texts(),
             shelved_bytes: self.poll_queues.bytes(),
             polls: self.poll_queues.polls(),
@@ -38,6 +40,7 @@ impl Switchboard {
         );
         deadlines += self.mailboxes.check(limits, timers);
         deadlines += self.poll_queues.check(self.peers.iter(), limits, timers);
+        deadlines += self.check_rooms();
         deadlines += self.draining.map_or(0, |draining| timers.check(draining.deadline, NO_CONN));
         assert_eq!(deadlines, timers.len(), "deadlines that nobody knows");
         assert!(timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
@@ -48,10 +51,32 @@ impl Switchboard {
             assert!(!is_kept_for || self.mailboxes.is_proven(peer.id()), "mailbox of a peer that is here");
         }
         self.grants.check(|conn| match self.stage(conn) {
-            Stage::Admitted(slot) => Some(Some(*self.peers[slot].id())),
+            Stage::Admitted(slot) => Some(self.peers[slot].own_id().copied()),
             Stage::Unregistered | Stage::Held => Some(None),
             Stage::Polling(_) | Stage::Unknown => None,
         });
         self.backlogs.check(|conn| self.peers.by_conn(conn).is_some());
+    }
+    /// Returns how many deadlines belong to rooms.
+    fn check_rooms(&self) -> usize {
+        assert!(self.networks.len() + self.rooms.len() <= self.limits.networks as usize);
+        let member_of = |conn| self.peers.by_conn(conn).and_then(|slot| self.peers[slot].member());
+        for (key, member) in self.rooms.iter() {
+            assert_eq!(
+                member_of(member.conn()),
+                Some(key),
+                "a member whose connection is elsewhere, or gone"
+            );
+        }
+        let members = self.peers.iter().filter(|(_, peer)| peer.member().is_some()).count();
+        assert_eq!(members, self.rooms.members());
+        for conn in self.rooms.claimants() {
+            let slot = self.peers.by_conn(conn);
+            assert!(
+                slot.is_some_and(|slot| self.peers[slot].member().is_none()),
+                "{conn:?} waits for nothing"
+            );
+        }
+        self.rooms.check(&self.timers)
     }
 }

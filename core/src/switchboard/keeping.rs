@@ -39,7 +39,7 @@ impl Switchboard {
     /// Makes room for one more network, where there is none: one goes that nobody is in, and the mail for whoever was lost from
     /// it. Returns whether there is room.
     pub(crate) fn make_room_for_network(&mut self, slot: PeerSlot) -> bool {
-        if self.networks.len() < self.limits.networks as usize {
+        if self.networks.len() + self.rooms.len() < self.limits.networks as usize {
             return true;
         }
         let Some(network) = self.networks.gives_way(self.peers[slot].holder()) else { return false };

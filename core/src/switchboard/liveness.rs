@@ -8,8 +8,8 @@ impl Switchboard {
     pub(crate) fn sign_of_life(&mut self, slot: PeerSlot) {
         self.note_life(slot);
         if self.lobby.has_challengers() {
-            let id = *self.peers[slot].id();
-            self.answer_challenge(&id);
+            let id = self.peers[slot].own_id().copied();
+            id.into_iter().for_each(|id| self.answer_challenge(&id));
         }
     }
 

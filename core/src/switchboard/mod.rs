@@ -11,6 +11,8 @@ mod liveness;
 mod requests;
 mod sending;
 
+use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 use crate::lobby::{Grants, Lobby, Waiting};
@@ -23,8 +25,10 @@ use crate::outbox::Outbox;
 use crate::peers::backlogs::Backlogs;
 use crate::peers::rate_limiter::{ADDRESS_SHARES, Caused, RateCheck};
 use crate::peers::{Peer, PeerSlot, Peers};
+use crate::rooms::Rooms;
 use crate::timers::{Fired, Timers};
-use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Refusal, Request};
+use crate::verbs::psp;
+use crate::wire::{self, Dialect, Kind, Message, MessageId, Naming, Outcome, Refusal, Request};
 use crate::{
     Census, CloseReason, ConnId, Departure, Event, Input, Limits, Output, Time, TimerKind, UnixMillis, Verb,
     WallClock,
@@ -43,6 +47,7 @@ pub struct Switchboard {
     pub(crate) peers: Peers,
     pub(crate) networks: Networks,
     pub(crate) mailboxes: Mailboxes,
+    pub(crate) rooms: Rooms,
     pub(crate) lobby: Lobby,
     pub(crate) timers: Timers,
     pub(crate) draining: Option<Draining>,
@@ -56,6 +61,8 @@ pub struct Switchboard {
     pub(crate) caused: Caused,
     pub(crate) last_message: MessageId,
     pub(crate) naming: Naming,
+    /// Who sends what the server itself says in dialect PSP, a JSON string.
+    pub(crate) server_id: Box<str>,
     /// Slots chosen for an introduction; empty between two inputs, kept for its capacity.
     pub(crate) chosen: Vec<PeerSlot>,
 }
@@ -90,6 +97,7 @@ impl Switchboard {
             peers: Peers::new(hash_key),
             networks: Networks::default(),
             mailboxes: Mailboxes::default(),
+            rooms: Rooms::default(),
             lobby: Lobby::default(),
             timers: Timers::default(),
             draining: None,
@@ -101,6 +109,7 @@ impl Switchboard {
             caused: Caused::default(),
             last_message: MessageId(0),
             naming: Naming::new(boot, hash_key),
+            server_id: server_id(Naming::new(boot, hash_key)),
             chosen: Vec::new(),
         }
     }
@@ -131,6 +140,7 @@ impl Switchboard {
             Input::Tick => {}
         }
         self.answer_ready();
+        self.rooms.arm(self.now, &mut self.timers);
     }
 
     /// The next thing to do, first in, first out; does no work. Drain to `None` before the next
@@ -169,6 +179,7 @@ impl Switchboard {
             (TimerKind::Poll, Some(slot)) => self.poll_ends(slot),
             (TimerKind::Sweep, _) => self.sweep(),
             (TimerKind::Drain, _) => self.drain_some(),
+            (TimerKind::Rooms, _) => self.rooms_are_due(),
             (TimerKind::Liveness | TimerKind::Introduce | TimerKind::Poll, None) => {
                 debug_assert!(false, "{kind:?} of {conn:?} outlived its connection");
             }
@@ -229,10 +240,13 @@ impl Switchboard {
         if peer.answer() {
             return;
         }
-        let conn = peer.conn();
+        let (conn, is_psp) = (peer.conn(), peer.dialect() == Dialect::Psp);
         let check = self.peers.admit(slot, 0, self.now, &self.limits);
         match check {
             RateCheck::Within => {}
+            over @ (RateCheck::TooMany | RateCheck::TooMuch | RateCheck::TooManyTogether) if is_psp => {
+                self.psp_refuse(slot, psp::rate_limited(over), psp::Offender::default());
+            }
             RateCheck::TooMany | RateCheck::TooMuch | RateCheck::TooManyTogether => {
                 let (refusal, id) = (self.over_the_limit(check), self.next_message_id());
                 self.send(slot, Message::Error { refusal, offending_type: None, id });
@@ -244,6 +258,9 @@ impl Switchboard {
 
     /// Handles one message of an admitted peer.
     pub(crate) fn text_from(&mut self, slot: PeerSlot, text: &str) {
+        if self.peers[slot].dialect() == Dialect::Psp {
+            return self.psp_text(slot, text);
+        }
         let id = self.next_message_id();
         let peer = &self.peers[slot];
         let (conn, dialect) = (peer.conn(), peer.dialect());
@@ -334,8 +351,15 @@ impl Switchboard {
             Verb::Ping => self.ping(slot),
             Verb::Cleanup => self.cleanup(slot, request)?,
             Verb::CleanupAll => self.cleanup_all(slot),
+            // No message of a dialect whose connections stand for one peer.
+            Verb::Discover => {}
         }
         self.outbox.observe(Event::Handled { conn: self.peers[slot].conn(), verb });
         Ok(Outcome::Done)
     }
+}
+
+/// The id of a server in dialect PSP: another one for each process, and none that a peer could guess before it is told.
+fn server_id(naming: Naming) -> Box<str> {
+    format!("\"peerpigeon-{:016x}\"", naming.number(MessageId(0))).into()
 }

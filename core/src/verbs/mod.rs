@@ -4,4 +4,5 @@ mod announce;
 mod cleanup;
 mod goodbye;
 mod ping;
+pub(crate) mod psp;
 mod signal;

@@ -185,7 +185,7 @@ impl Switchboard {
                 Reach::Nowhere
             }
             Standing::Fresh => self.networks.find(GLOBAL).map_or(Reach::EmptyGlobal, Reach::Network),
-            Standing::Departed => Reach::Nowhere,
+            Standing::Departed | Standing::Member(_) => Reach::Nowhere,
             Standing::Announced(network, _) => Reach::Network(*network),
         }
     }

@@ -71,7 +71,8 @@ impl<'a> Fields<'a> {
         let escaped = json::read_escaped::<LONGEST_TYPE>(raw);
         let name = escaped.as_ref().map_or_else(|| raw.trim_matches('"'), json::Ascii::as_str);
         let signal = Signal::named(name).map(Kind::Signal);
-        let verb = || Verb::ALL.into_iter().find(|verb| verb.name() == name).map(Kind::Verb);
+        let verbs = Verb::ALL.into_iter().filter(|verb| *verb != Verb::Discover);
+        let verb = || verbs.clone().find(|verb| verb.name() == name).map(Kind::Verb);
         signal.or_else(verb).ok_or(Refusal::UnknownType)
     }
 

@@ -28,7 +28,12 @@ impl Naming {
     }
 
     pub(crate) fn name(&self, id: MessageId) -> Name {
-        Name { start: self.start, number: encrypt(self.key, id.0) }
+        Name { start: self.start, number: self.number(id) }
+    }
+
+    /// The part of the name that differs between two messages of one process.
+    pub(crate) fn number(&self, id: MessageId) -> u64 {
+        encrypt(self.key, id.0)
     }
 }
 

@@ -8,6 +8,9 @@ mod fields;
 mod json;
 mod message_id;
 pub(crate) mod post;
+// Until the rest of the core speaks it.
+#[allow(dead_code, unused_imports, reason = "not spoken yet")]
+pub(crate) mod psp;
 mod refusal;
 mod scan;
 
@@ -29,6 +32,9 @@ pub(crate) enum Dialect {
     A,
     /// The older guide: `register` first, and every message is answered.
     B,
+    /// PSP 1.0: pages name themselves in every message, and are told of each other by lists. What its messages mean and what
+    /// answers them is in `verbs/psp`.
+    Psp,
 }
 
 /// What a peer asks for.
@@ -172,14 +178,23 @@ impl Dialect {
         match self {
             Dialect::A => a::decode(text, limits),
             Dialect::B => b::decode(text, limits),
+            Dialect::Psp => Decoded { request: Err(Refusal::UnknownType), offending_type: None },
         }
     }
 
     /// Whether a peer is told that its message was handled.
     pub(crate) fn acknowledges(self) -> bool {
         match self {
-            Dialect::A => false,
+            Dialect::A | Dialect::Psp => false,
             Dialect::B => true,
+        }
+    }
+
+    /// Whether a connection stands for one peer, with an id that no other one has; else it says in which room it is who.
+    pub(crate) fn names_peers_by_connection(self) -> bool {
+        match self {
+            Dialect::A | Dialect::B => true,
+            Dialect::Psp => false,
         }
     }
 }
@@ -189,6 +204,7 @@ pub(crate) fn write(out: &mut String, to: &Recipient<'_>, message: Message<'_>, 
     match to.dialect {
         Dialect::A => a::write(out, to, message, stamp),
         Dialect::B => b::write(out, to, message, stamp),
+        Dialect::Psp => debug_assert!(false, "what pages of rooms are told is written by verbs/psp"),
     }
 }
 

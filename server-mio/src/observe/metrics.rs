@@ -17,6 +17,7 @@ pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
     connections(&mut to, snapshot);
     peers(&mut to, snapshot);
     messages(&mut to, snapshot);
+    psp(&mut to, snapshot);
     frames(&mut to, snapshot);
     kept(&mut to, snapshot);
     limits(&mut to, snapshot);
@@ -155,6 +156,21 @@ fn messages(to: &mut Exposition, snapshot: &Snapshot<'_>) {
         "Bytes of the messages that they became, by type.",
         labelled("type", peer_counters.relayed_bytes()),
     );
+}
+
+/// What only dialect PSP has.
+fn psp(to: &mut Exposition, snapshot: &Snapshot<'_>) {
+    let (gauges, counters) = (snapshot.gauges, snapshot.peer_counters);
+    to.gauge("peerpigeon_psp_peers", "Peers that are in rooms (dialect PSP).", gauges.members);
+    to.gauge("peerpigeon_psp_rooms", "Rooms with at least one peer.", gauges.rooms);
+    to.counter(
+        "peerpigeon_psp_frames_relayed_total",
+        "Frames that went to their target.",
+        counters.passed_on,
+    );
+    to.counter("peerpigeon_psp_frames_relayed_bytes_total", "Bytes of these.", counters.passed_on_bytes);
+    to.counter("peerpigeon_psp_lists_total", "Lists of peers that were sent.", counters.lists);
+    to.counter("peerpigeon_psp_listed_peers_total", "Peers on these lists.", counters.listed);
 }
 
 fn frames(to: &mut Exposition, snapshot: &Snapshot<'_>) {

@@ -17,6 +17,14 @@ pub struct PeerCounters {
     pub struck: u64,
     /// Refusals that were not relayed, since they crossed with an offer of their sender.
     pub withheld: u64,
+    /// Frames that went from one page to another (dialect PSP).
+    pub passed_on: u64,
+    /// Bytes of these.
+    pub passed_on_bytes: u64,
+    /// Lists of peers that were sent (dialect PSP).
+    pub lists: u64,
+    /// Peers on them, all together.
+    pub listed: u64,
     /// Signals kept for an absent peer.
     pub mailed: u64,
     /// Sweeps of expired state.
@@ -56,6 +64,14 @@ impl PeerCounters {
                 self.relayed[*signal as usize] += 1;
                 self.relayed_bytes[*signal as usize] += u64::from(*bytes);
             }
+            Event::PassedOn { bytes, .. } => {
+                self.passed_on += 1;
+                self.passed_on_bytes += u64::from(*bytes);
+            }
+            Event::Listed { peers, .. } => {
+                self.lists += 1;
+                self.listed += u64::from(*peers);
+            }
             Event::Mailed { .. } => self.mailed += 1,
             Event::MailEnded { end, .. } => self.mail_ended[*end as usize] += 1,
             Event::Shelved { .. } => self.shelved += 1,
@@ -79,13 +95,15 @@ impl PeerCounters {
     /// refused at once.
     #[must_use]
     pub fn messages(&self) -> u64 {
-        self.mailed + self.relayed.iter().chain(&self.handled).chain(&self.refused).sum::<u64>()
+        self.mailed
+            + self.passed_on
+            + self.relayed.iter().chain(&self.handled).chain(&self.refused).sum::<u64>()
     }
 
-    /// Signals relayed, of all types.
+    /// Signals relayed, of all types and dialects.
     #[must_use]
     pub fn relays(&self) -> u64 {
-        self.relayed.iter().sum()
+        self.passed_on + self.relayed.iter().sum::<u64>()
     }
 
     /// Messages that were answered with an `error`.

@@ -114,6 +114,8 @@ fn log_event(event: &Event) {
         | Event::Withheld { .. }
         | Event::Accepted { .. }
         | Event::Relayed { .. }
+        | Event::PassedOn { .. }
+        | Event::Listed { .. }
         | Event::Mailed { .. }
         | Event::Shelved { .. }
         | Event::ShelfEnded { .. }

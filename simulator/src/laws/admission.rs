@@ -92,7 +92,8 @@ impl Admission {
             | CloseReason::PeerNotGranted
             | CloseReason::RateLimitExceeded
             | CloseReason::TooSlow
-            | CloseReason::Replaced => false,
+            | CloseReason::Replaced
+            | CloseReason::PeerStillConnected => false,
         };
         demand!(fits && ledger.draining.is_none(), "{conn:?} was held for {why:?} without need");
         Ok(())
@@ -127,8 +128,14 @@ impl Admission {
         match why {
             CloseReason::ShuttingDown => ledger.draining.is_some(),
             // The law of liveness knows.
-            CloseReason::InactiveTimeout => matches!(party.stage, Stage::Admitted | Stage::Unregistered),
-            CloseReason::InvalidPeerId => peer.is_none() && party.stage != Stage::Unregistered,
+            CloseReason::InactiveTimeout => {
+                matches!(party.stage, Stage::Admitted | Stage::Unregistered) && !party.undecided
+            }
+            CloseReason::InvalidPeerId => {
+                peer.is_none() && (party.stage != Stage::Unregistered || party.undecided)
+            }
+            // Nobody here speaks PSP.
+            CloseReason::PeerStillConnected => false,
             // Nobody here has a token.
             CloseReason::PeerNotGranted => false,
             CloseReason::PeerAlreadyConnected => {

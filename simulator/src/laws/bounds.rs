@@ -88,7 +88,7 @@ mod tests {
     type Gauge = (&'static str, fn(&mut Census) -> &mut usize);
 
     /// Taken apart without `..`: a new gauge of the core does not build until it is in the list.
-    fn each() -> [Gauge; 14] {
+    fn each() -> [Gauge; 16] {
         let Census {
             connections: _,
             unregistered: _,
@@ -96,6 +96,8 @@ mod tests {
             held_bytes: _,
             peers: _,
             networks: _,
+            members: _,
+            rooms: _,
             acquaintances: _,
             mailboxes: _,
             mails: _,
@@ -112,6 +114,8 @@ mod tests {
             ("held bytes", |census| &mut census.held_bytes),
             ("announced peers", |census| &mut census.peers),
             ("networks", |census| &mut census.networks),
+            ("members of rooms", |census| &mut census.members),
+            ("rooms", |census| &mut census.rooms),
             ("pairs of acquaintances", |census| &mut census.acquaintances),
             ("mailboxes", |census| &mut census.mailboxes),
             ("mails", |census| &mut census.mails),

@@ -141,6 +141,8 @@ impl Law for Life {
             | Event::Withheld { .. }
             | Event::Accepted { .. }
             | Event::Relayed { .. }
+            | Event::PassedOn { .. }
+            | Event::Listed { .. }
             | Event::Mailed { .. }
             | Event::MailEnded { .. }
             | Event::Shelved { .. }

@@ -54,6 +54,8 @@ impl Law for Signals {
             | Event::NetworkClosed { .. }
             | Event::Introduced { .. }
             | Event::Struck { .. }
+            | Event::PassedOn { .. }
+            | Event::Listed { .. }
             | Event::Handled { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }

@@ -322,6 +322,7 @@ impl Model {
                 self.unannounced.remove(&me);
             }
             Verb::Ping => self.frames.pong(conn),
+            Verb::Discover => return Err(format!("{me} discovered others in a dialect without that")),
             Verb::Cleanup | Verb::CleanupAll => {
                 let left = self.mailboxes.count(&wanted_by(speaker, other));
                 demand!(left == 0, "{me} cleaned up and {left} of its mails are kept");
@@ -442,6 +443,9 @@ impl Law for Model {
                 if let Some((conn, _)) = scene.ledger.party_of(to) {
                     self.frames.shelves.ended(conn, end)?;
                 }
+            }
+            Event::PassedOn { .. } | Event::Listed { .. } => {
+                return Err("somebody speaks PSP here".into());
             }
             Event::Held { .. } | Event::Limited { .. } | Event::Swept { .. } => {}
         }

@@ -123,6 +123,8 @@ impl Model {
                 Err(code) => vec![Outcome::Refuse(code), invalid],
             },
             // The network of these does not matter; whether a wrong one is told is left open.
+            // No message of these dialects.
+            Verb::Discover => Vec::new(),
             Verb::Goodbye | Verb::Ping | Verb::CleanupAll => {
                 let wrong = message.network().is_err() || !id_or_nothing(message);
                 if wrong { vec![handled, invalid] } else { vec![handled] }

@@ -93,6 +93,8 @@ pub(crate) fn is_virtual(conn: ConnId) -> bool {
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Party {
+    /// Its upgrade does not tell what it speaks.
+    pub(crate) undecided: bool,
     /// The id in its target, where that is one.
     pub(crate) me: Option<Spelling>,
     pub(crate) way: Way,
@@ -177,8 +179,9 @@ impl Ledger {
         self.control = None;
         match *input {
             Input::Opened { conn, target, address, .. } => {
-                let unnamed = target.split('?').next() == Some("/signaling") && !target::names_peer(target);
+                let unnamed = !target::names_peer(target);
                 let party = Party {
+                    undecided: unnamed && target.split('?').next() != Some("/signaling"),
                     way: if unnamed { Way::B } else { Way::A },
                     stage: if unnamed { Stage::Unregistered } else { Stage::Fresh },
                     ..Party::new(now, target::peer_id(target), address)
@@ -355,6 +358,8 @@ impl Ledger {
             }
             Event::Relayed { .. }
             | Event::Withheld { .. }
+            | Event::PassedOn { .. }
+            | Event::Listed { .. }
             | Event::Mailed { .. }
             | Event::Refused { .. }
             | Event::Handled { .. } => {
@@ -456,6 +461,7 @@ impl Party {
             way: Way::A,
             address,
             stage: Stage::Fresh,
+            undecided: false,
             opened: now,
             admitted: now,
             heard: now,
