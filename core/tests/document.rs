@@ -19,9 +19,10 @@ const SOURCES: [&str; 7] = [
 fn the_protocol_document_is_as_new_as_the_source() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<PathBuf> = Vec::new();
-    for source in SOURCES.map(|source| root.join(source)) {
+    let mut sources: Vec<PathBuf> = SOURCES.map(|source| root.join(source)).to_vec();
+    while let Some(source) = sources.pop() {
         if source.is_dir() {
-            files.extend(fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path()));
+            sources.extend(fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path()));
         } else {
             files.push(source);
         }

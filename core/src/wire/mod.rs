@@ -8,6 +8,9 @@ mod fields;
 mod json;
 mod message_id;
 pub(crate) mod post;
+// Until the rest of the core speaks it.
+#[allow(dead_code, unused_imports, reason = "not spoken yet")]
+pub(crate) mod psp;
 mod refusal;
 mod scan;
 
