@@ -110,3 +110,48 @@ impl EnvelopeMember {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json_string;
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+
+    #[test]
+    fn each_code_has_a_name_of_its_own_and_no_sentence_needs_escaping() {
+        let members = [
+            EnvelopeMember::PspVersion,
+            EnvelopeMember::Type,
+            EnvelopeMember::Network,
+            EnvelopeMember::From,
+            EnvelopeMember::To,
+            EnvelopeMember::SessionId,
+            EnvelopeMember::MessageId,
+            EnvelopeMember::Timestamp,
+            EnvelopeMember::Body,
+        ];
+        let sentences: BTreeSet<&str> = PspCode::ALL
+            .map(PspCode::sentence)
+            .into_iter()
+            .chain(members.map(EnvelopeMember::sentence))
+            .collect();
+        assert_eq!(sentences.len(), PspCode::ALL.len() + members.len());
+        for sentence in sentences {
+            assert_eq!(json_string(sentence), format!("\"{sentence}\""));
+        }
+        let names: BTreeSet<&str> = PspCode::ALL.map(PspCode::name).into_iter().collect();
+        assert_eq!(names.len(), 11);
+    }
+
+    #[test]
+    fn a_flaw_of_a_member_names_it() {
+        let flaw = Flaw::Member(EnvelopeMember::SessionId);
+        assert_eq!(flaw.code(), PspCode::InvalidEnvelope);
+        assert!(flaw.sentence().starts_with("session_id "));
+        assert_eq!(
+            (Flaw::Json.code(), Flaw::UnknownType.code()),
+            (PspCode::InvalidJson, PspCode::UnknownType)
+        );
+    }
+}

@@ -8,6 +8,7 @@ mod bodies;
 mod code;
 mod read;
 mod room;
+mod values;
 mod write;
 
 use alloc::borrow::Cow;
@@ -190,5 +191,28 @@ impl EnvelopeKind {
                 | EnvelopeKind::IceEnd
                 | EnvelopeKind::Renegotiate
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_type_is_found_by_its_name() {
+        for kind in EnvelopeKind::ALL {
+            assert_eq!(EnvelopeKind::named(kind.name()), Some(kind));
+        }
+        for name in ["", "Offer", "offer ", "ice-candidate"] {
+            assert_eq!(EnvelopeKind::named(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_negotiates_links_is_relayed_and_what_is_for_the_server_is_not() {
+        let relayed = EnvelopeKind::ALL.into_iter().filter(|kind| kind.is_relayed());
+        assert_eq!(relayed.clone().count(), 14);
+        assert_eq!(relayed.filter(|kind| kind.is_negotiation()).count(), 8);
+        assert_eq!(EnvelopeKind::ALL.into_iter().filter(|kind| kind.is_negotiation()).count(), 8);
     }
 }

@@ -2,9 +2,10 @@
 
 use alloc::borrow::Cow;
 
-use super::{Envelope, EnvelopeKind, EnvelopeMember, Flaw, Malformed, NAME_BYTES};
+use super::values::{is_blank, number, short_string, trimmed};
+use super::{Envelope, EnvelopeKind, EnvelopeMember, Flaw, Malformed};
 use crate::Limits;
-use crate::wire::json::{self, each_member, read_string, says};
+use crate::wire::json::{self, each_member, says};
 
 /// `psp_version`
 const LONGEST_MEMBER: usize = 11;
@@ -14,9 +15,6 @@ const LONGEST_TYPE: usize = 15;
 
 /// A longer `type` is not repeated in the error about it.
 const OFFENDING_TYPE_BYTES: usize = 66;
-
-/// Bytes that one byte takes at most where it is escaped.
-const ESCAPED: usize = 6;
 
 /// What a client says.
 ///
@@ -147,53 +145,273 @@ fn required(raw: Option<&str>, member: EnvelopeMember) -> Result<Cow<'_, str>, F
     raw.and_then(short_string).filter(|text| !is_blank(text)).ok_or(Flaw::Member(member))
 }
 
-/// What a raw JSON string says. `None` when it is not a string, says more than [`NAME_BYTES`], or holds half of a
-/// surrogate pair, which other readers replace: two ids could become one.
-pub(super) fn short_string(raw: &str) -> Option<Cow<'_, str>> {
-    if raw.len() > ESCAPED * NAME_BYTES + 2 {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use alloc::{format, vec};
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    /// An envelope in which these members are otherwise; an empty value leaves one out.
+    fn text(changes: &[(&str, &str)]) -> String {
+        let members = [
+            ("psp_version", "\"1.0\""),
+            ("type", "\"offer\""),
+            ("network", "\"n\""),
+            ("from", "\"a\""),
+            ("to", "\"b\""),
+            ("session_id", "\"r\""),
+            ("message_id", "\"m\""),
+            ("timestamp", "1700000000000"),
+            ("ttl_ms", "null"),
+            ("reply_to", "null"),
+            ("body", "{\"sdp\":\"v=0\\r\\n\"}"),
+        ];
+        let written = members.iter().filter_map(|(name, value)| {
+            let value =
+                changes.iter().find(|(changed, _)| changed == name).map_or(*value, |(_, value)| value);
+            (!value.is_empty()).then(|| format!("\"{name}\":{value}"))
+        });
+        format!("{{{}}}", written.collect::<Vec<_>>().join(","))
     }
-    read_string(raw).filter(|text| text.len() <= NAME_BYTES)
-}
 
-fn is_blank(text: &str) -> bool {
-    text.chars().all(is_white)
-}
+    fn flaw(text: &str) -> Option<Flaw> {
+        read(text, &Limits::default()).err().map(|malformed| malformed.flaw)
+    }
 
-/// Without the white space around it.
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(is_white)),
-        Cow::Owned(text) if text.starts_with(is_white) || text.ends_with(is_white) => {
-            Cow::Owned(text.trim_matches(is_white).into())
+    #[test]
+    fn an_envelope_is_read_as_it_was_written() {
+        let expected = Envelope {
+            kind: EnvelopeKind::Offer,
+            network: Cow::Borrowed("n"),
+            room: Cow::Borrowed("r"),
+            states_room: true,
+            from: Cow::Borrowed("a"),
+            to: Some(Cow::Borrowed("b")),
+            message_id: "\"m\"",
+            timestamp: 1_700_000_000_000,
+            ttl_ms: None,
+            body: Some("{\"sdp\":\"v=0\\r\\n\"}"),
+        };
+        assert_eq!(read(&text(&[]), &Limits::default()), Ok(expected));
+        // Members that mean nothing, some of them to JavaScript only.
+        let more = text(&[]).replacen(
+            '{',
+            r#"{"__proto__":{"from":"x"},"constructor":1,"From":"x","via":["y"],"#,
+            1,
+        );
+        assert_eq!(read(&more, &Limits::default()).unwrap().from, "a");
+    }
+
+    #[test]
+    fn a_client_that_names_no_room_is_in_the_room_of_its_networks_name() {
+        for session in ["", "null", "\"\"", "\" \\t\\u00a0\\ufeff\""] {
+            let text = text(&[("session_id", session), ("network", "\" net \"")]);
+            let envelope = read(&text, &Limits::default()).unwrap();
+            assert_eq!((&*envelope.network, &*envelope.room), (" net ", "net"), "{session}");
+            assert!(!envelope.states_room);
         }
-        owned @ Cow::Owned(_) => owned,
-    }
-}
-
-/// White space as JavaScript's `trim` knows it (ECMA-262, `WhiteSpace` and `LineTerminator`).
-fn is_white(c: char) -> bool {
-    c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
-}
-
-/// A number of JSON. What no `f64` holds is infinite.
-#[derive(Clone, Copy)]
-pub(super) struct Number(f64);
-
-/// `None` for what is no number.
-pub(super) fn number(raw: &str) -> Option<Number> {
-    raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then(|| raw.parse().ok().map(Number))?
-}
-
-impl Number {
-    fn is_positive(self) -> bool {
-        self.0 > 0.0
+        for session in ["\" r\\n\"", "\"r\\ufeff\"", "\"\\u2003r\""] {
+            let text = text(&[("session_id", session)]);
+            let envelope = read(&text, &Limits::default()).unwrap();
+            assert_eq!((&*envelope.room, envelope.states_room), ("r", true), "{session}");
+        }
     }
 
-    /// Without its fraction, and clamped to what can be told apart.
-    pub(super) fn unsigned(self) -> u64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-        let whole = self.0 as u64;
-        whole.min(Envelope::LATEST)
+    #[test]
+    fn each_flaw_is_named() {
+        use EnvelopeMember::{Body, From, MessageId, Network, PspVersion, SessionId, Timestamp, To, Type};
+        let wrong = |name: &str, values: &[&str], member: EnvelopeMember| {
+            for value in values {
+                assert_eq!(flaw(&text(&[(name, value)])), Some(Flaw::Member(member)), "{name}: {value}");
+            }
+        };
+        wrong("psp_version", &["", "null", "1.0", "\"1\"", "\"1.00\"", "91.00", "\"2.0\""], PspVersion);
+        wrong("type", &["", "null", "7", "{}"], Type);
+        let lone = r#""\ud800""#;
+        let long = format!("\"{}\"", "x".repeat(129));
+        let escaped = format!("\"{}\"", r"\u0078".repeat(129));
+        let text_members = [("network", Network), ("from", From), ("message_id", MessageId), ("to", To)];
+        for (name, member) in text_members {
+            wrong(name, &["7", "{}", "[]", "true", "\"\"", "\" \\n\\u2003\"", lone, &long, &escaped], member);
+        }
+        for (name, member) in text_members.into_iter().take(3) {
+            wrong(name, &["", "null"], member);
+        }
+        wrong("session_id", &["7", "{}", lone, &long], SessionId);
+        wrong("timestamp", &["", "null", "\"7\"", "{}"], Timestamp);
+        wrong("body", &["null", "[]", "\"{}\"", "7"], Body);
+        for name in ["\"\"", "\"toString\"", "\"Offer\"", "\"offer \"", "\"peer-list\"", lone] {
+            assert_eq!(flaw(&text(&[("type", name)])), Some(Flaw::UnknownType), "{name}");
+        }
+        for text in
+            ["", "[]", "7", "\"x\"", "{", "{}x", &format!("{{\"a\":{}{}}}", "[".repeat(128), "]".repeat(128))]
+        {
+            assert_eq!(flaw(text), Some(Flaw::Json), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_may_be_as_long_as_the_limit_however_they_are_written() {
+        for name in ["x".repeat(128), "é".repeat(64), r"\u0078".repeat(128), r"\ud83d\ude00".repeat(32)] {
+            let name = format!("\"{name}\"");
+            let text = text(&[
+                ("network", &name),
+                ("from", &name),
+                ("to", &name),
+                ("session_id", &name),
+                ("message_id", &name),
+            ]);
+            let envelope = read(&text, &Limits::default()).unwrap();
+            assert_eq!(envelope.from.len(), 128);
+            assert_eq!((&envelope.network, &envelope.room), (&envelope.from, &envelope.from));
+            assert_eq!((envelope.to.as_deref(), envelope.message_id), (Some(&*envelope.from), &*name));
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_members_counts_however_they_are_spelled() {
+        let forged = text(&[]).replacen('{', r#"{"from":"x","\u0066rom":"y","type":"bye","#, 1);
+        assert_eq!(read(&forged, &Limits::default()).unwrap().from, "a");
+        let text = text(&[]);
+        let (forged, _) = text.rsplit_once('}').unwrap();
+        let forged = format!(r#"{forged},"fr\u006fm":"\u0079","t\u0079pe":"\u0062ye","to":null}}"#);
+        let envelope = read(&forged, &Limits::default()).unwrap();
+        assert_eq!((&*envelope.from, envelope.kind, envelope.to), ("y", EnvelopeKind::Bye, None));
+    }
+
+    #[test]
+    fn numbers_are_cut_and_clamped() {
+        let latest = Envelope::LATEST;
+        for (raw, timestamp, ttl) in [
+            ("0", 0, None),
+            ("-0", 0, None),
+            ("-7", 0, None),
+            ("-1e400", 0, None),
+            ("0.5", 0, Some(1)),
+            ("1700000000000.9", 1_700_000_000_000, Some(1_700_000_000_000)),
+            ("1.5e3", 1_500, Some(1_500)),
+            ("9007199254740991", latest, Some(latest)),
+            ("9007199254740993", latest, Some(latest)),
+            ("1e400", latest, Some(latest)),
+        ] {
+            let text = text(&[("timestamp", raw), ("ttl_ms", raw)]);
+            let envelope = read(&text, &Limits::default()).unwrap();
+            assert_eq!((envelope.timestamp, envelope.ttl_ms), (timestamp, ttl), "{raw}");
+        }
+        for raw in ["", "null", "\"7\"", "{}", "true"] {
+            assert_eq!(read(&text(&[("ttl_ms", raw)]), &Limits::default()).unwrap().ttl_ms, None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_answer_to_what_is_refused_finds_what_it_needs() {
+        let text = text(&[("type", "\"\\u0078\""), ("to", "7")]);
+        let expected = Malformed {
+            flaw: Flaw::UnknownType,
+            message_id: Some("\"m\""),
+            kind: Some("\"\\u0078\""),
+            from: Some("\"a\""),
+        };
+        assert_eq!(read(&text, &Limits::default()), Err(expected));
+        let broken = format!("{}]", text.trim_end_matches('}'));
+        assert_eq!(read(&broken, &Limits::default()).unwrap_err().from, Some("\"a\""));
+        let long = format!("\"{}\"", "x".repeat(129));
+        let text = self::text(&[("type", &long), ("from", &long), ("message_id", "\"\\ud800\"")]);
+        let expected = Malformed { flaw: Flaw::UnknownType, message_id: None, kind: None, from: None };
+        assert_eq!(read(&text, &Limits::default()), Err(expected));
+    }
+
+    #[test]
+    fn an_envelope_is_known_by_its_version() {
+        let is_psp = |text: &str| is_psp(text, &Limits::default());
+        assert!(is_psp(&text(&[])) && is_psp(r#"{"psp\u005fversion":2}"#));
+        assert!(!is_psp(r#"{"type":"register","data":{"psp_version":"1.0"}}"#));
+        assert!(!is_psp(r#"{"psp_version":"1.0""#) && !is_psp("[]") && !is_psp(""));
+    }
+
+    fn member() -> impl Strategy<Value = String> {
+        let keys = prop::sample::select(
+            &[
+                "psp_version",
+                "type",
+                "network",
+                "from",
+                "to",
+                "session_id",
+                "message_id",
+                "timestamp",
+                "ttl_ms",
+                "body",
+                "x",
+            ][..],
+        );
+        let key = (keys, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(key, at, is_escaped)| {
+            let at = at.index(key.len());
+            let escaped = format!("\\u{:04x}", key.as_bytes()[at]);
+            if is_escaped { format!("{}{escaped}{}", &key[..at], &key[at + 1..]) } else { key.into() }
+        });
+        let value = prop_oneof![
+            3 => prop::sample::select(&["null", "true", "7", "-1", "1.5", "1e3", "{}", "[]", "{\"from\":\"z\"}"][..]).prop_map(String::from),
+            3 => prop::sample::select(&["\"\"", "\" \"", "\"1.0\"", "\"a\"", "\" a \"", r#""\u0061""#, "\"é\"", r#""\ud83d\ude00\n""#][..])
+                .prop_map(String::from),
+            1 => prop::sample::select(&EnvelopeKind::ALL[..]).prop_map(|kind| format!("\"{}\"", kind.name())),
+            1 => (120_usize..140, prop::sample::select(&["x", r"\u0078"][..])).prop_map(|(bytes, x)| format!("\"{}\"", x.repeat(bytes))),
+        ];
+        (key, value, "[ \n]?")
+            .prop_map(|(key, value, blank)| format!("{blank}\"{key}\"{blank}:{blank}{value}{blank}"))
+    }
+
+    /// What another parser, which lets the last of two members count, takes this text to say.
+    fn as_others_read_it(text: &str) -> Option<(String, String, Option<String>, String, u64)> {
+        let object: Value = serde_json::from_str(text).ok()?;
+        let short = |value: &Value| value.as_str().filter(|text| text.len() <= 128).map(String::from);
+        let named = |name: &str| object.get(name).and_then(short).filter(|text| !text.trim().is_empty());
+        let or_null = |name: &str| object.get(name).is_none_or(|value| value.is_null());
+        EnvelopeKind::named(object.get("type")?.as_str()?)?;
+        let network = named("network")?;
+        let to = if or_null("to") { None } else { Some(named("to")?) };
+        let room = if or_null("session_id") { String::new() } else { short(&object["session_id"])? };
+        let room = if room.trim().is_empty() { &network } else { &room }.trim().into();
+        named("message_id")?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let timestamp = object.get("timestamp")?.as_f64()? as u64;
+        let is_whole =
+            object.get("psp_version")? == "1.0" && object.get("body").is_none_or(|body| body.is_object());
+        is_whole.then_some((network, named("from")?, to, room, timestamp))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_envelope_says_the_same_to_the_server_as_to_its_receiver(
+            before in prop::collection::vec(member(), 0..3),
+            after in prop::collection::vec(member(), 0..2),
+        ) {
+            let whole = text(&[]);
+            let parts = [before, vec![whole[1..whole.len() - 1].into()], after].concat();
+            let text = format!("{{{}}}", parts.join(","));
+            let envelope = read(&text, &Limits::default()).ok();
+            let said = envelope.map(|read| {
+                let to = read.to.map(Cow::into_owned);
+                (read.network.into_owned(), read.from.into_owned(), to, read.room.into_owned(), read.timestamp)
+            });
+            prop_assert_eq!(said, as_others_read_it(&text), "{}", text);
+        }
+
+        #[test]
+        fn no_text_makes_its_reader_panic(
+            pieces in prop::collection::vec(prop_oneof![member(), "[{}\\[\\]:,\"\\\\ ]{0,3}"], 0..8),
+        ) {
+            let text = pieces.concat();
+            for text in [&text, &format!("{{{text}}}")] {
+                let _ = read(text, &Limits::default());
+                let mut out = String::new();
+                super::super::with_room(&mut out, text, "\"r\"");
+            }
+        }
     }
 }

@@ -51,3 +51,77 @@ fn each_session_id(text: &str, mut visit: impl FnMut(usize, usize)) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn written(text: &str) -> String {
+        let mut out = String::from("before ");
+        with_room(&mut out, text, "\"r\"");
+        out.strip_prefix("before ").unwrap().into()
+    }
+
+    #[test]
+    fn the_room_is_put_in_and_every_other_byte_stays() {
+        for (text, expected) in [
+            (r#"{"a":1}"#, r#"{"session_id":"r","a":1}"#),
+            (" { \"a\" : 1 } ", " {\"session_id\":\"r\", \"a\" : 1 } "),
+            (r#"{"session_id":null}"#, r#"{"session_id":"r"}"#),
+            (
+                r#"{"a":{"session_id":1}, "session_id" :  " " , "b":"}{"}"#,
+                r#"{"a":{"session_id":1}, "session_id" :  "r" , "b":"}{"}"#,
+            ),
+            (
+                r#"{"session_id":"x","a":1,"s\u0065ssion_id":null}"#,
+                r#"{"session_id":"r","a":1,"s\u0065ssion_id":"r"}"#,
+            ),
+            ("{}", r#"{"session_id":"r"}"#),
+            ("{ }", r#"{"session_id":"r" }"#),
+        ] {
+            assert_eq!(written(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_does_no_harm() {
+        for text in ["", "[]", "1", "{\"session_id\":nul", "{\"session_id\":null,"] {
+            written(text);
+        }
+    }
+
+    fn key() -> impl Strategy<Value = String> {
+        prop::sample::select(
+            &["session_id", r"\u0073ession_id", r"session\u005Fid", "sessionid", "a", "é", r"\n"][..],
+        )
+        .prop_map(|key| format!("\"{key}\""))
+    }
+
+    fn value() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(
+            &["null", "\"\"", "\" \"", "-1.5", "{\"session_id\":[1]}", "[{}]", r#""\"}\\""#][..],
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_else_is_said_than_before(
+            members in prop::collection::vec((key(), value(), " ?\n?"), 0..6),
+        ) {
+            let members: alloc::vec::Vec<String> =
+                members.into_iter().map(|(key, value, blank)| format!("{blank}{key}{blank}:{blank}{value}{blank}")).collect();
+            let text = format!("{{{}}}", members.join(","));
+            let mut expected: Value = serde_json::from_str(&text).unwrap();
+            expected["session_id"] = "r".into();
+            let written = written(&text);
+            prop_assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), expected);
+            // Written once more it stays: no spelling of the member was left out.
+            let mut again = String::new();
+            with_room(&mut again, &written, "\"r\"");
+            prop_assert_eq!(again, written);
+        }
+    }
+}

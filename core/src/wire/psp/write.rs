@@ -99,3 +99,127 @@ fn start(out: &mut String, kind: EnvelopeKind, head: &Head<'_>) {
         out.push_str(value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::wire::psp::{Envelope, read};
+    use alloc::borrow::Cow;
+    use serde_json::{Value, json};
+
+    const HEAD: Head<'_> = Head {
+        network: "\"n\\\"\"",
+        from: "\"server\"",
+        to: "\"peer\"",
+        room: "\"r\"",
+        message_id: 0xab,
+        timestamp: 1_700_000_000_123,
+        reply_to: "\"\\u0061\"",
+    };
+
+    fn value(write: impl FnOnce(&mut String)) -> Value {
+        let mut out = String::new();
+        write(&mut out);
+        serde_json::from_str(&out).unwrap()
+    }
+
+    fn expected(kind: &str, body: Value) -> Value {
+        json!({
+            "psp_version": "1.0",
+            "type": kind,
+            "network": "n\"",
+            "from": "server",
+            "to": "peer",
+            "session_id": "r",
+            "message_id": "00000000000000ab",
+            "timestamp": 1_700_000_000_123_u64,
+            "ttl_ms": 30_000,
+            "reply_to": "a",
+            "body": body,
+        })
+    }
+
+    #[test]
+    fn what_the_server_says_is_a_whole_envelope() {
+        let acked = value(|out| ack(out, &HEAD));
+        assert_eq!(acked, expected("ack", json!({"status": "ok", "action": "announce"})));
+        assert_eq!(value(|out| pong(out, &HEAD)), expected("pong", json!({})));
+        let nowhere = Head { network: NULL, room: NULL, to: NULL, reply_to: NULL, ..HEAD };
+        let lost = value(|out| error(out, &nowhere, PspCode::InvalidJson, "Why", None));
+        assert_eq!(lost["body"], json!({"error": "Why", "code": "invalid_json", "reason": "Why"}));
+        for member in ["network", "session_id", "to", "reply_to"] {
+            assert_eq!(lost[member], Value::Null, "{member}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_it_is_about() {
+        let refused = value(|out| error(out, &HEAD, PspCode::UnknownType, "Why", Some(r#""\u0074""#)));
+        let body = json!({"error": "Why", "code": "unknown_type", "reason": "Why", "type": "t"});
+        assert_eq!(refused, expected("error", body));
+    }
+
+    #[test]
+    fn a_list_has_an_entry_for_each_peer_and_may_be_empty() {
+        let list = |times: &[u64]| {
+            value(|out| {
+                let mut prefix = String::new();
+                peer_list_prefix(&mut prefix, "\"p\\n\"", "\"r\"");
+                peer_list_head(out, &HEAD);
+                times.iter().for_each(|time| peer_list_entry(out, &prefix, *time));
+                peer_list_tail(out);
+            })
+        };
+        let entry = |time: u64| json!({"peer_id": "p\n", "session_id": "r", "timestamp": time});
+        assert_eq!(list(&[]), expected("peer_list", json!({"peers": []})));
+        assert_eq!(list(&[1, 2]), expected("peer_list", json!({"peers": [entry(1), entry(2)]})));
+    }
+
+    #[test]
+    fn what_the_server_says_is_read_as_it_was_meant() {
+        let mut out = String::new();
+        pong(&mut out, &HEAD);
+        let expected = Envelope {
+            kind: EnvelopeKind::Pong,
+            network: Cow::Borrowed("n\""),
+            room: Cow::Borrowed("r"),
+            states_room: true,
+            from: Cow::Borrowed("server"),
+            to: Some(Cow::Borrowed("peer")),
+            message_id: "\"00000000000000ab\"",
+            timestamp: 1_700_000_000_123,
+            ttl_ms: Some(30_000),
+            body: Some("{}"),
+        };
+        assert_eq!(read(&out, &Limits::default()), Ok(expected));
+    }
+
+    #[test]
+    fn a_ping_is_read_and_answered_without_an_allocation() {
+        let mut out = String::with_capacity(1_000);
+        let ping = r#"{"psp_version":"1.0","type":"ping","network":"n","from":"peer","to":null,"session_id":"r","message_id":"0123456789abcdef","timestamp":1700000000000,"ttl_ms":null,"reply_to":null,"body":{"nonce":"1"}}"#;
+        let counted = allocation_counter::measure(|| {
+            let ping = read(ping, &Limits::default()).unwrap();
+            assert_eq!(ping.kind, EnvelopeKind::Ping);
+            pong(&mut out, &Head { reply_to: ping.message_id, ..HEAD });
+        });
+        assert_eq!(counted.count_total, 0);
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["reply_to"], "0123456789abcdef");
+    }
+
+    #[test]
+    fn everything_but_a_ping_is_written_without_an_allocation_too() {
+        let mut out = String::with_capacity(4_000);
+        let prefix = r#"{"peer_id":"p","session_id":"r","timestamp":"#;
+        let counted = allocation_counter::measure(|| {
+            ack(&mut out, &HEAD);
+            error(&mut out, &HEAD, PspCode::RateLimited, PspCode::RateLimited.sentence(), Some("\"offer\""));
+            peer_list_head(&mut out, &HEAD);
+            peer_list_entry(&mut out, prefix, 7);
+            peer_list_tail(&mut out);
+            peer_list_prefix(&mut out, "\"p\"", "\"r\"");
+        });
+        assert_eq!(counted.count_total, 0);
+    }
+}
