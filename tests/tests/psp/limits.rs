@@ -135,11 +135,3 @@ fn who_fills_the_queue_of_a_peer_that_does_not_read_is_told() {
     }
     panic!("600 MB were taken for a peer that does not read");
 }
-
-#[test]
-fn no_binary_message_is_taken_and_the_close_lets_a_client_come_back() {
-    let server = Server::start();
-    let mut a = Client::join(&server, &id('a'), "n", "r");
-    a.peer.send_bytes(&peerpigeon_tests::websocket::frame(2, b"{}"));
-    assert_ne!(a.closed().0, 1000);
-}

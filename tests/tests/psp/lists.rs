@@ -106,6 +106,8 @@ fn no_list_of_the_larger_id_names_the_smaller_one_too_early() {
             break;
         }
         assert!(after < peerpigeon_tests::PATIENCE, "never told");
+        // Not faster than the rate of messages allows.
+        larger.stay_for(std::time::Duration::from_millis(20));
     }
 }
 
@@ -200,8 +202,8 @@ fn pages_of_the_library_and_v4_pages_do_not_meet() {
     new.offer(old.id(), "1");
     new.refused("target_not_connected");
     old.signal("offer", &"b".repeat(40), "n", "1");
-    let refused = old.json();
-    assert_eq!(refused["type"], "error", "{refused}");
+    // What it is told in its own dialect.
+    assert_eq!(old.settle().len(), 1);
     new.quiet();
     assert_eq!(old.settle(), []);
 }
