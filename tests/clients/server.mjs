@@ -1,7 +1,7 @@
 // Starts, asks and stops the server under test.
 //
-// PEERPIGEON_BIN names it. A name that ends in `.js` is run by Node: that is how these clients are checked
-// against the server of the npm package itself.
+// PEERPIGEON_BIN names it. A name that ends in `.js` or `.mjs` is run by Node: that is how these clients are checked
+// against their authors' own servers.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ export async function freePort() {
 export function serverCommand() {
   const bin = process.env.PEERPIGEON_BIN;
   if (!bin) throw new Error('PEERPIGEON_BIN must name the server to test');
-  return bin.endsWith('.js') ? [process.execPath, bin] : [bin];
+  return /\.m?js$/.test(bin) ? [process.execPath, bin] : [bin];
 }
 
 /** One server process. */
@@ -91,6 +91,13 @@ export class Server {
     this.#child.kill('SIGTERM');
     const [code, signal] = await ended;
     if (code !== 0) throw new Error(`the server ended with ${code ?? signal}: ${this.log}`);
+  }
+
+  /** Asks it to end by SIGTERM, whatever its status is then. */
+  async terminate() {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await ended;
   }
 
   /** Ends it in any case, for clean-up. */

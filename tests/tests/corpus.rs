@@ -40,6 +40,11 @@ fn the_core_keeps_its_promises_for_every_script_of_the_corpus() {
 }
 
 #[test]
+fn envelopes_of_the_corpus_say_the_same_to_everybody() {
+    replay("psp", targets::psp::run);
+}
+
+#[test]
 fn the_server_keeps_its_promises_for_every_script_of_the_corpus() {
     replay("server", targets::server::run);
 }

@@ -135,7 +135,7 @@ impl<'a> Members<'a> {
         Malformed {
             flaw,
             message_id: self.message_id.filter(repeatable),
-            kind: self.kind.filter(|raw| raw.starts_with('"') && raw.len() <= OFFENDING_TYPE_BYTES),
+            kind: self.kind.filter(|raw| raw.len() <= OFFENDING_TYPE_BYTES && repeatable(raw)),
             from: self.from.filter(repeatable),
         }
     }
@@ -322,6 +322,9 @@ mod tests {
         let text = self::text(&[("type", &long), ("from", &long), ("message_id", "\"\\ud800\"")]);
         let expected = Malformed { flaw: Flaw::UnknownType, message_id: None, kind: None, from: None };
         assert_eq!(read(&text, &Limits::default()), Err(expected));
+        // Nor is half a surrogate pair repeated, which not every client can read.
+        let text = self::text(&[("type", "\"\\ud800\"")]);
+        assert_eq!(read(&text, &Limits::default()).unwrap_err().kind, None);
     }
 
     #[test]
