@@ -3,7 +3,7 @@
 mod common;
 
 use common::Board;
-use peerpigeon_core::{CloseReason, ConnId, Event, Grant, Input, Limits, Spelling};
+use peerpigeon_core::{CloseReason, ConnId, Event, Grant, Input, Limits, Spelling, Switchboard, Time};
 use serde_json::{Value, json};
 
 /// One page.
@@ -601,4 +601,33 @@ fn many_pages_come_and_go_and_nothing_is_forgotten() {
     assert_eq!((census.connections, census.peers, census.networks, census.mailboxes), (0, 0, 0, 0));
     assert_eq!((census.mails, census.timers), (0, 0));
     assert_eq!(board.board.poll_timeout(), None);
+}
+
+/// Allocations that one input causes, all that was sent having been read.
+fn allocations(board: &mut Switchboard, now: Time, conn: u64, text: &str) -> u64 {
+    let counted = allocation_counter::measure(|| {
+        board.handle(now, Input::Text { conn: ConnId(conn), text });
+        while board.poll_output().is_some() {}
+    });
+    counted.count_total
+}
+
+#[test]
+fn what_pages_say_all_the_time_allocates_nothing() {
+    let ids: Vec<String> = (0..51).map(|n| format!("{n:064x}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let (mut board, pages) = room(&ids);
+    let now = board.now;
+    let body = json!({"exclude_peers": [pages[0].id, "another"], "limit": 10});
+    for (kind, to, body) in [
+        ("ping", Value::Null, json!({"nonce": 1})),
+        ("discover", Value::Null, body),
+        ("announce", Value::Null, json!({"instance_id": "n", "capabilities": {}})),
+        ("offer", pages[1].id.into(), json!({"sdp": "v=0\r\n".repeat(500)})),
+        ("ice_candidate", pages[1].id.into(), json!({"candidate": {"candidate": "x", "sdpMLineIndex": 0}})),
+    ] {
+        let text = pages[0].says(kind, to, body).to_string();
+        let counts = [(); 3].map(|()| allocations(&mut board.board, now, 1, &text));
+        assert_eq!(counts[1..], [0, 0], "{kind}: {counts:?}");
+    }
 }

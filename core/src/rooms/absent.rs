@@ -6,6 +6,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 use slab::Slab;
 
 use crate::rooms::{RoomKey, Rooms, Task};
+use crate::wire::psp::NAME_BYTES;
+use crate::worst_case::{ALLOCATION_BYTES, boxed, charged, grown, tree};
 use crate::{Holder, Holders, Limits, Time};
 
 /// So long whoever was lost is taken to come back.
@@ -155,6 +157,23 @@ impl Absents {
     }
 }
 
+impl Absents {
+    /// The most memory that these can take.
+    pub(super) fn worst_case(limits: &Limits) -> u64 {
+        let each = grown(size_of::<Absent>() + 8)
+            + 2 * boxed(NAME_BYTES as u64)
+            + tree(16 + 4)
+            + tree(size_of::<(Time, Task)>())
+            + charged(size_of::<(Time, AbsentKey)>());
+        let bytes = most_bytes(limits) as u64;
+        // Each frame counts its overhead within the limit, and takes more than that where it is alone.
+        let alone =
+            4 * size_of::<Kept>() as u64 + 2 * ALLOCATION_BYTES + charged(size_of::<(u64, AbsentKey)>());
+        let frames = bytes.div_ceil(Kept::OVERHEAD_BYTES as u64);
+        most_absent(limits) as u64 * each + bytes + frames * alone.saturating_sub(Kept::OVERHEAD_BYTES as u64)
+    }
+}
+
 impl Rooms {
     /// Keeps a place for a member that was lost from a room. Returns one who makes room, where there are too many: of whoever has
     /// most of them.
@@ -169,7 +188,7 @@ impl Rooms {
         if limits.mailboxes == 0 {
             return None;
         }
-        let is_full = self.absents.len() >= limits.mailboxes as usize;
+        let is_full = self.absents.len() >= most_absent(limits);
         let given = is_full.then(|| self.absents.gives_way(holder)).flatten();
         let until = now + ABSENT_MS;
         let absent =
@@ -264,6 +283,11 @@ impl Rooms {
         absent.mails.push_back(kept);
         Ok(made_room)
     }
+}
+
+/// How many are remembered at once: for seconds only, so a quarter of those whom other dialects remember for minutes.
+fn most_absent(limits: &Limits) -> usize {
+    (limits.mailboxes as usize).div_ceil(4)
 }
 
 /// Bytes that all who are absent have together: frames wait for seconds only, so a quarter of what mail of other dialects has.

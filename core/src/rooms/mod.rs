@@ -26,11 +26,14 @@ pub(crate) use claims::Claim;
 pub(crate) use member::{Member, MemberKey};
 
 use crate::rooms::absent::Absents;
+use crate::rooms::acquaintances::{Known, MOST_KNOWN};
 use crate::rooms::agenda::Agenda;
 use crate::rooms::claims::Claims;
 use crate::rooms::member::Probe;
 use crate::timers::{Deadline, NO_CONN, Patience, Timers};
-use crate::wire::{json_string, psp};
+use crate::wire::json_string;
+use crate::wire::psp::{self, NAME_BYTES};
+use crate::worst_case::{boxed, grown, tree};
 use crate::{ConnId, Holder, Limits, NetworkId, Time, TimerKind};
 
 /// What names a room: pages with the same network and the same session see each other.
@@ -371,6 +374,29 @@ impl Rooms {
         assert_eq!(tasks, self.agenda.len(), "tasks that nobody knows");
         self.absents.check(|due, task| self.agenda.has(due, task));
         self.check_acquaintances();
+    }
+}
+
+impl Rooms {
+    /// The most memory that rooms can take, with all who are in them or absent from them, beyond what the same connections would
+    /// have `announced` in networks. Each name is kept as it is and as JSON, where each byte can be six.
+    pub(crate) fn worst_case(limits: &Limits, announced: u64) -> u64 {
+        let name = boxed(NAME_BYTES as u64);
+        let json = boxed(6 * NAME_BYTES as u64 + 2);
+        let room = grown(size_of::<Room>() + 8) + tree(size_of::<Scope>() + 4) + 4 * name + 2 * json;
+        let claim =
+            tree(8 + size_of::<Claim>()) + tree(12) + boxed(size_of::<Joining>() as u64) + 3 * name + json;
+        let member = grown(size_of::<Member>() + 8)
+            + tree(16 + 4)
+            + 3 * name
+            + 3 * json
+            + grown(MOST_KNOWN * size_of::<Known>() + 4)
+            + 3 * tree(size_of::<(Time, Task)>())
+            + claim;
+        // Nobody is in two rooms, and nobody is not in a room that is there.
+        let rooms = u64::from(limits.networks.min(limits.connections));
+        let members = u64::from(limits.connections) * member;
+        rooms * room + members.saturating_sub(announced) + Absents::worst_case(limits)
     }
 }
 

@@ -156,6 +156,12 @@ impl Switchboard {
         self.timers.next()
     }
 
+    /// As whom the server speaks in dialect PSP. Nobody else can have this id; another process has another one.
+    #[must_use]
+    pub fn psp_server_id(&self) -> &str {
+        self.server_id.trim_matches('"')
+    }
+
     /// Gauges.
     #[must_use]
     pub fn census(&self) -> Census {

@@ -5,7 +5,6 @@ use core::mem;
 use crate::peers::{PeerSlot, Standing};
 use crate::rooms::{Joining, MemberKey, Scope};
 use crate::verbs::psp::{Rejection, Reply};
-use crate::wire::json_string;
 use crate::wire::psp::{self, Announce, Envelope, PspCode};
 use crate::{CloseReason, Departure, Event, Limit, MailEnd, PeerId, Switchboard, Verb};
 
@@ -24,7 +23,7 @@ impl Switchboard {
             return Err(PspCode::InstanceIdMismatch.into());
         }
         let grant = self.grants.of(self.peers[slot].conn());
-        if json_string(&envelope.from) == *self.server_id || !grant.allows_member(&envelope.from) {
+        if *envelope.from == *self.psp_server_id() || !grant.allows_member(&envelope.from) {
             return Err(PspCode::NotYourId.into());
         }
         if !grant.allows_network(&envelope.network) {
