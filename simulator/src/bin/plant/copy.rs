@@ -104,7 +104,7 @@ static PLANTED: AtomicUsize = AtomicUsize::new(usize::MAX);
 ///
 /// For a name that no fault has.
 pub fn plant(name: Option<&str>) {
-    let index = |name: &str| NAMES.iter().position(|known| *known == name).expect(\"a fault of that name\");
+    let index = |name| FAULTS.iter().position(|(known, _)| *known == name).expect(\"a fault of that name\");
     PLANTED.store(name.map_or(usize::MAX, index), Ordering::SeqCst);
 }
 
@@ -113,8 +113,13 @@ fn is(index: usize) -> bool {
 }
 "
     .to_owned();
-    let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();
-    let _ = writeln!(text, "\n/// All of them.\npub const NAMES: [&str; {}] = {names:?};", names.len());
+    let faults: Vec<(&str, &str)> =
+        patches.iter().map(|patch| (patch.name.as_str(), patch.place())).collect();
+    let _ = writeln!(
+        text,
+        "\n/// All of them, and what each is in: `core` or `server-mio`.\npub const FAULTS: [(&str, &str); {}] = {faults:?};",
+        faults.len()
+    );
     for (index, Patch { name, summary, .. }) in patches.iter().enumerate() {
         let _ = writeln!(text, "\n/// {summary}\npub fn {name}() -> bool {{\n    is({index})\n}}");
     }
