@@ -125,3 +125,42 @@ fn is(index: usize) -> bool {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::env::temp_dir;
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn a_second_copy_touches_only_what_is_not_as_it_must_be() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let copy = temp_dir().join(format!("copy-{}", process::id()));
+        let patch = Patch::parse("x", "w\n--- core/src/time.rs\n@@\n-b();\n+planted::x();\n").unwrap();
+        let planted = BTreeMap::from([("core/src/time.rs".to_owned(), "planted".to_owned())]);
+        let write = || super::write(root, &copy, std::slice::from_ref(&patch), &planted).unwrap();
+        write();
+        let (changed, stray, kept) =
+            (copy.join("core/Cargo.toml"), copy.join("core/src/stray.rs"), copy.join("target/kept"));
+        fs::create_dir_all(kept.parent().unwrap()).unwrap();
+        for path in [&changed, &stray, &kept] {
+            fs::write(path, "changed").unwrap();
+        }
+        let written = |file: &str| fs::metadata(copy.join(file)).unwrap().modified().unwrap();
+        let before = ["Cargo.toml", "core/src/lib.rs", "core/src/time.rs", SWITCHES].map(written);
+        write();
+        let after = ["Cargo.toml", "core/src/lib.rs", "core/src/time.rs", SWITCHES].map(written);
+        let read = |file: &str| fs::read_to_string(copy.join(file)).unwrap();
+        assert_eq!(read("core/src/time.rs"), "planted");
+        assert_eq!(read("core/Cargo.toml"), fs::read_to_string(root.join("core/Cargo.toml")).unwrap());
+        assert!(
+            read("core/src/lib.rs").contains("pub mod planted;") && read(SWITCHES).contains("pub fn x()")
+        );
+        assert!(kept.exists() && !stray.exists());
+        assert_eq!(before, after);
+        fs::remove_dir_all(&copy).unwrap();
+    }
+}
