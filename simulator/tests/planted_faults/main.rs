@@ -1,5 +1,6 @@
-//! The sweep finds faults: each of `simulator/faults` is caught within a bounded number of seeds, and what is found is made
-//! small, saved, and can be replayed. This is run by the program `plant`, in a copy of the workspace that has the faults.
+//! The sweep finds faults: each of `simulator/faults` is caught within a bounded number of seeds, those of the core with
+//! messages and those of the server with bytes; what is found is made small, saved, and can be replayed. This is run by the
+//! program `plant`, in a copy of the workspace that has the faults.
 
 mod shrinking;
 
@@ -10,7 +11,7 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 use std::{env, fs, process};
 
-use peerpigeon_core::planted::{NAMES, plant};
+use peerpigeon_core::planted::{FAULTS, plant};
 use peerpigeon_simulator::scenario::{Level, Scenario};
 use peerpigeon_simulator::{check, run, sweep};
 
@@ -22,17 +23,20 @@ fn every_planted_fault_is_found_within_300_seeds() {
     let _alone = alone();
     let begin = Instant::now();
     let mut missed = Vec::new();
-    for fault in NAMES {
+    for (fault, place) in FAULTS {
         let begin = Instant::now();
-        let found = with(fault, found);
+        let level = if place == "core" { Level::Messages } else { Level::Bytes };
+        let found = with(fault, || found(level));
         if found.is_none() {
             missed.push(fault);
         }
         let found = found.unwrap_or_else(|| "not found".to_owned());
         tell(&format!("{fault}: {found}, {:.1} s", begin.elapsed().as_secs_f64()));
     }
-    tell(&format!("{} faults: {:.1} s", NAMES.len(), begin.elapsed().as_secs_f64()));
-    let clean = (0..10).find_map(|seed| run(&Scenario::draw(seed, Level::Messages)).err());
+    tell(&format!("{} faults: {:.1} s", FAULTS.len(), begin.elapsed().as_secs_f64()));
+    let clean = [Level::Messages, Level::Bytes]
+        .iter()
+        .find_map(|level| (0..10).find_map(|seed| run(&Scenario::draw(seed, *level)).err()));
     assert_eq!(missed, [""; 0], "not found");
     assert_eq!(clean, None, "found without a fault");
 }
@@ -78,14 +82,14 @@ fn with<T>(fault: &str, work: impl FnOnce() -> T) -> T {
 }
 
 /// The number of runs can be one off, since there are as many at once as processors.
-fn found() -> Option<String> {
+fn found(level: Level) -> Option<String> {
     let threads = available_parallelism().map_or(1, usize::from);
     let runs = AtomicU64::new(0);
     let failures = sweep(
         0..SEEDS,
         threads,
         1,
-        |seed| run(&Scenario::draw(seed, Level::Messages)),
+        |seed| run(&Scenario::draw(seed, level)),
         |_, _| {
             runs.fetch_add(1, Ordering::Relaxed);
         },

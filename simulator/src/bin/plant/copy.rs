@@ -104,7 +104,7 @@ static PLANTED: AtomicUsize = AtomicUsize::new(usize::MAX);
 ///
 /// For a name that no fault has.
 pub fn plant(name: Option<&str>) {
-    let index = |name: &str| NAMES.iter().position(|known| *known == name).expect(\"a fault of that name\");
+    let index = |name| FAULTS.iter().position(|(known, _)| *known == name).expect(\"a fault of that name\");
     PLANTED.store(name.map_or(usize::MAX, index), Ordering::SeqCst);
 }
 
@@ -113,10 +113,54 @@ fn is(index: usize) -> bool {
 }
 "
     .to_owned();
-    let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();
-    let _ = writeln!(text, "\n/// All of them.\npub const NAMES: [&str; {}] = {names:?};", names.len());
+    let faults: Vec<(&str, &str)> =
+        patches.iter().map(|patch| (patch.name.as_str(), patch.place())).collect();
+    let _ = writeln!(
+        text,
+        "\n/// All of them, and what each is in: `core` or `server-mio`.\npub const FAULTS: [(&str, &str); {}] = {faults:?};",
+        faults.len()
+    );
     for (index, Patch { name, summary, .. }) in patches.iter().enumerate() {
         let _ = writeln!(text, "\n/// {summary}\npub fn {name}() -> bool {{\n    is({index})\n}}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::env::temp_dir;
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn a_second_copy_touches_only_what_is_not_as_it_must_be() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let copy = temp_dir().join(format!("copy-{}", process::id()));
+        let patch = Patch::parse("x", "w\n--- core/src/time.rs\n@@\n-b();\n+planted::x();\n").unwrap();
+        let planted = BTreeMap::from([("core/src/time.rs".to_owned(), "planted".to_owned())]);
+        let write = || super::write(root, &copy, std::slice::from_ref(&patch), &planted).unwrap();
+        write();
+        let (changed, stray, kept) =
+            (copy.join("core/Cargo.toml"), copy.join("core/src/stray.rs"), copy.join("target/kept"));
+        fs::create_dir_all(kept.parent().unwrap()).unwrap();
+        for path in [&changed, &stray, &kept] {
+            fs::write(path, "changed").unwrap();
+        }
+        let written = |file: &str| fs::metadata(copy.join(file)).unwrap().modified().unwrap();
+        let before = ["Cargo.toml", "core/src/lib.rs", "core/src/time.rs", SWITCHES].map(written);
+        write();
+        let after = ["Cargo.toml", "core/src/lib.rs", "core/src/time.rs", SWITCHES].map(written);
+        let read = |file: &str| fs::read_to_string(copy.join(file)).unwrap();
+        assert_eq!(read("core/src/time.rs"), "planted");
+        assert_eq!(read("core/Cargo.toml"), fs::read_to_string(root.join("core/Cargo.toml")).unwrap());
+        assert!(
+            read("core/src/lib.rs").contains("pub mod planted;") && read(SWITCHES).contains("pub fn x()")
+        );
+        assert!(kept.exists() && !stray.exists());
+        assert_eq!(before, after);
+        fs::remove_dir_all(&copy).unwrap();
+    }
 }

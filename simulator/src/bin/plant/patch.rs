@@ -67,6 +67,11 @@ impl Patch {
         Ok(patches)
     }
 
+    /// The folder of the workspace that it is in, by its first hunk.
+    pub(crate) fn place(&self) -> &str {
+        self.hunks.first().and_then(|hunk| hunk.file.split('/').next()).unwrap_or_default()
+    }
+
     /// # Errors
     ///
     /// For a text that is no patch, or has a hunk that is not behind the switch of this name.
@@ -214,7 +219,19 @@ mod tests {
         let patches = Patch::load_all(&root().join("simulator/faults")).unwrap();
         let errors = plant(&patches, root()).err().unwrap_or_default();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
-        assert!(patches.len() >= 37, "{} patches", patches.len());
+        assert!(!patches.is_empty());
+    }
+
+    #[test]
+    fn every_patch_has_a_row_in_the_document() {
+        let document = fs::read_to_string(root().join("docs/SIMULATION.md")).unwrap();
+        let (_, rows) = document.split_once("| fault | seeds | law |").unwrap();
+        let rows = rows.lines().skip(2).take_while(|row| row.starts_with('|'));
+        let mut rows: Vec<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+        rows.sort_unstable();
+        let patches = Patch::load_all(&root().join("simulator/faults")).unwrap();
+        let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();
+        assert_eq!(rows, names);
     }
 
     fn planted(source: &str, patches: &[&str]) -> Result<String, String> {
