@@ -3,14 +3,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Lobby, Newcomer, TurnedAway, Waiting};
+use super::{Arrival, Lobby, TurnedAway, Waiting};
 use crate::timers::{Deadline, Fired, Patience, Timers};
 use crate::{CloseReason, ConnId, Limits, PeerId, Time, TimerKind};
 
 /// A connection that is held back.
 #[derive(Debug)]
 pub(crate) struct Held {
-    newcomer: Newcomer,
+    arrival: Arrival,
     /// What it waits for, as the close that it gets in the end if it waits in vain.
     why: CloseReason,
     deadline: Deadline,
@@ -19,13 +19,13 @@ pub(crate) struct Held {
     kept: Vec<Box<str>>,
     kept_bytes: usize,
     /// Its control frames.
-    heard: u32,
+    control_frames: u32,
 }
 
 /// Who is not held any more, with what was kept of it.
 #[derive(Debug)]
 pub(crate) struct Released {
-    pub(crate) newcomer: Newcomer,
+    pub(crate) arrival: Arrival,
     pub(crate) kept: Vec<Box<str>>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum HoldEnd {
 
 impl Held {
     pub(super) fn waiting(&self) -> Waiting {
-        Waiting::Held(*self.newcomer.spelling.id())
+        Waiting::Held(*self.arrival.spelling.id())
     }
 }
 
@@ -67,32 +67,32 @@ impl Lobby {
         self.challengers.get(id).copied()
     }
 
-    /// Holds a newcomer until so many milliseconds are over, or turns it away at once when too many are held already. One that is held
+    /// Holds an arrival until so many milliseconds are over, or turns it away at once when too many are held already. One that is held
     /// may have taken the place of another, which is returned.
     pub(crate) fn hold(
         &mut self,
-        newcomer: Newcomer,
+        arrival: Arrival,
         why: CloseReason,
         millis: u64,
         now: Time,
         limits: &Limits,
         timers: &mut Timers,
     ) -> Result<Option<TurnedAway>, TurnedAway> {
-        let (conn, holder) = (newcomer.conn, newcomer.holder());
+        let (conn, holder) = (arrival.conn, arrival.holder());
         let is_full = self.held.len() >= limits.held_connections as usize;
         let given = self.held_by_holder.gives_way(holder, 1).filter(|_| is_full);
         if millis == 0 || (is_full && given.is_none()) {
-            return Err(newcomer.turned_away(why));
+            return Err(arrival.turned_away(why));
         }
-        let given = given.and_then(|given| self.held.get(&given)).map(|held| (held.newcomer.conn, held.why));
+        let given = given.and_then(|given| self.held.get(&given)).map(|held| (held.arrival.conn, held.why));
         let given = given.and_then(|(given, why)| self.turn_away(given, why, timers));
         self.held_by_holder.add(holder, conn, 1);
         if why == CloseReason::PeerAlreadyConnected {
-            self.challengers.insert(*newcomer.spelling.id(), conn);
+            self.challengers.insert(*arrival.spelling.id(), conn);
         }
         let deadline = timers.arm(now + millis, TimerKind::Hold, conn);
         let (patience, kept) = (Patience::Fresh, Vec::new());
-        let held = Held { newcomer, why, deadline, patience, kept, kept_bytes: 0, heard: 0 };
+        let held = Held { arrival, why, deadline, patience, kept, kept_bytes: 0, control_frames: 0 };
         self.held.insert(conn, held);
         Ok(given)
     }
@@ -118,8 +118,8 @@ impl Lobby {
     /// A control frame of a held connection. One that sends too many is turned away.
     pub(crate) fn hear(&mut self, conn: ConnId, limits: &Limits, timers: &mut Timers) -> Option<TurnedAway> {
         let held = self.held.get_mut(&conn)?;
-        held.heard += 1;
-        if held.heard <= limits.held_messages {
+        held.control_frames += 1;
+        if held.control_frames <= limits.held_messages {
             return None;
         }
         self.turn_away(conn, CloseReason::RateLimitExceeded, timers)
@@ -138,26 +138,26 @@ impl Lobby {
             held.deadline = timers.arm(due, TimerKind::Hold, fired.conn);
             return Some(HoldEnd::Extended);
         }
-        Some(HoldEnd::Unanswered(*held.newcomer.spelling.id()))
+        Some(HoldEnd::Unanswered(*held.arrival.spelling.id()))
     }
 
     /// The first of those who wait for a place that `can_have` one.
-    pub(crate) fn next_for_a_place(&self, can_have: impl Fn(&Newcomer) -> bool) -> Option<ConnId> {
+    pub(crate) fn next_for_a_place(&self, can_have: impl Fn(&Arrival) -> bool) -> Option<ConnId> {
         let mut waiting = self.held.values().filter(|held| held.why != CloseReason::PeerAlreadyConnected);
-        waiting.find(|held| can_have(&held.newcomer)).map(|held| held.newcomer.conn)
+        waiting.find(|held| can_have(&held.arrival)).map(|held| held.arrival.conn)
     }
 
     /// Somebody is held no longer, and gets an answer.
     pub(crate) fn release(&mut self, conn: ConnId, timers: &mut Timers) -> Option<Released> {
-        let Held { newcomer, kept, .. } = self.remove_held(conn, timers)?;
-        Some(Released { newcomer, kept })
+        let Held { arrival, kept, .. } = self.remove_held(conn, timers)?;
+        Some(Released { arrival, kept })
     }
 
     pub(super) fn remove_held(&mut self, conn: ConnId, timers: &mut Timers) -> Option<Held> {
         let held = self.held.remove(&conn)?;
-        self.held_by_holder.remove(held.newcomer.holder(), conn, 1);
+        self.held_by_holder.remove(held.arrival.holder(), conn, 1);
         timers.disarm(held.deadline, conn);
-        let id = held.newcomer.spelling.id();
+        let id = held.arrival.spelling.id();
         if self.challengers.get(id) == Some(&conn) {
             self.challengers.remove(id);
         }
@@ -167,13 +167,13 @@ impl Lobby {
     /// # Panics
     ///
     /// When somebody waits for what is free: an id, unless `is_here`, or a place that `can_have` says there is.
-    pub(crate) fn check_free(&self, is_here: impl Fn(&PeerId) -> bool, can_have: impl Fn(&Newcomer) -> bool) {
+    pub(crate) fn check_free(&self, is_here: impl Fn(&PeerId) -> bool, can_have: impl Fn(&Arrival) -> bool) {
         for (conn, held) in &self.held {
-            let is_here = is_here(held.newcomer.spelling.id());
+            let is_here = is_here(held.arrival.spelling.id());
             let challenges = held.why == CloseReason::PeerAlreadyConnected;
             assert!(!challenges || is_here, "{conn:?} waits for an id that is free");
             assert!(
-                is_here || challenges || !can_have(&held.newcomer),
+                is_here || challenges || !can_have(&held.arrival),
                 "{conn:?} waits for a place that is free"
             );
         }
@@ -181,15 +181,15 @@ impl Lobby {
 
     pub(super) fn check_held(&self, limits: &Limits, timers: &Timers) -> usize {
         assert!(self.held.len() <= limits.held_connections as usize);
-        self.held_by_holder.check(self.held.iter().map(|(conn, held)| (held.newcomer.holder(), *conn, 1)));
+        self.held_by_holder.check(self.held.iter().map(|(conn, held)| (held.arrival.holder(), *conn, 1)));
         for (conn, held) in &self.held {
-            assert_eq!(*conn, held.newcomer.conn);
+            assert_eq!(*conn, held.arrival.conn);
             assert!(held.kept.len() <= limits.held_messages as usize);
             assert!(held.kept_bytes <= limits.held_bytes as usize);
             assert_eq!(held.kept_bytes, held.kept.iter().map(|text| text.len()).sum::<usize>());
             assert_eq!(timers.check(held.deadline, *conn), 1);
             let challenges = held.why == CloseReason::PeerAlreadyConnected;
-            assert_eq!(challenges, self.challenger(held.newcomer.spelling.id()) == Some(*conn));
+            assert_eq!(challenges, self.challenger(held.arrival.spelling.id()) == Some(*conn));
         }
         assert!(self.challengers.values().all(|conn| self.held.contains_key(conn)));
         self.held.len()

@@ -14,7 +14,7 @@ pub use grants::Grant;
 pub(crate) use grants::Grants;
 pub(crate) use held::{Held, HoldEnd, Released};
 pub(crate) use registration::Unregistered;
-pub(crate) use upgrade::{Comer, Poll, read_poll, read_target};
+pub(crate) use upgrade::{ClaimedPeer, Poll, read_poll, read_target};
 
 use crate::timers::Timers;
 use crate::wire::Dialect;
@@ -45,7 +45,7 @@ pub(crate) enum Waiting {
 
 /// A connection that has told who is behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Newcomer {
+pub(crate) struct Arrival {
     pub(crate) conn: ConnId,
     pub(crate) dialect: Dialect,
     pub(crate) spelling: Spelling,
@@ -60,7 +60,7 @@ pub(crate) struct TurnedAway {
     pub(crate) why: CloseReason,
 }
 
-impl Newcomer {
+impl Arrival {
     fn holder(&self) -> Holder {
         Holder::new(self.address, self.conn)
     }

@@ -1,8 +1,8 @@
 //! Connections of dialect B that have not told yet who they are: nothing is routed for them.
 
-use super::{Lobby, Newcomer, TurnedAway};
+use super::{Arrival, Lobby, TurnedAway};
 use crate::peers::addresses::Addresses;
-use crate::peers::pace::{Pace, Verdict};
+use crate::peers::rate_limiter::{RateCheck, RateLimiter};
 use crate::timers::{Deadline, Fired, Patience, Timers};
 use crate::wire::Dialect;
 use crate::{AddressKey, CloseReason, ConnId, Holder, Limits, Spelling, Time, TimerKind};
@@ -12,7 +12,7 @@ pub(crate) struct Unregistered {
     address: Option<AddressKey>,
     deadline: Deadline,
     patience: Patience,
-    pace: Pace,
+    rate_limiter: RateLimiter,
 }
 
 impl Unregistered {
@@ -48,8 +48,8 @@ impl Lobby {
         }
         self.unregistered_by_holder.add(holder, conn, 1);
         let deadline = timers.arm(now + limits.register_ms.max(1), TimerKind::Register, conn);
-        let (patience, pace) = (Patience::Fresh, Pace::default());
-        self.unregistered.insert(conn, Unregistered { address, deadline, patience, pace });
+        let (patience, rate_limiter) = (Patience::Fresh, RateLimiter::default());
+        self.unregistered.insert(conn, Unregistered { address, deadline, patience, rate_limiter });
         Ok(given)
     }
 
@@ -61,12 +61,12 @@ impl Lobby {
         addresses: &mut Addresses,
         now: Time,
         limits: &Limits,
-    ) -> Verdict {
-        let Some(Unregistered { address, pace, .. }) = self.unregistered.get_mut(&conn) else {
-            return Verdict::Hopeless;
+    ) -> RateCheck {
+        let Some(Unregistered { address, rate_limiter, .. }) = self.unregistered.get_mut(&conn) else {
+            return RateCheck::Disconnect;
         };
-        let address = address.map(|key| &mut addresses.of(key, now, limits).pace);
-        pace.admit(address, bytes, now, limits)
+        let address = address.map(|key| &mut addresses.of(key, now, limits).rate_limiter);
+        rate_limiter.admit(address, bytes, now, limits)
     }
 
     /// A connection has told who it is.
@@ -75,9 +75,9 @@ impl Lobby {
         conn: ConnId,
         spelling: Spelling,
         timers: &mut Timers,
-    ) -> Option<Newcomer> {
+    ) -> Option<Arrival> {
         let Unregistered { address, .. } = self.remove_unregistered(conn, timers)?;
-        Some(Newcomer { conn, dialect: Dialect::B, spelling, address })
+        Some(Arrival { conn, dialect: Dialect::B, spelling, address })
     }
 
     /// The time to register is over.

@@ -4,7 +4,7 @@ use crate::{Limits, Spelling};
 
 /// Who comes, as far as the upgrade says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comer {
+pub(crate) enum ClaimedPeer {
     /// Dialect A names its peer here, with any path: clients keep the path that their operator gave them.
     Named(Spelling),
     /// Dialect B has a path of its own, and names its peer in its first message.
@@ -16,14 +16,14 @@ const PATH_B: &str = "/signaling";
 
 /// Reads path and query; of several `peerId` the first counts, percent-encoding is decoded. `None`: nobody
 /// that could be a peer.
-pub(crate) fn read_target(target: &str) -> Option<Comer> {
+pub(crate) fn read_target(target: &str) -> Option<ClaimedPeer> {
     // A fragment never reaches a server (RFC 9112 section 3.2), but nothing stops a client from sending one.
     let target = target.split('#').next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     match pairs.find(|(key, _)| decodes_to(key, b"peerId")) {
-        Some((_, value)) => peer_id(value).map(Comer::Named),
-        None => (path == PATH_B).then_some(Comer::Unnamed),
+        Some((_, value)) => peer_id(value).map(ClaimedPeer::Named),
+        None => (path == PATH_B).then_some(ClaimedPeer::Unnamed),
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Poll {
 /// Reads `peerId` and `wait`, in seconds; what is not a number of seconds counts as 0, too many as the most
 /// that is possible.
 pub(crate) fn read_poll(target: &str) -> Option<Poll> {
-    let Comer::Named(peer) = read_target(target)? else { return None };
+    let ClaimedPeer::Named(peer) = read_target(target)? else { return None };
     let (_, query) = target.split_once('?')?;
     let wait = query
         .split('&')
@@ -102,15 +102,15 @@ mod tests {
             format!("/?peer%49d=%30{}", &ID[1..]),
             format!("/signaling?peerId={ID}"),
         ] {
-            let Some(Comer::Named(spelling)) = read_target(&target) else { panic!("{target}") };
+            let Some(ClaimedPeer::Named(spelling)) = read_target(&target) else { panic!("{target}") };
             assert_eq!(spelling.to_string(), ID, "{target}");
         }
     }
 
     #[test]
     fn the_path_of_the_older_guide_needs_no_peer_id() {
-        assert_eq!(read_target("/signaling"), Some(Comer::Unnamed));
-        assert_eq!(read_target("/signaling?token=x"), Some(Comer::Unnamed));
+        assert_eq!(read_target("/signaling"), Some(ClaimedPeer::Unnamed));
+        assert_eq!(read_target("/signaling?token=x"), Some(ClaimedPeer::Unnamed));
         assert_eq!(read_target("/signaling?peerId=x"), None);
         assert_eq!(read_target("/signaling/more"), None);
     }

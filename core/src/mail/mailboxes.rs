@@ -56,7 +56,7 @@ pub(crate) struct Owner {
 
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    /// Holds a share of it.
+    /// Holds a reference to it.
     pub(crate) network: NetKey,
     owner: Owner,
     /// Until when its owner is known.
@@ -144,7 +144,7 @@ impl Mailboxes {
         self.boxes.get(id).is_some_and(|mailbox| mailbox.owner.is_proven)
     }
 
-    /// Opens a mailbox. The caller gives it a share of `network` and has closed an older one of the same owner.
+    /// Opens a mailbox. The caller gives it a reference to `network` and has closed an older one of the same owner.
     pub(crate) fn open(&mut self, id: PeerId, owner: Owner, network: NetKey, known_until: Time) {
         let expires = known_until;
         let mailbox = Mailbox { network, owner, known_until, expires, mails: VecDeque::new(), bytes: 0 };
@@ -155,7 +155,7 @@ impl Mailboxes {
         self.by_network.insert((network, id));
     }
 
-    /// Ends a mailbox. The caller takes over its share of the network and says how its mails ended.
+    /// Ends a mailbox. The caller takes over its reference to the network and says how its mails ended.
     pub(crate) fn close(&mut self, id: &PeerId) -> Option<(NetKey, VecDeque<Mail>)> {
         let mailbox = self.boxes.remove(id)?;
         self.by_expiry.remove(&(mailbox.expires, *id));
@@ -253,7 +253,7 @@ impl Mailboxes {
         self.counts_by_sender.range(range).map(|((_, to), _)| *to).collect()
     }
 
-    /// Who is known as absent from `network`: each holds a share of it.
+    /// Who is known as absent from `network`: each holds a reference to it.
     pub(crate) fn absent_from(&self, network: NetKey) -> impl Iterator<Item = &PeerId> {
         let range = (network, PeerId([0; 20]))..=(network, PeerId([0xFF; 20]));
         self.by_network.range(range).map(|(_, id)| id)

@@ -96,7 +96,7 @@ impl Announcement {
         self.vain_looks = if found > 0 { 0 } else { self.vain_looks.saturating_add(1) };
         if interval > 0 && self.links.lacks_some() {
             let soon = SOON_MS << self.vain_looks.min(MOST_DOUBLINGS);
-            let is_poor = self.links.len() < FEW_LINKS && self.links.room() > 0;
+            let is_poor = self.links.len() < FEW_LINKS && self.links.capacity_left() > 0;
             self.look_at(if is_poor && soon < interval {
                 now + soon
             } else {
@@ -107,7 +107,7 @@ impl Announcement {
 
     /// Whether it was looked in vain for so long that the place of somebody else's link is taken for a single one.
     pub(super) fn has_waited_long(&self) -> bool {
-        self.vain_looks >= PATIENT_LOOKS && self.links.room() > 0
+        self.vain_looks >= PATIENT_LOOKS && self.links.capacity_left() > 0
     }
 
     /// The most memory that those take who have announced themselves, each with its acquaintances and links, and leaves of its own

@@ -25,14 +25,14 @@ pub(crate) struct Links {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tie {
     pub(crate) peer: PeerSlot,
-    pub(crate) stage: Stage,
+    pub(crate) stage: LinkStage,
     /// Of a link that is there, since when; of others, until when they are waited for.
     pub(crate) at: Time,
 }
 
-/// How far a link is. All but [`Stage::Ended`] are the same at both ends.
+/// How far a link is. All but [`LinkStage::Ended`] are the same at both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum LinkStage {
     /// The two were introduced for it; the one with the larger id is to dial.
     Introduced,
     /// This slot has sent an offer to the other.
@@ -43,10 +43,10 @@ pub(crate) enum Stage {
     Ended,
 }
 
-impl Stage {
+impl LinkStage {
     /// Whether the page itself has given a place away.
     pub(crate) fn takes_place(self) -> bool {
-        matches!(self, Stage::Linked | Stage::Offered { .. })
+        matches!(self, LinkStage::Linked | LinkStage::Offered { .. })
     }
 }
 
@@ -63,7 +63,7 @@ impl Links {
     }
 
     /// Places that nobody has.
-    pub(crate) fn room(&self) -> usize {
+    pub(crate) fn capacity_left(&self) -> usize {
         if self.is_full { 0 } else { self.max().saturating_sub(self.ties.len()) }
     }
 
@@ -90,7 +90,7 @@ impl Links {
 
     /// Notes whether its network has it on the list of those with room, as it should. Returns what is to change there.
     pub(crate) fn list(&mut self) -> Option<bool> {
-        let has_room = self.room() > 0;
+        let has_room = self.capacity_left() > 0;
         (core::mem::replace(&mut self.is_listed, has_room) != has_room).then_some(has_room)
     }
 
@@ -109,7 +109,7 @@ impl Links {
     }
 
     /// The link to `peer` is at this stage now. The caller has seen to it that it [can be followed](Links::can_follow).
-    pub(crate) fn set(&mut self, peer: PeerSlot, stage: Stage, at: Time) {
+    pub(crate) fn set(&mut self, peer: PeerSlot, stage: LinkStage, at: Time) {
         let tie = Tie { peer, stage, at };
         if let Some(known) = self.ties.iter_mut().find(|known| known.peer == peer && peer != PeerSlot::NOBODY)
         {
@@ -129,7 +129,7 @@ impl Links {
     pub(crate) fn end(&mut self, peer: PeerSlot, until: Time) {
         self.remove(peer);
         self.is_full = false;
-        self.set(PeerSlot::NOBODY, Stage::Ended, until);
+        self.set(PeerSlot::NOBODY, LinkStage::Ended, until);
     }
 
     /// There is no link to `peer`, and its place is free.
@@ -144,19 +144,19 @@ impl Links {
 
     /// Takes one of those that nothing came of by `now`.
     pub(crate) fn pop_overdue(&mut self, now: Time) -> Option<Tie> {
-        let place = self.ties.iter().position(|tie| tie.stage != Stage::Linked && tie.at <= now)?;
+        let place = self.ties.iter().position(|tie| tie.stage != LinkStage::Linked && tie.at <= now)?;
         Some(self.ties.swap_remove(place))
     }
 
     /// The page has shown that it has a place: one of those for which it was thought to be taken by a link that has ended.
     pub(crate) fn forget_ended(&mut self) -> bool {
-        let place = self.ties.iter().position(|tie| tie.stage == Stage::Ended);
+        let place = self.ties.iter().position(|tie| tie.stage == LinkStage::Ended);
         place.map(|place| self.ties.swap_remove(place)).is_some()
     }
 
     /// When the next of those that are waited for is waited for no longer.
     pub(crate) fn next_overdue(&self) -> Option<Time> {
-        self.ties.iter().filter(|tie| tie.stage != Stage::Linked).map(|tie| tie.at).min()
+        self.ties.iter().filter(|tie| tie.stage != LinkStage::Linked).map(|tie| tie.at).min()
     }
 
     /// Places that its page has given away itself, to others than `peer`: by links, and by offers that it sent or has not
@@ -167,7 +167,7 @@ impl Links {
 
     /// How many are linked to both, or will be: a link between the two would bring nobody nearer to anybody else.
     pub(crate) fn shared_with(&self, other: &Links) -> usize {
-        let real = |tie: &&Tie| tie.stage != Stage::Ended;
+        let real = |tie: &&Tie| tie.stage != LinkStage::Ended;
         self.ties.iter().filter(real).filter(|tie| other.to(tie.peer).is_some()).count()
     }
 
@@ -177,13 +177,13 @@ impl Links {
     pub(crate) fn check<'a>(&self, slot: PeerSlot, of: impl Fn(PeerSlot) -> Option<&'a Links>) {
         assert!(self.ties.len() <= usize::from(Limits::MAX_PEERS) + SPARE_PLACES);
         for tie in &self.ties {
-            assert_eq!(tie.peer == PeerSlot::NOBODY, tie.stage == Stage::Ended);
-            if tie.stage != Stage::Ended {
+            assert_eq!(tie.peer == PeerSlot::NOBODY, tie.stage == LinkStage::Ended);
+            if tie.stage != LinkStage::Ended {
                 let back = of(tie.peer).and_then(|other| other.to(slot));
                 assert_eq!(back, Some(Tie { peer: slot, ..*tie }), "a link of which one end does not know");
             }
         }
-        assert_eq!(self.is_listed, self.room() > 0);
+        assert_eq!(self.is_listed, self.capacity_left() > 0);
     }
 }
 
@@ -201,28 +201,28 @@ mod tests {
     fn links(max: u8, linked_to: impl IntoIterator<Item = u32>) -> Links {
         let mut links = Links::default();
         links.announce(max);
-        linked_to.into_iter().for_each(|other| links.set(slot(other), Stage::Linked, Time(1)));
+        linked_to.into_iter().for_each(|other| links.set(slot(other), LinkStage::Linked, Time(1)));
         links
     }
 
     #[test]
     fn every_link_takes_a_place_and_a_page_that_is_full_has_no_room_whatever_is_known() {
         let mut links = links(3, [1]);
-        assert_eq!((links.room(), links.lacks_some()), (2, true));
-        links.set(slot(2), Stage::Introduced, Time(5));
-        links.set(slot(2), Stage::Offered { by: slot(2) }, Time(6));
-        assert_eq!((links.len(), links.room()), (2, 1), "the same link at another stage");
+        assert_eq!((links.capacity_left(), links.lacks_some()), (2, true));
+        links.set(slot(2), LinkStage::Introduced, Time(5));
+        links.set(slot(2), LinkStage::Offered { by: slot(2) }, Time(6));
+        assert_eq!((links.len(), links.capacity_left()), (2, 1), "the same link at another stage");
         links.set_full(true);
-        assert_eq!((links.room(), links.lacks_some()), (0, true));
+        assert_eq!((links.capacity_left(), links.lacks_some()), (0, true));
         links.announce(2);
-        assert_eq!((links.is_full(), links.room(), links.lacks_some()), (false, 0, false));
+        assert_eq!((links.is_full(), links.capacity_left(), links.lacks_some()), (false, 0, false));
     }
 
     #[test]
     fn places_that_the_page_gave_away_itself_are_links_and_offers_to_others() {
         let mut links = links(5, [1, 2]);
-        links.set(slot(3), Stage::Offered { by: slot(9) }, Time(9));
-        links.set(slot(4), Stage::Introduced, Time(9));
+        links.set(slot(3), LinkStage::Offered { by: slot(9) }, Time(9));
+        links.set(slot(4), LinkStage::Introduced, Time(9));
         assert_eq!((links.taken_but(slot(1)), links.taken_but(slot(8))), (2, 3));
     }
 
@@ -231,14 +231,18 @@ mod tests {
         let mut links = links(2, [1, 2]);
         links.set_full(true);
         links.end(slot(1), Time(500));
-        assert_eq!((links.to(slot(1)), links.is_full(), links.room()), (None, false, 0));
+        assert_eq!((links.to(slot(1)), links.is_full(), links.capacity_left()), (None, false, 0));
         assert_eq!(links.next_overdue(), Some(Time(500)));
         assert_eq!(links.pop_overdue(Time(499)), None);
-        assert_eq!(links.pop_overdue(Time(500)).map(|tie| tie.stage), Some(Stage::Ended));
-        assert_eq!((links.room(), links.pop_overdue(Time(9_999))), (1, None), "a link is never overdue");
+        assert_eq!(links.pop_overdue(Time(500)).map(|tie| tie.stage), Some(LinkStage::Ended));
+        assert_eq!(
+            (links.capacity_left(), links.pop_overdue(Time(9_999))),
+            (1, None),
+            "a link is never overdue"
+        );
         links.end(slot(2), Time(900));
         assert!(links.forget_ended() && !links.forget_ended());
-        assert_eq!(links.room(), 2);
+        assert_eq!(links.capacity_left(), 2);
     }
 
     #[test]
@@ -255,7 +259,7 @@ mod tests {
         let followed = (0..).take_while(|other| {
             let can_follow = links.can_follow();
             if can_follow {
-                links.set(slot(*other), Stage::Introduced, Time(1));
+                links.set(slot(*other), LinkStage::Introduced, Time(1));
             }
             can_follow
         });
@@ -274,7 +278,7 @@ mod tests {
     fn a_page_is_listed_while_it_has_room_and_each_change_is_told_once() {
         let mut links = links(1, []);
         assert_eq!([links.list(), links.list()], [Some(true), None]);
-        links.set(slot(1), Stage::Linked, Time(1));
+        links.set(slot(1), LinkStage::Linked, Time(1));
         assert_eq!([links.list(), links.list()], [Some(false), None]);
         assert!(!links.is_listed());
     }

@@ -18,17 +18,17 @@ pub(crate) const GLOBAL: &str = "global";
 /// [`GLOBAL`] as a JSON string.
 pub(crate) const GLOBAL_JSON: &str = "\"global\"";
 
-/// Slot of a network; valid while somebody holds a share of it (see [`Networks::acquire`]).
+/// Slot of a network; valid while somebody holds a reference to it (see [`Networks::acquire`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NetKey(u32);
 
 /// The place of a connection in an order that has nothing to do with ids, nor with who came when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(u64);
+struct HashedPlace(u64);
 
-impl Place {
-    fn of(conn: ConnId) -> Place {
-        Place(conn.0.wrapping_mul(FACTOR))
+impl HashedPlace {
+    fn of(conn: ConnId) -> HashedPlace {
+        HashedPlace(conn.0.wrapping_mul(FACTOR))
     }
 
     fn conn(self) -> ConnId {
@@ -49,9 +49,9 @@ pub(crate) struct Network {
     json: Box<str>,
     members: Members,
     /// Those of them that have room for a link, in the order of their places.
-    free: BTreeSet<Place>,
+    free: BTreeSet<HashedPlace>,
     /// Announced peers and mailboxes that hold this key.
-    shares: u32,
+    references: u32,
     /// While nobody is in it: its place among those that nobody is in, and whom that is charged to.
     deserted: u64,
     holder: Holder,
@@ -115,16 +115,16 @@ impl Networks {
     pub(crate) fn list_free(&mut self, key: NetKey, conn: ConnId, is_free: bool) {
         let free = &mut self.slots[key.0 as usize].free;
         if is_free {
-            free.insert(Place::of(conn))
+            free.insert(HashedPlace::of(conn))
         } else {
-            free.remove(&Place::of(conn))
+            free.remove(&HashedPlace::of(conn))
         };
     }
 
     /// The free members with places after that of `conn`, then those before it.
     pub(crate) fn free_after(&self, key: NetKey, conn: ConnId) -> impl Iterator<Item = ConnId> {
         let free = &self.slots[key.0 as usize].free;
-        let own = Place::of(conn);
+        let own = HashedPlace::of(conn);
         let after = (Bound::Excluded(own), Bound::Unbounded);
         free.range(after).chain(free.range(..own)).map(|place| place.conn())
     }
@@ -167,23 +167,23 @@ impl Networks {
         self.acquainted
     }
 
-    /// A share of the network of that name, which is made if nobody has one yet. To be given back with
+    /// A reference to the network of that name, which is made if nobody has one yet. To be given back with
     /// [`Networks::release`].
     pub(crate) fn acquire(&mut self, name: &str, holder: Holder) -> NetKey {
         let key = self.find(name).unwrap_or_else(|| self.insert(name, holder));
-        self.share(key);
+        self.add_reference(key);
         key
     }
 
-    /// One more share of a network that has one already.
-    pub(crate) fn share(&mut self, key: NetKey) {
-        self.slots[key.0 as usize].shares += 1;
+    /// One more reference to a network that has one already.
+    pub(crate) fn add_reference(&mut self, key: NetKey) {
+        self.slots[key.0 as usize].references += 1;
     }
 
     pub(crate) fn release(&mut self, key: NetKey) {
         let network = &mut self.slots[key.0 as usize];
-        network.shares -= 1;
-        if network.shares == 0 {
+        network.references -= 1;
+        if network.references == 0 {
             debug_assert!(network.members.is_empty());
             self.unlist_deserted(key);
             let network = self.slots.remove(key.0 as usize);
@@ -215,7 +215,7 @@ impl Networks {
             json: wire::json_string(name).into_boxed_str(),
             members: Members::default(),
             free: BTreeSet::new(),
-            shares: 0,
+            references: 0,
             deserted: 0,
             holder,
         });
@@ -240,15 +240,15 @@ impl Networks {
 
     /// # Panics
     ///
-    /// When an invariant does not hold, or the shares are not as many as given by `count`.
+    /// When an invariant does not hold, or the references are not as many as given by `count`.
     pub(crate) fn check(&self, mut count: impl FnMut(NetKey) -> u32) {
         assert_eq!(self.slots.len(), self.keys_by_name.len());
         let mut deserted = 0;
         for (name, key) in &self.keys_by_name {
             let network = &self.slots[key.0 as usize];
             assert_eq!(network.name, *name);
-            assert_eq!(network.shares, count(*key), "shares of network {name}");
-            assert!(network.shares > 0);
+            assert_eq!(network.references, count(*key), "references of network {name}");
+            assert!(network.references > 0);
             if network.members.is_empty() {
                 assert_eq!(self.deserted.get(&network.deserted), Some(key), "network {name} is deserted");
                 deserted += 1;
@@ -291,7 +291,7 @@ mod tests {
             (networks.find("a\"b"), networks.name(key), networks.json(key)),
             (Some(key), "a\"b", "\"a\\\"b\"")
         );
-        networks.share(key);
+        networks.add_reference(key);
         leave(&mut networks, key, 1, HOLDER);
         networks.release(key);
         assert_eq!((networks.len(), networks.populated(), networks.announced()), (1, 0, 0));

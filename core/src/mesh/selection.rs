@@ -5,7 +5,7 @@
 //! this link has room for it, too. Only who would know nobody else meets some without that.
 
 use super::announcement::{Announcement, FEW_LINKS};
-use super::links::{Links, Stage};
+use super::links::{LinkStage, Links};
 use super::members::Members;
 use super::networks::Networks;
 use crate::peers::backlogs::Backlogs;
@@ -84,7 +84,7 @@ impl<'a> Selection<'a> {
     /// with whom no link is shared before one with whom there is, and who has fewer links before who has more.
     pub(crate) fn free_mate(self, slot: PeerSlot) -> Option<PeerSlot> {
         let peer = &self.peers[slot];
-        let own = self.announcement(slot).filter(|own| own.links.room() > 0)?;
+        let own = self.announcement(slot).filter(|own| own.links.capacity_left() > 0)?;
         let next = self.networks.free_after(peer.network()?, peer.conn()).take(LOOKED_AT);
         let possible = next
             .filter_map(|conn| self.peers.by_conn(conn))
@@ -134,7 +134,7 @@ impl<'a> Selection<'a> {
         let peer = &self.peers[slot];
         let own = self.announcement(slot)?;
         // Two who meet so find links for each other; an odd one waits for somebody like it, but not for ever.
-        if own.links.len() >= FEW_LINKS || !(own.links.room() > 1 || own.has_waited_long()) {
+        if own.links.len() >= FEW_LINKS || !(own.links.capacity_left() > 1 || own.has_waited_long()) {
             return None;
         }
         let id = peer.id();
@@ -151,7 +151,7 @@ impl<'a> Selection<'a> {
         let distance = |to: &Peer| to.id().distance(other.id());
         // One that turned somebody away has other links than it seems to have.
         let all_linked = !links.is_full()
-            && links.iter().all(|tie| tie.stage == Stage::Linked)
+            && links.iter().all(|tie| tie.stage == LinkStage::Linked)
             && links.len() == links.max();
         let farthest = || self.farthest(page, slot).map(|farthest| distance(&self.peers[farthest]));
         all_linked && dials(peer, other) && self.could_link(slot, page) && farthest() > Some(distance(peer))

@@ -5,7 +5,7 @@ use core::num::NonZero;
 
 use slab::Slab;
 
-use crate::peers::pace::{ADDRESS_SHARES, Pace};
+use crate::peers::rate_limiter::{ADDRESS_SHARES, RateLimiter};
 use crate::{AddressKey, Limits, Time};
 
 /// The addresses of those who are here, and of those who have sent much lately.
@@ -37,7 +37,7 @@ pub(crate) struct Address {
     peers: u32,
     /// Since when there are none.
     deserted: Time,
-    pub(crate) pace: Pace,
+    pub(crate) rate_limiter: RateLimiter,
 }
 
 impl Addresses {
@@ -73,8 +73,8 @@ impl Addresses {
     }
 
     /// The buckets of an address that has a peer.
-    pub(super) fn of_peers(&mut self, home: Home) -> &mut Pace {
-        &mut self.all[home.place()].pace
+    pub(super) fn of_peers(&mut self, home: Home) -> &mut RateLimiter {
+        &mut self.all[home.place()].rate_limiter
     }
 
     /// What is known of an address; from now on it is remembered.
@@ -89,7 +89,8 @@ impl Addresses {
         }
         self.make_room(now, limits);
         self.deserted.insert((now, key));
-        let place = self.all.insert(Address { peers: 0, deserted: now, pace: Pace::default() });
+        let place =
+            self.all.insert(Address { peers: 0, deserted: now, rate_limiter: RateLimiter::default() });
         self.places.insert(key, place);
         place
     }
@@ -98,7 +99,8 @@ impl Addresses {
     fn make_room(&mut self, now: Time, limits: &Limits) {
         while let Some((since, key)) = self.deserted.first().copied() {
             let place = self.places.get(&key).copied();
-            let rests = place.is_none_or(|place| self.all[place].pace.rests(now, limits, ADDRESS_SHARES));
+            let rests =
+                place.is_none_or(|place| self.all[place].rate_limiter.rests(now, limits, ADDRESS_SHARES));
             if !rests && self.deserted.len() < Addresses::DESERTED {
                 return;
             }
@@ -127,11 +129,11 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peers::pace::Caused;
+    use crate::peers::rate_limiter::Caused;
 
     fn busy(addresses: &mut Addresses, key: u64, now: Time, limits: &Limits) {
         let cost = Caused { messages: 1_000_000, bytes: 0 };
-        addresses.of(AddressKey(key), now, limits).pace.charge(cost, now, limits, ADDRESS_SHARES);
+        addresses.of(AddressKey(key), now, limits).rate_limiter.charge(cost, now, limits, ADDRESS_SHARES);
     }
 
     #[test]

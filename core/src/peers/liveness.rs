@@ -12,7 +12,7 @@ const HTTP_PEER_TIMEOUT_MS: u64 = 300_000;
 
 /// What the last look for signs of life found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Watch {
+pub(super) enum Liveness {
     /// Nothing to complain about.
     #[default]
     Quiet,
@@ -22,7 +22,7 @@ pub(super) enum Watch {
 
 /// What is to be done about a peer whose deadline has fired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum LivenessAction {
     /// Look again then, if at all.
     Again(Option<Time>),
     /// The same, and ping it now.
@@ -34,52 +34,57 @@ pub(crate) enum Look {
 impl Peer {
     /// When it is looked for signs of life of a peer that has just come.
     pub(crate) fn first_look(&self, limits: &Limits) -> Option<Time> {
-        [self.ping_due(self.heard, limits), self.dead_at(limits)].into_iter().flatten().min()
+        [self.ping_due(self.last_seen, limits), self.dead_at(limits)].into_iter().flatten().min()
     }
 
     /// The silence of a peer begins anew.
     pub(crate) fn note_life(&mut self, now: Time) {
-        (self.heard, self.watch, self.patience) = (now, Watch::Quiet, Patience::Fresh);
+        (self.last_seen, self.liveness, self.patience) = (now, Liveness::Quiet, Patience::Fresh);
     }
 
     /// A peer is pinged: its pong costs it nothing.
     pub(crate) fn ask(&mut self) {
-        self.is_asked = true;
+        self.awaiting_pong = true;
     }
 
     /// A control frame has come. Returns whether it may be the answer to a ping.
     pub(crate) fn answer(&mut self) -> bool {
-        core::mem::take(&mut self.is_asked)
+        core::mem::take(&mut self.awaiting_pong)
     }
 
     /// A deadline for signs of life has fired, which was due then.
-    pub(crate) fn look_for_life(&mut self, due: Time, now: Time, limits: &Limits) -> Look {
+    pub(crate) fn look_for_life(&mut self, due: Time, now: Time, limits: &Limits) -> LivenessAction {
         let dead = self.dead_at(limits);
-        if self.watch != Watch::Quiet || dead.is_some_and(|dead| dead <= now) {
-            return self.patience.extend(due, now).map_or(Look::Close, |due| Look::Again(Some(due)));
+        if self.liveness != Liveness::Quiet || dead.is_some_and(|dead| dead <= now) {
+            return self
+                .patience
+                .extend(due, now)
+                .map_or(LivenessAction::Close, |due| LivenessAction::Again(Some(due)));
         }
         let earlier = |next: Option<Time>| [next, dead].into_iter().flatten().min();
-        match self.ping_due(self.heard, limits) {
-            Some(ping_due) if ping_due <= now => Look::Ping(earlier(match limits.pong_timeout_ms {
-                0 => self.ping_due(now, limits),
-                timeout => {
-                    self.watch = Watch::Pinged;
-                    Some(now + timeout)
-                }
-            })),
-            ping_due => Look::Again(earlier(ping_due)),
+        match self.ping_due(self.last_seen, limits) {
+            Some(ping_due) if ping_due <= now => {
+                LivenessAction::Ping(earlier(match limits.pong_timeout_ms {
+                    0 => self.ping_due(now, limits),
+                    timeout => {
+                        self.liveness = Liveness::Pinged;
+                        Some(now + timeout)
+                    }
+                }))
+            }
+            ping_due => LivenessAction::Again(earlier(ping_due)),
         }
     }
 
     /// When it is looked for signs of life next.
     pub(crate) fn set_look(&mut self, due: Option<Time>) {
-        self.liveness_due = due.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Liveness));
+        self.liveness_deadline = due.map_or(Deadline::NONE, |due| Deadline::at(due, TimerKind::Liveness));
     }
 
     /// Whether it may be looked at before its time: one that was pinged has a deadline already, and must have all of its
     /// time.
     pub(crate) fn may_be_looked_at_soon(&self) -> bool {
-        self.watch == Watch::Quiet && self.patience == Patience::Fresh
+        self.liveness == Liveness::Quiet && self.patience == Patience::Fresh
     }
 
     /// When a peer is pinged that was heard, or pinged, last at `last`.
@@ -95,6 +100,6 @@ impl Peer {
             0 if self.poll_queue.is_some() => HTTP_PEER_TIMEOUT_MS,
             timeout => timeout,
         };
-        (timeout > 0).then(|| self.heard + timeout)
+        (timeout > 0).then(|| self.last_seen + timeout)
     }
 }

@@ -4,7 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod backlogs;
 pub(crate) mod index;
 mod liveness;
-pub(crate) mod pace;
+pub(crate) mod rate_limiter;
 mod table;
 
 use alloc::boxed::Box;
@@ -16,9 +16,9 @@ use crate::timers::{Deadline, Patience};
 use crate::wire::Dialect;
 use crate::{ConnId, Holder, PeerId, Spelling, Time, TimerKind};
 use addresses::Home;
-pub(crate) use liveness::Look;
-use liveness::Watch;
-use pace::Pace;
+use liveness::Liveness;
+pub(crate) use liveness::LivenessAction;
+use rate_limiter::RateLimiter;
 pub(crate) use table::Peers;
 
 /// The place of an admitted connection in the table of peers. It is used again as soon as the peer is gone, so nothing
@@ -52,16 +52,16 @@ impl From<u32> for PeerSlot {
 pub(crate) struct Peer {
     conn: ConnId,
     address: Option<Home>,
-    heard: Time,
-    liveness_due: Deadline,
-    pace: Pace,
+    last_seen: Time,
+    liveness_deadline: Deadline,
+    rate_limiter: RateLimiter,
     standing: Standing,
     spelling: Spelling,
-    watch: Watch,
+    liveness: Liveness,
     /// Whether it was looked at once more, since the driver may not have listened.
     patience: Patience,
     /// It was pinged and has not answered: its pong costs it nothing.
-    is_asked: bool,
+    awaiting_pong: bool,
     dialect: Dialect,
     /// What is sent to a peer without a connection; its `conn` is then a virtual one.
     poll_queue: Option<Box<PollQueue>>,
@@ -90,14 +90,14 @@ impl Peer {
         Peer {
             conn,
             address: None,
-            heard: now,
-            liveness_due: Deadline::NONE,
-            pace: Pace::default(),
+            last_seen: now,
+            liveness_deadline: Deadline::NONE,
+            rate_limiter: RateLimiter::default(),
             standing: Standing::Fresh,
             spelling,
-            watch: Watch::Quiet,
+            liveness: Liveness::Quiet,
             patience: Patience::Fresh,
-            is_asked: false,
+            awaiting_pong: false,
             dialect,
             poll_queue,
         }
@@ -149,14 +149,14 @@ impl Peer {
     /// The earliest of its deadlines: the one that the table of deadlines has.
     pub(crate) fn next_due(&self) -> Deadline {
         let introduce = self.announcement().map_or(Deadline::NONE, Announcement::next_due);
-        self.liveness_due.or_earlier(introduce)
+        self.liveness_deadline.or_earlier(introduce)
     }
 
     fn take_due(&mut self, kind: TimerKind, now: Time) -> Overdue {
         match (kind, self.announcement_mut()) {
             (TimerKind::Introduce, Some(own)) => own.take_due(now),
             _ => {
-                self.liveness_due = Deadline::NONE;
+                self.liveness_deadline = Deadline::NONE;
                 Overdue::default()
             }
         }

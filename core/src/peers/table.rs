@@ -8,7 +8,7 @@ use slab::Slab;
 use super::addresses::{Address, Addresses};
 use super::backlogs::Backlog;
 use super::index::{Hashing, Index};
-use super::pace::{ADDRESS_SHARES, Caused, Verdict};
+use super::rate_limiter::{ADDRESS_SHARES, Caused, RateCheck};
 use super::{Peer, PeerSlot};
 use crate::mesh::announcement::Overdue;
 use crate::timers::{Deadline, Timers};
@@ -140,10 +140,10 @@ impl Peers {
     }
 
     /// Whether a peer may send a message of so many bytes now, by its own rates and by those of its address.
-    pub(crate) fn admit(&mut self, slot: PeerSlot, bytes: usize, now: Time, limits: &Limits) -> Verdict {
+    pub(crate) fn admit(&mut self, slot: PeerSlot, bytes: usize, now: Time, limits: &Limits) -> RateCheck {
         let peer = &mut self.slots[slot.place()];
         let address = peer.address.map(|home| self.addresses.of_peers(home));
-        peer.pace.admit(address, bytes, now, limits)
+        peer.rate_limiter.admit(address, bytes, now, limits)
     }
 
     /// Charges a peer, and its address.
@@ -152,7 +152,7 @@ impl Peers {
             return;
         }
         let peer = &mut self.slots[slot.place()];
-        peer.pace.charge(cost, now, limits, 1);
+        peer.rate_limiter.charge(cost, now, limits, 1);
         if let Some(home) = peer.address {
             self.addresses.of_peers(home).charge(cost, now, limits, ADDRESS_SHARES);
         }
@@ -194,7 +194,7 @@ impl Peers {
             if let Some(home) = peer.address {
                 *by_address.entry(home.key).or_default() += 1;
             }
-            let is_watched = peer.liveness_due != Deadline::NONE;
+            let is_watched = peer.liveness_deadline != Deadline::NONE;
             assert!(is_watched || (limits.ping_interval_ms == 0 && limits.peer_timeout_ms == 0));
             assert_eq!(self.by_conn(peer.conn), Some(slot));
             assert_eq!(self.by_id(peer.spelling.id()), Some(slot));

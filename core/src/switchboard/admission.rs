@@ -7,9 +7,9 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use crate::lobby::{Comer, HoldEnd, Newcomer, Released, TurnedAway, read_target};
+use crate::lobby::{Arrival, ClaimedPeer, HoldEnd, Released, TurnedAway, read_target};
 use crate::mail::poll_queue::PollQueue;
-use crate::peers::pace::Verdict;
+use crate::peers::rate_limiter::RateCheck;
 use crate::peers::{Peer, PeerSlot};
 use crate::switchboard::Stage;
 use crate::timers::Fired;
@@ -26,23 +26,25 @@ impl Switchboard {
             return;
         }
         self.outbox.observe(Event::Opened { conn });
-        let Some(comer) = read_target(target) else {
+        let Some(claimed) = read_target(target) else {
             return self.turn_away(conn, None, CloseReason::InvalidPeerId);
         };
         if self.draining.is_some() {
-            let peer = match comer {
-                Comer::Named(spelling) => Some(*spelling.id()),
-                Comer::Unnamed => None,
+            let peer = match claimed {
+                ClaimedPeer::Named(spelling) => Some(*spelling.id()),
+                ClaimedPeer::Unnamed => None,
             };
             return self.turn_away(conn, peer, CloseReason::ShuttingDown);
         }
         self.grants.keep(conn, grant);
-        match comer {
-            Comer::Named(spelling) if !grant.allows_peer(spelling.id()) => {
+        match claimed {
+            ClaimedPeer::Named(spelling) if !grant.allows_peer(spelling.id()) => {
                 self.turn_away(conn, Some(*spelling.id()), CloseReason::PeerNotGranted);
             }
-            Comer::Named(spelling) => self.come_in(Newcomer { conn, dialect: Dialect::A, spelling, address }),
-            Comer::Unnamed => {
+            ClaimedPeer::Named(spelling) => {
+                self.come_in(Arrival { conn, dialect: Dialect::A, spelling, address })
+            }
+            ClaimedPeer::Unnamed => {
                 let Switchboard { now, limits, timers, .. } = self;
                 match self.lobby.await_registration(conn, address, *now, limits, timers) {
                     Ok(given) => self.close_turned_away(given),
@@ -55,18 +57,18 @@ impl Switchboard {
     /// A message of a connection that has not told yet who it is.
     pub(crate) fn text_from_unregistered(&mut self, conn: ConnId, text: &str) {
         let result = match self.admit_unregistered(conn, text.len()) {
-            Verdict::Within => {
+            RateCheck::Within => {
                 registered_as(text, &self.limits).and_then(|spelling| self.granted_peer(conn, spelling))
             }
-            over @ (Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether) => {
+            over @ (RateCheck::TooMany | RateCheck::TooMuch | RateCheck::TooManyTogether) => {
                 Err(self.over_the_limit(over))
             }
-            Verdict::Hopeless => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
+            RateCheck::Disconnect => return self.turn_away_waiting(conn, CloseReason::RateLimitExceeded),
         };
         match result {
             Ok(spelling) => {
-                if let Some(newcomer) = self.lobby.register(conn, spelling, &mut self.timers) {
-                    self.come_in(newcomer);
+                if let Some(arrival) = self.lobby.register(conn, spelling, &mut self.timers) {
+                    self.come_in(arrival);
                 }
             }
             Err(refusal) => {
@@ -81,12 +83,12 @@ impl Switchboard {
 
     /// A control frame of such a connection.
     pub(crate) fn heard_from_unregistered(&mut self, conn: ConnId) {
-        if self.admit_unregistered(conn, 0) == Verdict::Hopeless {
+        if self.admit_unregistered(conn, 0) == RateCheck::Disconnect {
             self.turn_away_waiting(conn, CloseReason::RateLimitExceeded);
         }
     }
 
-    fn admit_unregistered(&mut self, conn: ConnId, bytes: usize) -> Verdict {
+    fn admit_unregistered(&mut self, conn: ConnId, bytes: usize) -> RateCheck {
         self.lobby.admit(conn, bytes, self.peers.addresses_mut(), self.now, &self.limits)
     }
 
@@ -102,10 +104,10 @@ impl Switchboard {
     }
 
     /// A connection has told who is behind it.
-    fn come_in(&mut self, newcomer: Newcomer) {
-        match self.peers.by_id(newcomer.spelling.id()) {
-            Some(incumbent) => self.meet_incumbent(newcomer, incumbent),
-            None => self.seat_or_hold(newcomer),
+    fn come_in(&mut self, arrival: Arrival) {
+        match self.peers.by_id(arrival.spelling.id()) {
+            Some(incumbent) => self.meet_incumbent(arrival, incumbent),
+            None => self.seat_or_hold(arrival),
         }
     }
 
@@ -150,9 +152,8 @@ impl Switchboard {
 
     /// A place has become free: the first who can take it is let in.
     pub(crate) fn place_is_free(&mut self) {
-        let next = self.lobby.next_for_a_place(|newcomer| {
-            self.no_place_for(newcomer.address).is_none()
-                && self.peers.by_id(newcomer.spelling.id()).is_none()
+        let next = self.lobby.next_for_a_place(|arrival| {
+            self.no_place_for(arrival.address).is_none() && self.peers.by_id(arrival.spelling.id()).is_none()
         });
         if let Some(conn) = next {
             self.seat_held(conn);
@@ -181,54 +182,54 @@ impl Switchboard {
         self.close_turned_away(waiting);
     }
 
-    fn meet_incumbent(&mut self, newcomer: Newcomer, incumbent: PeerSlot) {
-        let id = *newcomer.spelling.id();
-        if self.grants.has_proven(newcomer.conn, &id) {
-            return self.replace(newcomer, incumbent);
+    fn meet_incumbent(&mut self, arrival: Arrival, incumbent: PeerSlot) {
+        let id = *arrival.spelling.id();
+        if self.grants.has_proven(arrival.conn, &id) {
+            return self.replace(arrival, incumbent);
         }
         // Who has proven its id is not replaced by somebody who has not.
         let is_proven = self.grants.has_proven(self.peers[incumbent].conn(), &id);
         match self.limits.duplicate_peer {
-            DuplicatePeer::Replace if !is_proven => self.replace(newcomer, incumbent),
+            DuplicatePeer::Replace if !is_proven => self.replace(arrival, incumbent),
             DuplicatePeer::Challenge | DuplicatePeer::Replace if self.lobby.challenger(&id).is_none() => {
-                if self.hold(newcomer, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
+                if self.hold(arrival, CloseReason::PeerAlreadyConnected, self.limits.challenge_ms) {
                     self.ask_for_life(incumbent);
                 }
             }
             // One challenger is enough to find out whether the incumbent is alive.
             DuplicatePeer::Challenge | DuplicatePeer::Reject | DuplicatePeer::Replace => {
-                self.turn_away(newcomer.conn, Some(id), CloseReason::PeerAlreadyConnected);
+                self.turn_away(arrival.conn, Some(id), CloseReason::PeerAlreadyConnected);
             }
         }
     }
 
-    fn replace(&mut self, newcomer: Newcomer, incumbent: PeerSlot) {
+    fn replace(&mut self, arrival: Arrival, incumbent: PeerSlot) {
         // Whoever waits for the incumbent to fall silent has lost, too.
-        self.answer_challenge(newcomer.spelling.id());
+        self.answer_challenge(arrival.spelling.id());
         self.say_close(incumbent, CloseReason::Replaced);
         self.forget(incumbent, Departure::Closed(CloseReason::Replaced));
         // Before anybody else can have the place of the incumbent.
-        self.seat_or_hold(newcomer);
+        self.seat_or_hold(arrival);
         self.place_is_free();
     }
 
-    fn seat_or_hold(&mut self, newcomer: Newcomer) {
-        match self.no_place_for(newcomer.address) {
+    fn seat_or_hold(&mut self, arrival: Arrival) {
+        match self.no_place_for(arrival.address) {
             Some(why) => {
-                self.hold(newcomer, why, self.limits.hold_for_place_ms);
+                self.hold(arrival, why, self.limits.hold_for_place_ms);
             }
             None => {
-                self.seat(newcomer, None);
+                self.seat(arrival, None);
             }
         }
     }
 
-    /// Holds a newcomer, or turns it away at once when too many are held already. Returns whether it is held.
-    fn hold(&mut self, newcomer: Newcomer, why: CloseReason, millis: u64) -> bool {
-        match self.lobby.hold(newcomer, why, millis, self.now, &self.limits, &mut self.timers) {
+    /// Holds an arrival, or turns it away at once when too many are held already. Returns whether it is held.
+    fn hold(&mut self, arrival: Arrival, why: CloseReason, millis: u64) -> bool {
+        match self.lobby.hold(arrival, why, millis, self.now, &self.limits, &mut self.timers) {
             Ok(given) => {
                 self.close_turned_away(given);
-                self.outbox.observe(Event::Held { conn: newcomer.conn, why });
+                self.outbox.observe(Event::Held { conn: arrival.conn, why });
                 true
             }
             Err(refused) => {
@@ -240,11 +241,11 @@ impl Switchboard {
 
     /// Lets in somebody who was held, or tells it that it cannot be.
     fn seat_held(&mut self, conn: ConnId) {
-        let Some(Released { newcomer, kept }) = self.lobby.release(conn, &mut self.timers) else { return };
-        if let Some(why) = self.no_place_for(newcomer.address) {
-            return self.turn_away(conn, Some(*newcomer.spelling.id()), why);
+        let Some(Released { arrival, kept }) = self.lobby.release(conn, &mut self.timers) else { return };
+        if let Some(why) = self.no_place_for(arrival.address) {
+            return self.turn_away(conn, Some(*arrival.spelling.id()), why);
         }
-        self.seat(newcomer, None);
+        self.seat(arrival, None);
         for text in kept {
             // What it sent can end it.
             let Some(slot) = self.peers.by_conn(conn) else { break };
@@ -252,9 +253,9 @@ impl Switchboard {
         }
     }
 
-    /// Admits a newcomer; one with a `poll_queue` has no connection. Returns its slot.
-    pub(crate) fn seat(&mut self, newcomer: Newcomer, poll_queue: Option<Box<PollQueue>>) -> PeerSlot {
-        let Newcomer { conn, dialect, spelling, address } = newcomer;
+    /// Admits an arrival; one with a `poll_queue` has no connection. Returns its slot.
+    pub(crate) fn seat(&mut self, arrival: Arrival, poll_queue: Option<Box<PollQueue>>) -> PeerSlot {
+        let Arrival { conn, dialect, spelling, address } = arrival;
         let peer = Peer::new(conn, dialect, spelling, poll_queue, self.now);
         let slot = self.peers.insert(peer, address, self.now, &self.limits);
         self.arm_liveness(slot);

@@ -3,7 +3,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::mesh::links::{Links, Stage};
+use crate::mesh::links::{LinkStage, Links};
 use crate::mesh::networks::NetKey;
 use crate::mesh::selection::dials;
 use crate::peers::PeerSlot;
@@ -71,8 +71,8 @@ impl Switchboard {
     fn follow_offer(&mut self, from: PeerSlot, to: PeerSlot) -> Passage {
         let Some(own) = self.selection().links_of(from) else { return Passage::Relay };
         let tie = own.to(to);
-        let has_failed =
-            tie.is_some_and(|tie| tie.stage == Stage::Linked && FAILED_MS.contains(&self.now.since(tie.at)));
+        let has_failed = tie
+            .is_some_and(|tie| tie.stage == LinkStage::Linked && FAILED_MS.contains(&self.now.since(tie.at)));
         if has_failed && self.selection().have_a_choice(from, to) {
             self.give_up(from, to);
             return Passage::Withhold;
@@ -83,10 +83,11 @@ impl Switchboard {
             self.lose_one(from, to);
         }
         match tie.map(|tie| tie.stage) {
-            Some(Stage::Offered { by }) if by == from => {}
+            Some(LinkStage::Offered { by }) if by == from => {}
             // The other is to dial, or has dialled: it is its offer that is waited for, and this one that is refused.
-            Some(Stage::Introduced | Stage::Offered { .. }) if dials(&self.peers[to], &self.peers[from]) => {}
-            _ => self.tie(from, to, Stage::Offered { by: from }, self.now + ANSWER_MS),
+            Some(LinkStage::Introduced | LinkStage::Offered { .. })
+                if dials(&self.peers[to], &self.peers[from]) => {}
+            _ => self.tie(from, to, LinkStage::Offered { by: from }, self.now + ANSWER_MS),
         }
         Passage::Relay
     }
@@ -107,7 +108,7 @@ impl Switchboard {
 
     /// Who answers has a place for it, or has made one: full pages give up their farthest link for a nearer dialler (observed).
     fn follow_answer(&mut self, from: PeerSlot, to: PeerSlot) {
-        self.tie(from, to, Stage::Linked, self.now);
+        self.tie(from, to, LinkStage::Linked, self.now);
         for (page, other) in [(from, to), (to, from)] {
             let has_evicted =
                 self.selection().links_of(page).is_some_and(|own| own.taken_but(other) >= own.max());
@@ -130,11 +131,11 @@ impl Switchboard {
     /// offer is under way, the refusal would end just that; otherwise it would dial only if it heard of the other anew.
     fn follow_out_of_turn(&mut self, from: PeerSlot, to: PeerSlot) -> Passage {
         let tie = self.selection().links_of(from).and_then(|own| own.to(to));
-        let has_heard = tie.is_some_and(|tie| tie.stage == Stage::Introduced);
+        let has_heard = tie.is_some_and(|tie| tie.stage == LinkStage::Introduced);
         let crossing = tie.is_some_and(|tie| match tie.stage {
-            Stage::Offered { by } => by == from,
-            Stage::Linked => self.now.since(tie.at) < CROSSING_MS,
-            Stage::Introduced | Stage::Ended => false,
+            LinkStage::Offered { by } => by == from,
+            LinkStage::Linked => self.now.since(tie.at) < CROSSING_MS,
+            LinkStage::Introduced | LinkStage::Ended => false,
         });
         if crossing {
             return Passage::Withhold;
@@ -144,7 +145,7 @@ impl Switchboard {
             self.untie(from, to);
             let have_room = [from, to]
                 .iter()
-                .all(|page| self.selection().links_of(*page).is_some_and(|own| own.room() > 0));
+                .all(|page| self.selection().links_of(*page).is_some_and(|own| own.capacity_left() > 0));
             let have_given_up =
                 self.peers[to].announcement().is_some_and(|own| own.acquaintances().have_given_up(from));
             let is_of_use = !have_given_up && !self.selection().would_be_an_island(to, from);
@@ -191,7 +192,7 @@ impl Switchboard {
     }
 
     /// The link between two announced peers is at this stage now, if both can be followed so far.
-    pub(crate) fn tie(&mut self, one: PeerSlot, two: PeerSlot, stage: Stage, at: Time) {
+    pub(crate) fn tie(&mut self, one: PeerSlot, two: PeerSlot, stage: LinkStage, at: Time) {
         let follows = |slot: PeerSlot, other: PeerSlot| {
             self.selection().links_of(slot).is_some_and(|own| own.to(other).is_some() || own.can_follow())
         };
@@ -245,7 +246,7 @@ impl Switchboard {
             | Departure::Closed(_) => VANISHED_MS,
         };
         let until = self.now + noticed;
-        for tie in left.iter().filter(|tie| tie.stage != Stage::Ended) {
+        for tie in left.iter().filter(|tie| tie.stage != LinkStage::Ended) {
             let until = if tie.stage.takes_place() { until } else { self.now + CLOSED_MS };
             self.change_links(tie.peer, |own| own.end(slot, until));
         }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::mesh::announcement::Overdue;
-use crate::mesh::links::Stage;
+use crate::mesh::links::LinkStage;
 use crate::mesh::selection::dials;
 use crate::peers::PeerSlot;
 use crate::wire::Message;
@@ -63,7 +63,7 @@ impl Switchboard {
 
     /// Introduces two so that they link to each other.
     pub(crate) fn mate(&mut self, slot: PeerSlot, other: PeerSlot, occasion: Occasion) {
-        self.tie(slot, other, Stage::Introduced, self.now + OFFER_MS);
+        self.tie(slot, other, LinkStage::Introduced, self.now + OFFER_MS);
         let occasion = if self.selection().are_acquainted(slot, other) { Occasion::Again } else { occasion };
         self.introduce_pair(slot, other, occasion);
     }
@@ -76,16 +76,16 @@ impl Switchboard {
             self.set_full(slot, false);
         }
         for tie in overdue.ties {
-            if tie.stage == Stage::Ended {
+            if tie.stage == LinkStage::Ended {
                 continue;
             }
             self.change_links(tie.peer, |other| other.remove(slot));
             let dialler = if dials(&self.peers[slot], &self.peers[tie.peer]) { slot } else { tie.peer };
-            if tie.stage == Stage::Introduced {
+            if tie.stage == LinkStage::Introduced {
                 // Who could dial and did not has no room.
                 self.mark_full(dialler);
             }
-            if tie.stage != Stage::Introduced || dialler == slot {
+            if tie.stage != LinkStage::Introduced || dialler == slot {
                 self.look_if_there_is_time(tie.peer);
             }
         }

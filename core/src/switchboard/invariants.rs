@@ -34,7 +34,7 @@ impl Switchboard {
         let mut deadlines = self.peers.check(limits, timers) + self.lobby.check(limits, timers);
         self.lobby.check_free(
             |id| self.peers.by_id(id).is_some(),
-            |newcomer| self.no_place_for(newcomer.address).is_none(),
+            |arrival| self.no_place_for(arrival.address).is_none(),
         );
         deadlines += self.mailboxes.check(limits, timers);
         deadlines += self.poll_queues.check(self.peers.iter(), limits, timers);

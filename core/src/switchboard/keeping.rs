@@ -30,7 +30,7 @@ impl Switchboard {
         {
             self.close_mailbox(&given, MailEnd::Dropped);
         }
-        self.networks.share(network);
+        self.networks.add_reference(network);
         let owner = Owner { holder, is_proven: self.grants.has_proven(conn, &id) };
         self.mailboxes.open(id, owner, network, self.now + self.limits.message_ttl_ms);
         self.mailboxes.arm_sweep(self.now, &self.limits, &mut self.timers);
@@ -43,7 +43,7 @@ impl Switchboard {
             return true;
         }
         let Some(network) = self.networks.gives_way(self.peers[slot].holder()) else { return false };
-        // Only mailboxes hold shares of it, and it goes with the last one.
+        // Only mailboxes hold references to it, and it goes with the last one.
         let absent: Vec<PeerId> = self.mailboxes.absent_from(network).copied().collect();
         for id in absent {
             self.close_mailbox(&id, MailEnd::Dropped);

@@ -1,6 +1,6 @@
 //! Signs of life, and looking for them: between the table of peers, its deadlines, and whoever challenges an id.
 
-use crate::peers::{Look, PeerSlot};
+use crate::peers::{LivenessAction, PeerSlot};
 use crate::{CloseReason, Switchboard, Time};
 
 impl Switchboard {
@@ -18,7 +18,7 @@ impl Switchboard {
         self.peers[slot].note_life(self.now);
     }
 
-    /// Arms the first look at a newcomer.
+    /// Arms the first look at an arrival.
     pub(crate) fn arm_liveness(&mut self, slot: PeerSlot) {
         let first = self.peers[slot].first_look(&self.limits);
         self.look_again(slot, first);
@@ -36,12 +36,12 @@ impl Switchboard {
             return self.close(slot, CloseReason::TooSlow);
         }
         match self.peers[slot].look_for_life(due, self.now, &self.limits) {
-            Look::Again(due) => self.look_again(slot, due),
-            Look::Ping(due) => {
+            LivenessAction::Again(due) => self.look_again(slot, due),
+            LivenessAction::Ping(due) => {
                 self.ask_for_life(slot);
                 self.look_again(slot, due);
             }
-            Look::Close => self.close(slot, CloseReason::InactiveTimeout),
+            LivenessAction::Close => self.close(slot, CloseReason::InactiveTimeout),
         }
     }
 

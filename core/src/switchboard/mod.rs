@@ -21,7 +21,7 @@ use crate::mesh::networks::Networks;
 use crate::mesh::selection::Selection;
 use crate::outbox::Outbox;
 use crate::peers::backlogs::Backlogs;
-use crate::peers::pace::{ADDRESS_SHARES, Caused, Verdict};
+use crate::peers::rate_limiter::{ADDRESS_SHARES, Caused, RateCheck};
 use crate::peers::{Peer, PeerSlot, Peers};
 use crate::timers::{Fired, Timers};
 use crate::wire::{self, Kind, Message, MessageId, Naming, Outcome, Refusal, Request};
@@ -230,15 +230,15 @@ impl Switchboard {
             return;
         }
         let conn = peer.conn();
-        let verdict = self.peers.admit(slot, 0, self.now, &self.limits);
-        match verdict {
-            Verdict::Within => {}
-            Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether => {
-                let (refusal, id) = (self.over_the_limit(verdict), self.next_message_id());
+        let check = self.peers.admit(slot, 0, self.now, &self.limits);
+        match check {
+            RateCheck::Within => {}
+            RateCheck::TooMany | RateCheck::TooMuch | RateCheck::TooManyTogether => {
+                let (refusal, id) = (self.over_the_limit(check), self.next_message_id());
                 self.send(slot, Message::Error { refusal, offending_type: None, id });
                 self.observe_refused(conn, refusal);
             }
-            Verdict::Hopeless => self.close(slot, CloseReason::RateLimitExceeded),
+            RateCheck::Disconnect => self.close(slot, CloseReason::RateLimitExceeded),
         }
     }
 
@@ -248,11 +248,11 @@ impl Switchboard {
         let peer = &self.peers[slot];
         let (conn, dialect) = (peer.conn(), peer.dialect());
         let decoded = match self.peers.admit(slot, text.len(), self.now, &self.limits) {
-            Verdict::Within => dialect.decode(text, &self.limits),
-            over @ (Verdict::TooMany | Verdict::TooMuch | Verdict::TooManyTogether) => {
+            RateCheck::Within => dialect.decode(text, &self.limits),
+            over @ (RateCheck::TooMany | RateCheck::TooMuch | RateCheck::TooManyTogether) => {
                 wire::Decoded { request: Err(self.over_the_limit(over)), offending_type: None }
             }
-            Verdict::Hopeless => return self.close(slot, CloseReason::RateLimitExceeded),
+            RateCheck::Disconnect => return self.close(slot, CloseReason::RateLimitExceeded),
         };
         let result = match &decoded.request {
             Ok(request) => self.perform(slot, request, id, text.len()),
@@ -274,16 +274,16 @@ impl Switchboard {
     }
 
     /// What a sender is told that is over one of its rates.
-    pub(crate) fn over_the_limit(&self, over: Verdict) -> Refusal {
+    pub(crate) fn over_the_limit(&self, over: RateCheck) -> Refusal {
         let limits = &self.limits;
         let (messages, bytes) = (limits.message_rate_per_second, limits.byte_rate_per_second);
         match over {
-            Verdict::TooMuch => Refusal::BytesLimited { per_second: bytes, burst: limits.byte_burst },
-            Verdict::TooManyTogether => Refusal::AddressLimited {
+            RateCheck::TooMuch => Refusal::BytesLimited { per_second: bytes, burst: limits.byte_burst },
+            RateCheck::TooManyTogether => Refusal::AddressLimited {
                 messages: u64::from(messages) * u64::from(ADDRESS_SHARES),
                 bytes: u64::from(bytes) * u64::from(ADDRESS_SHARES),
             },
-            Verdict::TooMany | Verdict::Within | Verdict::Hopeless => {
+            RateCheck::TooMany | RateCheck::Within | RateCheck::Disconnect => {
                 Refusal::RateLimited { per_second: messages, burst: limits.message_burst }
             }
         }

@@ -5,11 +5,11 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use crate::lobby::{Newcomer, Poll, read_poll};
+use crate::lobby::{Arrival, Poll, read_poll};
 use crate::mail::mailboxes::unexpired;
 use crate::mail::poll_queue::{PollQueue, Texts};
 use crate::peers::PeerSlot;
-use crate::peers::pace::Verdict;
+use crate::peers::rate_limiter::RateCheck;
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
 use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time};
 
@@ -17,7 +17,7 @@ use crate::{AddressKey, ConnId, Event, Grant, MailEnd, PeerId, Switchboard, Time
 const FIRST_VIRTUAL: u64 = 1 << 63;
 
 /// Where something may wait for whoever asks for it.
-enum Kept {
+enum MailSource {
     /// In the queue of the peer in this slot.
     Queue(PeerSlot),
     /// In the mailbox of a peer that is not here.
@@ -55,14 +55,14 @@ impl Switchboard {
         };
         match self.find_mail(peer.id(), grant) {
             Err(refusal) => self.refuse_poll(conn, refusal),
-            Ok(Kept::Queue(slot)) => {
+            Ok(MailSource::Queue(slot)) => {
                 self.sign_of_life(slot);
                 // Of two that wait for the same, the older one has been given up by its client.
                 self.answer_poll(slot);
                 self.wait_for_mail(slot, conn, wait_ms);
             }
-            Ok(Kept::Mailbox) => self.hand_out_mail(conn, &peer),
-            Ok(Kept::Nothing) => self.reply_with(conn, post::start()),
+            Ok(MailSource::Mailbox) => self.hand_out_mail(conn, &peer),
+            Ok(MailSource::Nothing) => self.reply_with(conn, post::start()),
         }
     }
 
@@ -156,10 +156,10 @@ impl Switchboard {
         self.grants.keep(*speaker, grant);
         // It shows that somebody speaks for this id, not that anybody listens: a challenge is answered by a request that waits.
         self.note_life(slot);
-        let verdict = self.peers.admit(slot, text.len(), self.now, &self.limits);
+        let check = self.peers.admit(slot, text.len(), self.now, &self.limits);
         // What the messages of one batch cause is not worked on all at once, whatever the rate.
-        if verdict != Verdict::Within || self.outbox.is_crowded() {
-            return Err(self.over_the_limit(verdict));
+        if check != RateCheck::Within || self.outbox.is_crowded() {
+            return Err(self.over_the_limit(check));
         }
         if request.kind == Kind::Register {
             return Ok(Outcome::Done);
@@ -179,7 +179,7 @@ impl Switchboard {
 
     /// The same for one that wants what was sent to that peer. Of one that is or was in a network that the request has no
     /// token for, it is not told that it is there: it is answered as if there had never been such a peer.
-    fn find_mail(&self, id: &PeerId, grant: &Grant) -> Result<Kept, Refusal> {
+    fn find_mail(&self, id: &PeerId, grant: &Grant) -> Result<MailSource, Refusal> {
         let slot = self.peers.by_id(id);
         let is_within_reach = match slot {
             Some(slot) => self.may_know_of(slot, grant),
@@ -189,7 +189,7 @@ impl Switchboard {
             }
         };
         if !is_within_reach && grant.peer.is_none() {
-            return Ok(Kept::Nothing);
+            return Ok(MailSource::Nothing);
         }
         self.may_speak_for(id, grant)?;
         if !is_within_reach {
@@ -197,9 +197,9 @@ impl Switchboard {
         }
         match slot {
             Some(slot) if self.peers[slot].has_connection() => Err(Refusal::ConnectedElsewhere),
-            Some(slot) => Ok(Kept::Queue(slot)),
+            Some(slot) => Ok(MailSource::Queue(slot)),
             None if self.mailboxes.is_proven(id) && grant.peer.is_none() => Err(Refusal::PeerNotGranted),
-            None => Ok(Kept::Mailbox),
+            None => Ok(MailSource::Mailbox),
         }
     }
 
@@ -214,7 +214,7 @@ impl Switchboard {
         self.virtual_conns += 1;
         let conn = ConnId(FIRST_VIRTUAL + self.virtual_conns);
         self.outbox.observe(Event::Opened { conn });
-        Ok(self.seat(Newcomer { conn, dialect: Dialect::B, spelling, address }, Some(Box::default())))
+        Ok(self.seat(Arrival { conn, dialect: Dialect::B, spelling, address }, Some(Box::default())))
     }
 
     fn write_result(

@@ -13,7 +13,7 @@ pub(crate) const ADDRESS_SHARES: u32 = 16;
 
 /// Starts full.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     /// When it was filled for the last time.
     filled: Time,
     bytes: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Pace {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum RateCheck {
     Within,
     /// Refuse the message and tell the peer.
     TooMany,
@@ -34,35 +34,39 @@ pub(crate) enum Verdict {
     /// The same, since all peers of its address together send too much.
     TooManyTogether,
     /// It was told and goes on.
-    Hopeless,
+    Disconnect,
 }
 
-impl Pace {
+impl RateLimiter {
     /// One message of so many bytes; a control frame counts as one of none. Where there is an address, its buckets have to hold it,
     /// too. A refused message takes nothing from either.
     pub(crate) fn admit(
         &mut self,
-        mut address: Option<&mut Pace>,
+        mut address: Option<&mut RateLimiter>,
         bytes: usize,
         now: Time,
         limits: &Limits,
-    ) -> Verdict {
+    ) -> RateCheck {
         if self.rests(now, limits, 1) {
             self.refused = 0;
         }
         let shared = address.as_mut().and_then(|address| address.over(bytes, now, limits, ADDRESS_SHARES));
         let over = match (self.over(bytes, now, limits, 1), shared) {
             (Some(over), _) => over,
-            (None, Some(_)) => Verdict::TooManyTogether,
+            (None, Some(_)) => RateCheck::TooManyTogether,
             (None, None) => {
                 let cost = Caused { messages: 1, bytes };
                 self.take(cost, limits, 1);
                 address.into_iter().for_each(|address| address.take(cost, limits, ADDRESS_SHARES));
-                return Verdict::Within;
+                return RateCheck::Within;
             }
         };
         self.refused += 1;
-        if self.refused > limits.message_rate_per_second.max(MIN_REFUSALS) { Verdict::Hopeless } else { over }
+        if self.refused > limits.message_rate_per_second.max(MIN_REFUSALS) {
+            RateCheck::Disconnect
+        } else {
+            over
+        }
     }
 
     /// Whether nothing is missing, where the buckets are those of so many peers.
@@ -71,17 +75,17 @@ impl Pace {
         self.messages == 0 && self.bytes == 0
     }
 
-    fn over(&mut self, bytes: usize, now: Time, limits: &Limits, shares: u32) -> Option<Verdict> {
+    fn over(&mut self, bytes: usize, now: Time, limits: &Limits, shares: u32) -> Option<RateCheck> {
         self.fill(now, limits, shares);
         let has = |missing: u64, amount: usize, bucket: Bucket| {
             missing.saturating_add(thousandths(amount)) <= bucket.capacity
         };
         let of_messages = Bucket::of_messages(limits, shares);
         if of_messages.is_some_and(|bucket| !has(self.messages.into(), 1, bucket)) {
-            return Some(Verdict::TooMany);
+            return Some(RateCheck::TooMany);
         }
         let of_bytes = Bucket::of_bytes(limits, shares);
-        of_bytes.is_some_and(|bucket| !has(self.bytes, bytes, bucket)).then_some(Verdict::TooMuch)
+        of_bytes.is_some_and(|bucket| !has(self.bytes, bytes, bucket)).then_some(RateCheck::TooMuch)
     }
 
     /// What a message made the server send beyond what it is itself. What the buckets do not hold is a debt that must be filled
@@ -217,55 +221,55 @@ mod tests {
     #[test]
     fn a_burst_passes_and_then_the_rate_counts() {
         let limits = limits(10, 20);
-        let mut pace = Pace::default();
-        assert!((0..20).all(|_| pace.admit(None, 0, Time(5), &limits) == Verdict::Within));
-        assert_eq!(pace.admit(None, 0, Time(5), &limits), Verdict::TooMany);
-        assert_eq!(pace.admit(None, 0, Time(104), &limits), Verdict::TooMany);
-        assert_eq!(pace.admit(None, 0, Time(105), &limits), Verdict::Within);
-        assert_eq!(pace.admit(None, 0, Time(105), &limits), Verdict::TooMany);
+        let mut rate_limiter = RateLimiter::default();
+        assert!((0..20).all(|_| rate_limiter.admit(None, 0, Time(5), &limits) == RateCheck::Within));
+        assert_eq!(rate_limiter.admit(None, 0, Time(5), &limits), RateCheck::TooMany);
+        assert_eq!(rate_limiter.admit(None, 0, Time(104), &limits), RateCheck::TooMany);
+        assert_eq!(rate_limiter.admit(None, 0, Time(105), &limits), RateCheck::Within);
+        assert_eq!(rate_limiter.admit(None, 0, Time(105), &limits), RateCheck::TooMany);
     }
 
     #[test]
     fn bytes_have_a_burst_and_a_rate_of_their_own() {
         let limits = of_bytes(1_000, 5_000);
-        let mut pace = Pace::default();
-        assert_eq!(pace.admit(None, 5_000, Time(5), &limits), Verdict::Within);
-        assert_eq!(pace.admit(None, 1, Time(5), &limits), Verdict::TooMuch);
-        assert_eq!(pace.admit(None, 0, Time(5), &limits), Verdict::Within);
-        assert_eq!(pace.admit(None, 300, Time(304), &limits), Verdict::TooMuch);
-        assert_eq!(pace.admit(None, 300, Time(305), &limits), Verdict::Within);
-        assert_eq!(pace.admit(None, 5_001, Time(1_000_000), &limits), Verdict::TooMuch);
+        let mut rate_limiter = RateLimiter::default();
+        assert_eq!(rate_limiter.admit(None, 5_000, Time(5), &limits), RateCheck::Within);
+        assert_eq!(rate_limiter.admit(None, 1, Time(5), &limits), RateCheck::TooMuch);
+        assert_eq!(rate_limiter.admit(None, 0, Time(5), &limits), RateCheck::Within);
+        assert_eq!(rate_limiter.admit(None, 300, Time(304), &limits), RateCheck::TooMuch);
+        assert_eq!(rate_limiter.admit(None, 300, Time(305), &limits), RateCheck::Within);
+        assert_eq!(rate_limiter.admit(None, 5_001, Time(1_000_000), &limits), RateCheck::TooMuch);
     }
 
     #[test]
     fn a_refused_message_takes_nothing() {
         let limits = of_bytes(1_000, 5_000);
-        let mut pace = Pace::default();
-        assert_eq!(pace.admit(None, 6_000, Time(0), &limits), Verdict::TooMuch);
-        assert_eq!(pace.admit(None, 5_000, Time(0), &limits), Verdict::Within);
+        let mut rate_limiter = RateLimiter::default();
+        assert_eq!(rate_limiter.admit(None, 6_000, Time(0), &limits), RateCheck::TooMuch);
+        assert_eq!(rate_limiter.admit(None, 5_000, Time(0), &limits), RateCheck::Within);
     }
 
     #[test]
     fn who_goes_on_after_being_told_is_hopeless_and_who_rests_is_forgiven() {
-        for (limits, over) in [(limits(10, 1), Verdict::TooMany), (of_bytes(10, 1), Verdict::TooMuch)] {
-            let mut pace = Pace::default();
-            assert_eq!(pace.admit(None, 1, Time(0), &limits), Verdict::Within);
-            assert!((0..10).all(|_| pace.admit(None, 1, Time(0), &limits) == over));
-            assert_eq!(pace.admit(None, 1, Time(0), &limits), Verdict::Hopeless);
-            assert_eq!(pace.admit(None, 1, Time(100), &limits), Verdict::Within);
-            assert_eq!(pace.admit(None, 1, Time(100), &limits), over);
+        for (limits, over) in [(limits(10, 1), RateCheck::TooMany), (of_bytes(10, 1), RateCheck::TooMuch)] {
+            let mut rate_limiter = RateLimiter::default();
+            assert_eq!(rate_limiter.admit(None, 1, Time(0), &limits), RateCheck::Within);
+            assert!((0..10).all(|_| rate_limiter.admit(None, 1, Time(0), &limits) == over));
+            assert_eq!(rate_limiter.admit(None, 1, Time(0), &limits), RateCheck::Disconnect);
+            assert_eq!(rate_limiter.admit(None, 1, Time(100), &limits), RateCheck::Within);
+            assert_eq!(rate_limiter.admit(None, 1, Time(100), &limits), over);
         }
     }
 
     #[test]
     fn who_keeps_sending_too_much_is_hopeless_however_slowly_its_messages_come() {
         let limits = of_bytes(10, 1_000);
-        let mut pace = Pace::default();
-        assert_eq!(pace.admit(None, 1_000, Time(0), &limits), Verdict::Within);
+        let mut rate_limiter = RateLimiter::default();
+        assert_eq!(rate_limiter.admit(None, 1_000, Time(0), &limits), RateCheck::Within);
         for refusal in 1..=10 {
-            assert_eq!(pace.admit(None, 1_000, Time(1_000 * refusal), &limits), Verdict::TooMuch);
+            assert_eq!(rate_limiter.admit(None, 1_000, Time(1_000 * refusal), &limits), RateCheck::TooMuch);
         }
-        assert_eq!(pace.admit(None, 1_000, Time(11_000), &limits), Verdict::Hopeless);
+        assert_eq!(rate_limiter.admit(None, 1_000, Time(11_000), &limits), RateCheck::Disconnect);
     }
 
     fn caused(messages: usize, bytes: usize) -> Caused {
@@ -282,23 +286,27 @@ mod tests {
             (caused(2, 0), (8, 900)),
             (caused(10, 1_000), (0, 0)),
         ] {
-            let mut pace = Pace::default();
-            assert_eq!(pace.admit(None, 100, Time(0), &limits), Verdict::Within);
-            pace.charge(caused.beyond(100), Time(0), &limits, 1);
-            assert_eq!((10 - pace.messages / 1_000, 1_000 - pace.bytes / 1_000), left, "{caused:?}");
+            let mut rate_limiter = RateLimiter::default();
+            assert_eq!(rate_limiter.admit(None, 100, Time(0), &limits), RateCheck::Within);
+            rate_limiter.charge(caused.beyond(100), Time(0), &limits, 1);
+            assert_eq!(
+                (10 - rate_limiter.messages / 1_000, 1_000 - rate_limiter.bytes / 1_000),
+                left,
+                "{caused:?}"
+            );
         }
     }
 
     #[test]
     fn what_a_message_causes_beyond_the_burst_is_a_debt_that_the_rate_pays() {
         let limits = Limits { byte_rate_per_second: 10, byte_burst: 20, ..limits(10, 20) };
-        let mut pace = Pace::default();
-        pace.charge(caused(20 + 1 + 30, 0).beyond(0), Time(0), &limits, 1);
-        assert_eq!(pace.admit(None, 0, Time(3_099), &limits), Verdict::TooMany);
-        assert_eq!(pace.admit(None, 0, Time(3_100), &limits), Verdict::Within);
-        pace.charge(caused(0, 20 + 50).beyond(0), Time(3_100), &limits, 1);
-        assert_eq!(pace.admit(None, 1, Time(8_199), &limits), Verdict::TooMuch);
-        assert_eq!(pace.admit(None, 1, Time(8_200), &limits), Verdict::Within);
+        let mut rate_limiter = RateLimiter::default();
+        rate_limiter.charge(caused(20 + 1 + 30, 0).beyond(0), Time(0), &limits, 1);
+        assert_eq!(rate_limiter.admit(None, 0, Time(3_099), &limits), RateCheck::TooMany);
+        assert_eq!(rate_limiter.admit(None, 0, Time(3_100), &limits), RateCheck::Within);
+        rate_limiter.charge(caused(0, 20 + 50).beyond(0), Time(3_100), &limits, 1);
+        assert_eq!(rate_limiter.admit(None, 1, Time(8_199), &limits), RateCheck::TooMuch);
+        assert_eq!(rate_limiter.admit(None, 1, Time(8_200), &limits), RateCheck::Within);
     }
 
     #[test]
@@ -306,10 +314,10 @@ mod tests {
         let small =
             Limits { acquaintances: 10, announced_data_bytes: 0, network_name_bytes: 0, ..limits(10, 20) };
         let small = Limits { fan_out_bytes: 0, byte_rate_per_second: 1_000, byte_burst: 20, ..small };
-        let mut pace = Pace::default();
-        pace.charge(caused(usize::MAX, usize::MAX).beyond(0), Time(0), &small, 1);
+        let mut rate_limiter = RateLimiter::default();
+        rate_limiter.charge(caused(usize::MAX, usize::MAX).beyond(0), Time(0), &small, 1);
         // 420 messages of 512 bytes.
-        assert_eq!((pace.messages, pace.bytes), (440_000, 420 * 512_000 + 20_000));
+        assert_eq!((rate_limiter.messages, rate_limiter.bytes), (440_000, 420 * 512_000 + 20_000));
     }
 
     #[test]
@@ -319,52 +327,55 @@ mod tests {
             (Limits { byte_rate_per_second: 100, ..slow.clone() }, 1_000),
             (Limits { message_rate_per_second: 100, byte_rate_per_second: 100, ..slow.clone() }, 10),
         ] {
-            let mut pace = Pace::default();
-            pace.charge(caused(1_001, 1_000).beyond(0), Time(0), &slow, 1);
-            assert_ne!(pace.admit(None, 1, Time(0), &new), Verdict::Within, "it is empty");
-            assert_ne!(pace.admit(None, 1, Time(wait - 1), &new), Verdict::Within);
-            assert_eq!(pace.admit(None, 1, Time(wait), &new), Verdict::Within, "{wait}");
+            let mut rate_limiter = RateLimiter::default();
+            rate_limiter.charge(caused(1_001, 1_000).beyond(0), Time(0), &slow, 1);
+            assert_ne!(rate_limiter.admit(None, 1, Time(0), &new), RateCheck::Within, "it is empty");
+            assert_ne!(rate_limiter.admit(None, 1, Time(wait - 1), &new), RateCheck::Within);
+            assert_eq!(rate_limiter.admit(None, 1, Time(wait), &new), RateCheck::Within, "{wait}");
         }
-        let mut pace = Pace::default();
-        pace.charge(caused(901, 0).beyond(0), Time(0), &slow, 1);
+        let mut rate_limiter = RateLimiter::default();
+        rate_limiter.charge(caused(901, 0).beyond(0), Time(0), &slow, 1);
         let new = Limits { message_rate_per_second: 2, ..slow };
         assert!(
-            (0..100).all(|_| pace.admit(None, 0, Time(0), &new) == Verdict::Within),
+            (0..100).all(|_| rate_limiter.admit(None, 0, Time(0), &new) == RateCheck::Within),
             "what was left is left"
         );
-        assert_eq!(pace.admit(None, 0, Time(0), &new), Verdict::TooMany);
+        assert_eq!(rate_limiter.admit(None, 0, Time(0), &new), RateCheck::TooMany);
     }
 
     #[test]
     fn a_limit_that_is_gone_does_not_keep_refusals_from_being_forgiven() {
-        let mut pace = Pace::default();
-        pace.charge(caused(0, 1_000).beyond(0), Time(0), &of_bytes(1, 1_000), 1);
+        let mut rate_limiter = RateLimiter::default();
+        rate_limiter.charge(caused(0, 1_000).beyond(0), Time(0), &of_bytes(1, 1_000), 1);
         let free = limits(10, 1);
         let free = Limits { byte_rate_per_second: 0, ..free };
         for second in 0..20 {
-            assert_eq!(pace.admit(None, 0, Time(1_000 * second), &free), Verdict::Within);
-            assert_eq!(pace.admit(None, 0, Time(1_000 * second), &free), Verdict::TooMany);
+            assert_eq!(rate_limiter.admit(None, 0, Time(1_000 * second), &free), RateCheck::Within);
+            assert_eq!(rate_limiter.admit(None, 0, Time(1_000 * second), &free), RateCheck::TooMany);
         }
     }
 
     #[test]
     fn a_rate_of_zero_is_no_limit() {
         let limits = Limits { byte_rate_per_second: 0, ..limits(0, 1) };
-        let mut pace = Pace::default();
-        assert!((0..10_000).all(|_| pace.admit(None, 1_000_000, Time(0), &limits) == Verdict::Within));
+        let mut rate_limiter = RateLimiter::default();
+        assert!(
+            (0..10_000).all(|_| rate_limiter.admit(None, 1_000_000, Time(0), &limits) == RateCheck::Within)
+        );
     }
 
     #[test]
     fn the_buckets_of_an_address_hold_sixteen_times_as_much_and_refuse_whoever_comes_then() {
         let limits = Limits { byte_rate_per_second: 100, byte_burst: 1_000, ..limits(10, 20) };
-        let mut address = Pace::default();
-        let mut send = |bytes, now| Pace::default().admit(Some(&mut address), bytes, Time(now), &limits);
-        assert!((0..320).all(|_| send(0, 0) == Verdict::Within));
-        assert_eq!(send(0, 6), Verdict::TooManyTogether);
-        assert_eq!(send(0, 7), Verdict::Within, "160 per second");
-        assert!((0..16).all(|_| send(1_000, 10_000) == Verdict::Within));
-        assert_eq!(send(16, 10_009), Verdict::TooManyTogether);
-        assert_eq!(send(16, 10_010), Verdict::Within, "1,600 bytes per second");
-        assert_eq!(send(1_001, 1_000_000), Verdict::TooMuch, "its own limit");
+        let mut address = RateLimiter::default();
+        let mut send =
+            |bytes, now| RateLimiter::default().admit(Some(&mut address), bytes, Time(now), &limits);
+        assert!((0..320).all(|_| send(0, 0) == RateCheck::Within));
+        assert_eq!(send(0, 6), RateCheck::TooManyTogether);
+        assert_eq!(send(0, 7), RateCheck::Within, "160 per second");
+        assert!((0..16).all(|_| send(1_000, 10_000) == RateCheck::Within));
+        assert_eq!(send(16, 10_009), RateCheck::TooManyTogether);
+        assert_eq!(send(16, 10_010), RateCheck::Within, "1,600 bytes per second");
+        assert_eq!(send(1_001, 1_000_000), RateCheck::TooMuch, "its own limit");
     }
 }
