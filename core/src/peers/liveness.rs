@@ -103,3 +103,70 @@ impl Peer {
         (timeout > 0).then(|| self.last_seen + timeout)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Dialect;
+    use crate::{ConnId, Spelling};
+    use alloc::boxed::Box;
+
+    const LIMITS: fn() -> Limits = || Limits {
+        ping_interval_ms: 1_000,
+        pong_timeout_ms: 500,
+        peer_timeout_ms: 9_000,
+        ..Limits::default()
+    };
+
+    fn peer(has_connection: bool) -> Peer {
+        let spelling = Spelling::parse(&"a".repeat(40)).unwrap();
+        let queue = (!has_connection).then(Box::default);
+        Peer::new(ConnId(0), Dialect::A, spelling, queue, Time(0))
+    }
+
+    #[test]
+    fn a_silent_peer_is_pinged_and_closed_unless_it_is_heard_in_time() {
+        let (mut peer, limits) = (peer(true), LIMITS());
+        let due = peer.first_look(&limits).unwrap();
+        assert_eq!(due, Time(800), "that of this connection");
+        let waits = LivenessAction::Ping(Some(Time(1_300)));
+        assert_eq!(peer.look_for_life(due, due, &limits), waits);
+        peer.note_life(Time(1_299));
+        let next = LivenessAction::Again(Some(Time(2_100)));
+        assert_eq!(peer.look_for_life(Time(1_300), Time(1_300), &limits), next, "it was heard");
+        assert_eq!(
+            peer.look_for_life(Time(2_100), Time(2_100), &limits),
+            LivenessAction::Ping(Some(Time(2_600)))
+        );
+        assert_eq!(peer.look_for_life(Time(2_600), Time(2_600), &limits), LivenessAction::Close);
+    }
+
+    #[test]
+    fn a_driver_that_came_late_ends_nobody_before_it_has_listened_for_a_second() {
+        let (mut peer, limits) = (peer(true), LIMITS());
+        assert!(peer.may_be_looked_at_soon());
+        peer.look_for_life(Time(800), Time(800), &limits);
+        assert!(!peer.may_be_looked_at_soon(), "it has its time to answer");
+        let again = LivenessAction::Again(Some(Time(6_000)));
+        assert_eq!(peer.look_for_life(Time(1_300), Time(5_000), &limits), again);
+        assert_eq!(peer.look_for_life(Time(6_000), Time(60_000), &limits), LivenessAction::Close);
+    }
+
+    #[test]
+    fn a_peer_without_a_connection_is_never_pinged_and_ends_after_a_time_in_any_case() {
+        let (mut peer, never) = (peer(false), Limits { peer_timeout_ms: 0, ..LIMITS() });
+        assert_eq!(peer.first_look(&LIMITS()), Some(Time(9_000)));
+        assert_eq!(peer.first_look(&never), Some(Time(300_000)));
+        let again = LivenessAction::Again(Some(Time(300_000)));
+        assert_eq!(peer.look_for_life(Time(5_000), Time(5_000), &never), again);
+        assert_eq!(peer.look_for_life(Time(300_000), Time(300_000), &never), LivenessAction::Close);
+    }
+
+    #[test]
+    fn one_frame_is_the_answer_to_a_ping() {
+        let mut peer = peer(true);
+        assert!(!peer.answer());
+        peer.ask();
+        assert_eq!([peer.answer(), peer.answer()], [true, false]);
+    }
+}
