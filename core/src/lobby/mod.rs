@@ -4,8 +4,6 @@
 mod grants;
 mod held;
 mod registration;
-#[cfg(test)]
-mod tests;
 mod upgrade;
 
 use alloc::collections::BTreeMap;
@@ -132,3 +130,6 @@ impl Lobby {
         self.check_held(limits, timers) + self.check_unregistered(limits, timers)
     }
 }
+
+#[cfg(test)]
+mod tests;
