@@ -2,6 +2,8 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
 
 /// With no variable but these.
@@ -74,4 +76,57 @@ fn loopback_in_a_container_is_warned_about() {
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["level"], "warn");
     assert!(line["msg"].as_str().unwrap().starts_with("listening on loopback only"), "{line}");
+}
+
+/// The first that the program says that inherits this as its third descriptor.
+fn inherit(third: OwnedFd, variables: &str) -> String {
+    // Only the process itself knows its id before it runs.
+    let prelude = format!("exec 3<&0 0</dev/null; export LISTEN_PID=$$ {variables}; exec \"$0\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &prelude, env!("CARGO_BIN_EXE_peerpigeon-server")]).env_clear().stdin(third);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("a shell");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut line).expect("text");
+    if !line.starts_with("peerpigeon-server: ") {
+        // It serves.
+        child.kill().expect("a child");
+    }
+    assert_eq!(child.wait().expect("a child").code(), Some(1), "{variables}: {line}");
+    line
+}
+
+#[test]
+fn what_is_inherited_and_cannot_be_served_is_named_with_what_it_must_be() {
+    let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = || TcpStream::connect(listener().local_addr().unwrap()).unwrap();
+    let datagrams = || UdpSocket::bind("127.0.0.1:0").unwrap();
+    let unix = || std::os::unix::net::UnixStream::pair().unwrap().0;
+    for (third, variables, expected) in [
+        (
+            OwnedFd::from(datagrams()),
+            "LISTEN_FDS=1",
+            "number 1 of 1 (\"\"): fd 3 is not a valid tcp socket; it must be a listening TCP or Unix socket",
+        ),
+        (
+            connection().into(),
+            "LISTEN_FDS=1",
+            "number 1 of 1 (\"\"): it does not listen; it must be a listening TCP or Unix socket",
+        ),
+        (unix().into(), "LISTEN_FDS=1", "number 1 of 1 (\"\"): it does not listen; it must be"),
+        (
+            unix().into(),
+            "LISTEN_FDS=1 LISTEN_FDNAMES=admin",
+            "number 1 of 1 (\"admin\"): fd 3 is not a valid tcp socket; it must be a listening TCP socket",
+        ),
+        (listener().into(), "LISTEN_FDS=2 LISTEN_FDNAMES=a:b", "number 2 of 2 (\"b\"): fd 4 is not a socket"),
+        (
+            listener().into(),
+            "LISTEN_FDS=1 LISTEN_FDNAMES=a:b",
+            "LISTEN_FDNAMES has 2 names for the 1 sockets of LISTEN_FDS",
+        ),
+        (listener().into(), "LISTEN_FDS=one", "LISTEN_FDS=\"one\": allowed is a number of sockets"),
+    ] {
+        let said = inherit(third, variables);
+        assert!(said.contains(expected), "{variables}: {said}");
+    }
 }

@@ -9,6 +9,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
@@ -30,24 +31,81 @@ impl InheritedSockets {
     ///
     /// # Errors
     ///
-    /// When something was inherited that is no stream socket, or for operators something else than TCP.
+    /// When the variables do not say how many there are or what each is called, and which of them is something else
+    /// than a listening socket for streams, or for operators something else than one of TCP.
     pub(super) fn from_environment() -> io::Result<InheritedSockets> {
-        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let mut names = names.split(':');
+        let (names, unreadable) = (env::var("LISTEN_FDNAMES").ok(), unreadable_count());
         let mut sockets = ListenFd::from_env();
+        if let Some(count) = unreadable {
+            return Err(wrong(format!("LISTEN_FDS={count:?}: allowed is a number of sockets")));
+        }
+        let count = sockets.len();
+        let names: Option<Vec<&str>> = names.as_ref().map(|names| names.split(':').collect());
+        if let Some(names) = names.as_ref().filter(|names| count > 0 && names.len() != count) {
+            let named = names.len();
+            return Err(wrong(format!(
+                "LISTEN_FDNAMES has {named} names for the {count} sockets of LISTEN_FDS"
+            )));
+        }
         let mut inherited = InheritedSockets::default();
-        for i in 0..sockets.len() {
-            if names.next() == Some(ADMIN) {
-                inherited.admin.extend(sockets.take_tcp_listener(i)?);
+        for i in 0..count {
+            let name = names.as_ref().map_or("", |names| names[i]);
+            let which = |wanted: &str, error: io::Error| {
+                wrong(format!(
+                    "LISTEN_FDS: number {} of {count} ({name:?}): {error}; it must be {wanted}",
+                    i + 1
+                ))
+            };
+            if name == ADMIN {
+                let listener = sockets.take_tcp_listener(i).and_then(listening);
+                inherited.admin.extend(listener.map_err(|error| which("a listening TCP socket", error))?);
                 continue;
             }
-            inherited.public.extend(match sockets.take_unix_listener(i) {
-                Ok(listener) => listener.map(Inherited::Unix),
-                Err(_) => sockets.take_tcp_listener(i)?.map(Inherited::Tcp),
-            });
+            let listener = match sockets.take_unix_listener(i) {
+                Ok(listener) => listening(listener).map(|listener| listener.map(Inherited::Unix)),
+                Err(_) => {
+                    let listener = sockets.take_tcp_listener(i).and_then(listening);
+                    listener.map(|listener| listener.map(Inherited::Tcp))
+                }
+            };
+            inherited
+                .public
+                .extend(listener.map_err(|error| which("a listening TCP or Unix socket", error))?);
         }
         Ok(inherited)
     }
+}
+
+/// What `LISTEN_FDS` says, where that is meant for us and no number.
+fn unreadable_count() -> Option<String> {
+    let count = env::var_os("LISTEN_FDS")?.to_string_lossy().into_owned();
+    let is_meant = match env::var("LISTEN_PID").as_deref() {
+        Ok("") | Err(env::VarError::NotPresent) => true,
+        Ok(pid) => pid.parse() == Ok(std::process::id()),
+        Err(env::VarError::NotUnicode(_)) => false,
+    };
+    (is_meant && count.parse::<u32>().is_err()).then_some(count)
+}
+
+/// A connection, which a unit with `Accept=yes` gives, accepts nothing.
+#[cfg(target_os = "linux")]
+fn listening<S: AsFd>(socket: Option<S>) -> io::Result<Option<S>> {
+    match &socket {
+        Some(socket) if !socket2::SockRef::from(socket).is_listener()? => {
+            Err(wrong("it does not listen".to_owned()))
+        }
+        Some(_) | None => Ok(socket),
+    }
+}
+
+/// Not every system tells what a socket is for.
+#[cfg(not(target_os = "linux"))]
+fn listening<S: AsFd>(socket: Option<S>) -> io::Result<Option<S>> {
+    Ok(socket)
+}
+
+fn wrong(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 /// Tells the service manager how it is going.

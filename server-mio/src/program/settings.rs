@@ -1,7 +1,7 @@
 //! Every setting of the server: what it is called, what it may be, and what it is.
 //!
 //! The table in `settings/table.rs` is the only list of them; [`Settings`], parsing, [`help`],
-//! [`effective`] and [`markdown_table`] all come from it.
+//! `effective` and [`markdown_table`] all come from it.
 
 mod error;
 mod file;

@@ -20,9 +20,9 @@ pub enum ValueKind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A [`ListenHost`](super::ListenHost).
+    /// An address to listen on, `localhost`, or the path of a Unix socket.
     Host,
-    /// A [`Mode`](super::Mode).
+    /// Permissions in octal, as of `chmod`.
     Mode,
     /// A [`SocketAddr`](std::net::SocketAddr).
     Endpoint,
@@ -30,13 +30,13 @@ pub enum ValueKind {
     Path,
     /// An [`AddressList`](crate::access::AddressList).
     Addresses,
-    /// An [`Origins`](crate::access::Origins).
+    /// Origins of web pages, as a comma list.
     Origins,
     /// A [`Tokens`](crate::access::Tokens); never shown.
     Tokens,
-    /// A [`Secret`]; never shown.
+    /// A secret shared with whoever mints tokens; never shown.
     Secret,
-    /// A [`PublicKey`](crate::access::PublicKey).
+    /// A public key in PEM.
     PublicKey,
     /// A [`Pem`](super::Pem).
     File,

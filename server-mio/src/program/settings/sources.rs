@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub enum Command {
     /// Serve with these settings.
     Serve(Box<Settings>),
-    /// Show these settings and where they come from; see [`super::effective`].
+    /// Show these settings and where they come from, a line for each.
     Check(Box<Settings>, Sources),
     /// Mint a token that says this, with these settings, which have a secret.
     Token(Box<Settings>, TokenArguments),
