@@ -18,7 +18,7 @@ fn each_close_has_its_code_and_its_reason_and_none_is_1000() {
         (1013, "Too many connections from this address"),
         (1013, "Too slow"),
         (4001, "Replaced by a newer connection"),
-        (4001, "Peer still connected"),
+        (4001, "already_connected"),
     ];
     assert_eq!(CloseReason::ALL.map(|why| (why.code(), why.text())), expected);
     // RFC 6455 section 5.5: a close frame has no room for more.

@@ -219,7 +219,7 @@ impl CloseReason {
             CloseReason::TooManyFromAddress => "Too many connections from this address",
             CloseReason::TooSlow => "Too slow",
             CloseReason::Replaced => "Replaced by a newer connection",
-            CloseReason::PeerStillConnected => "Peer still connected",
+            CloseReason::PeerStillConnected => "already_connected",
         }
     }
 

@@ -89,6 +89,21 @@ impl Rooms {
         }
     }
 
+    /// Two who signal each other know each other from now on, as far as each has a place for one more, or somebody with whom it has
+    /// not signalled lately gives it up.
+    pub(super) fn meet(&mut self, one: MemberKey, two: MemberKey, now: Time) {
+        if one == two || self.are_acquainted(one, two) {
+            return;
+        }
+        for (own, other) in [(one, two), (two, one)] {
+            if self.member(own).known.len() >= MOST_KNOWN {
+                let Some(given) = self.draw_known(own, other, now) else { return };
+                self.part(own, given, now);
+            }
+        }
+        self.acquaint_strangers(one, two, now);
+    }
+
     /// Any member of a room.
     fn draw(&mut self, room: RoomKey) -> MemberKey {
         let number = self.draw_number();

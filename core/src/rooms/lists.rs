@@ -73,8 +73,9 @@ impl Rooms {
         }
     }
 
-    /// A signal has passed between two who know each other, or have known each other.
+    /// A signal has passed between two.
     pub(crate) fn signalled(&mut self, from: MemberKey, to: MemberKey, now: Time) {
+        self.meet(from, to, now);
         for (own, other) in [(from, to), (to, from)] {
             if let Ok(place) = self.place_of(own, other) {
                 let known = &mut self.members[own.slot()].known[place];

@@ -270,6 +270,26 @@ fn two_who_have_just_spoken_with_each_other_are_not_parted_by_an_arrival() {
 }
 
 #[test]
+fn two_in_a_large_room_who_signal_each_other_are_on_each_others_lists() {
+    let mut hall = Hall::new();
+    let keys = hall.many(200);
+    hall.pass(3_000);
+    for number in 0..60 {
+        let (from, to) = (keys[number], keys[199 - number]);
+        hall.rooms.signalled(from, to, hall.now);
+        let ids = [hall.rooms.member(from).id(), hall.rooms.member(to).id()];
+        assert!(hall.list(from).contains(&ids[1]) && hall.list(to).contains(&ids[0]), "{number}");
+        hall.rooms.check_rooms();
+    }
+    let flooder = keys[0];
+    for key in &keys[1..] {
+        hall.rooms.signalled(flooder, *key, hall.now);
+    }
+    hall.rooms.check_rooms();
+    assert_eq!(hall.list(flooder).len(), 50, "and no list grows beyond what lists may have");
+}
+
+#[test]
 fn whoever_was_lost_is_expected_for_half_a_minute_and_whoever_left_is_not() {
     let mut hall = Hall::new();
     let (a, b) = (hall.join("r", "a"), hall.join("r", "b"));

@@ -15,6 +15,7 @@ mod upgrade;
 
 pub use head::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, parse};
 pub use page_access::{Demo, PageRules};
+pub use pages::relays::PublicUrl;
 pub use request::{BodyLength, HttpRequest, Method};
 pub use status::Status;
 

@@ -14,12 +14,13 @@ struct Page {
 }
 
 /// What can be fetched. A new page is one line here and one file in `pages/`, or in `observe/` if it tells about the server.
-const PAGES: [Page; 9] = [
+const PAGES: [Page; 10] = [
     Page { path: "/", access: PageAccess::Everywhere, make: pages::root::page },
     Page { path: "/client.js", access: PageAccess::Public, make: pages::client::script },
     Page { path: "/client.d.ts", access: PageAccess::Public, make: pages::client::types },
     Page { path: "/demo", access: PageAccess::Demo, make: pages::demo::page },
     Page { path: "/demo.js", access: PageAccess::Demo, make: pages::demo::script },
+    Page { path: RELAYS, access: PageAccess::Public, make: pages::relays::page },
     Page { path: HEALTH, access: PageAccess::Everywhere, make: observe::health::page },
     Page { path: "/metrics", access: PageAccess::Operators, make: observe::metrics::page },
     Page { path: "/stats", access: PageAccess::Operators, make: observe::stats::page },
@@ -31,6 +32,9 @@ pub(crate) const SIGNALING: &str = "/signaling";
 
 /// What says whether the server is well: under no rate, since whoever asks is asked to ask often.
 pub(crate) const HEALTH: &str = "/health";
+
+/// Where pages of dialect PSP look for servers.
+const RELAYS: &str = "/api/v1/relays";
 
 /// Whether the core answers a request.
 pub(crate) fn is_signaling(request: &HttpRequest<'_>) -> bool {
@@ -57,6 +61,10 @@ pub(crate) fn respond(
                 None => Answer::refusal(NOTHING_HERE),
                 Some(page) => match rules.judge(page.access, audience, request) {
                     Err(refusal) => Answer::refusal(refusal),
+                    // Where others enter servers; here nobody does.
+                    Ok(()) if request.method == Method::Post && page.path == RELAYS => Answer::refusal(
+                        HttpRefusal::new(Status::Forbidden, "This server tells of no others than itself"),
+                    ),
                     Ok(()) if matches!(request.method, Method::Post | Method::Known) => Answer::refusal(
                         HttpRefusal::new(Status::MethodNotAllowed, "Only GET, HEAD and OPTIONS"),
                     ),

@@ -19,6 +19,10 @@ pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
         "messageQueueSize": snapshot.gauges.mails + snapshot.gauges.shelved,
         "memory": snapshot.memory(),
         "version": env!("CARGO_PKG_VERSION"),
+        // What pages of dialect PSP look for.
+        "ok": !snapshot.is_draining,
+        "protocol_version": "1.0",
+        "relay_peer_id": snapshot.psp_server_id,
     });
     Answer::json(status, body.to_string())
 }

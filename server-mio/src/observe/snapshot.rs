@@ -1,5 +1,6 @@
 //! What the pages about the server tell, gathered in one place.
 
+use crate::http::PublicUrl;
 use crate::net::Process;
 use crate::observe::loop_counters::{Frames, LoopCounters};
 use crate::observe::peer_counters::PeerCounters;
@@ -27,6 +28,10 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) max_connections: u32,
     pub(crate) process: Process,
     pub(crate) is_draining: bool,
+    /// As whom the server speaks in dialect PSP.
+    pub(crate) psp_server_id: &'a str,
+    /// Where pages reach it, if its operator says so.
+    pub(crate) public_url: Option<&'a PublicUrl>,
 }
 
 impl Snapshot<'_> {

@@ -81,6 +81,8 @@ pub(super) mod tests {
             max_connections: 1,
             process: Process { resident_bytes: Some(1), ..Process::default() },
             is_draining: false,
+            psp_server_id: "peerpigeon-0",
+            public_url: None,
         })
     }
 

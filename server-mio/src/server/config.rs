@@ -1,6 +1,6 @@
 //! What the loop needs to know.
 
-use crate::http::{MAX_HEAD_BYTES, PageRules};
+use crate::http::{MAX_HEAD_BYTES, PageRules, PublicUrl};
 use crate::program::settings::Settings;
 use crate::server::INPUT_BYTES;
 use crate::server::slots::MAX_SLOTS;
@@ -39,6 +39,8 @@ pub struct Config {
     pub max_sockets: usize,
     /// Which pages are shown to whom.
     pub pages: PageRules,
+    /// Where pages reach the server from outside, if that is known: told to whoever asks for servers of dialect PSP.
+    pub public_url: Option<PublicUrl>,
     /// See [`peerpigeon_core::Switchboard::new`]. 0 by default, so that runs can be repeated; the program takes a random one.
     pub hash_key: u64,
 }
@@ -62,6 +64,7 @@ impl Config {
             max_handshakes,
             max_sockets: max_sockets(&limits, max_handshakes),
             pages: PageRules::default(),
+            public_url: None,
             hash_key: 0,
             limits,
         }
@@ -112,6 +115,7 @@ impl From<&Settings> for Config {
                 has_admin_listener: settings.admin_listen.is_some(),
                 demo: settings.demo,
             },
+            public_url: settings.public_url.clone(),
             ..Config::new(limits)
         }
     }

@@ -276,6 +276,8 @@ impl<N: Net> Server<N> {
             max_connections: self.config.limits.connections,
             process: self.net.process(),
             is_draining: self.is_draining(),
+            psp_server_id: self.switchboard.psp_server_id(),
+            public_url: self.config.public_url.as_ref(),
         }
     }
 }

@@ -2,4 +2,5 @@
 
 pub(super) mod client;
 pub(super) mod demo;
+pub(super) mod relays;
 pub(super) mod root;

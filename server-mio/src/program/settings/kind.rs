@@ -26,6 +26,8 @@ pub enum ValueKind {
     Mode,
     /// A [`SocketAddr`](std::net::SocketAddr).
     Endpoint,
+    /// A [`PublicUrl`](crate::http::PublicUrl).
+    Url,
     /// A path.
     Path,
     /// An [`AddressList`](crate::access::AddressList).
@@ -91,6 +93,7 @@ impl ValueKind {
             ValueKind::Host => "ADDRESS",
             ValueKind::Mode => "OCTAL",
             ValueKind::Endpoint => "ADDRESS:PORT",
+            ValueKind::Url => "URL",
             ValueKind::Path => "FILE",
             ValueKind::Addresses | ValueKind::Origins => "LIST",
             ValueKind::Tokens => "TOKEN",
@@ -122,6 +125,7 @@ impl fmt::Display for ValueKind {
                 "localhost, 0.0.0.0, :: or another address of this machine, or unix:/path/of/a/socket",
             ),
             ValueKind::Mode => f.write_str("an octal number from 0 to 777, as of chmod"),
+            ValueKind::Url => f.write_str("a URL such as wss://signal.example.org/ws, without a query"),
             ValueKind::Endpoint => f.write_str("an address and a port such as 127.0.0.1:9464 or [::1]:9464"),
             ValueKind::Path => f.write_str("the path of a file"),
             ValueKind::Addresses => {

@@ -80,6 +80,7 @@ fn in_a_sentence(row: &Setting) -> String {
         | ValueKind::Host
         | ValueKind::Mode
         | ValueKind::Endpoint
+        | ValueKind::Url
         | ValueKind::Path
         | ValueKind::Addresses
         | ValueKind::Origins

@@ -10,7 +10,7 @@ use crate::access::AddressList;
 use crate::access::Origins;
 use crate::access::Tokens;
 use crate::access::{PublicKey, Secret};
-use crate::http::Demo;
+use crate::http::{Demo, PublicUrl};
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::SocketAddr;
@@ -179,6 +179,8 @@ settings! { |memory|
         "Address and port of their own for `/metrics`, `/stats` and `/status`, which the public one then lacks.";
     Pages: "METRICS_TOKEN" metrics_token: Option<Tokens> = "", ValueKind::Tokens,
         "Token that `/metrics`, `/stats` and `/status` ask for; a comma list while replacing one.";
+    Pages: "PUBLIC_URL" public_url: Option<PublicUrl> = "", ValueKind::Url,
+        "Where pages reach the server from outside, such as `wss://signal.example.org/ws`; `/api/v1/relays` tells it.";
     Pages: "DEMO" demo: Demo = "loopback", ValueKind::Word(&["loopback", "on", "off"]),
         "Who may see the page `/demo`: who sits at this machine, everybody, or nobody.";
 

@@ -127,6 +127,7 @@ fn two_values(row: &Setting) -> [String; 2] {
         ("PROXY_PROTOCOL", _) => ("goes", "with another"),
         (_, ValueKind::Mode) => ("600", "0"),
         (_, ValueKind::Host) => ("0.0.0.0", "::1"),
+        (_, ValueKind::Url) => ("wss://signal.example.org", "ws://10.0.0.1:8080/ws"),
         (_, ValueKind::Endpoint) => ("127.0.0.1:9464", "[::1]:0"),
         (_, ValueKind::Path) => ("/dev/null", "/dev/../dev/null"),
         (_, ValueKind::Addresses) => ("10.0.0.0/8", "192.0.2.1,2001:db8::/32"),

@@ -9,7 +9,7 @@ use crate::access::AddressList;
 use crate::access::Origins;
 use crate::access::Tokens;
 use crate::access::{PublicKey, Secret};
-use crate::http::Demo;
+use crate::http::{Demo, PublicUrl};
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -88,6 +88,7 @@ pub(super) fn read<V: Value>(sources: &Sources, row: &Setting, fallback: &str) -
                 | ValueKind::Host
                 | ValueKind::Mode
                 | ValueKind::Endpoint
+                | ValueKind::Url
                 | ValueKind::Path
                 | ValueKind::Addresses
                 | ValueKind::Origins
@@ -191,6 +192,18 @@ impl Value for Option<SocketAddr> {
 
     fn show(&self) -> String {
         self.map_or("(not set)".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Value for Option<PublicUrl> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: ValueKind) -> Result<Option<PublicUrl>, ValueError> {
+        text.parse().map(Some).map_err(|_| ValueError::NotAllowed)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or("(not set)".to_owned(), ToString::to_string)
     }
 }
 
