@@ -16,6 +16,7 @@ complete -c peerpigeon-server -l trusted-proxies -x -d 'Addresses of proxies who
 complete -c peerpigeon-server -l proxy-protocol -x -a 'on off' -d 'Whether the TRUSTED_PROXIES, and whoever comes by a Unix socket, speak the PROXY protocol (1 or 2).'
 complete -c peerpigeon-server -l admin-listen -x -d 'Address and port of their own for /metrics, /stats and /status, which the public one then lacks.'
 complete -c peerpigeon-server -l metrics-token -x -d 'Token that /metrics, /stats and /status ask for; a comma list while replacing one.'
+complete -c peerpigeon-server -l public-url -x -d 'Where pages reach the server from outside, such as wss://signal.example.org/ws; /api/v1/relays tells it.'
 complete -c peerpigeon-server -l demo -x -a 'loopback on off' -d 'Who may see the page /demo: who sits at this machine, everybody, or nobody.'
 complete -c peerpigeon-server -l max-connections -x -d 'Connections at once.'
 complete -c peerpigeon-server -l max-connections-per-ip -x -d 'Connections at once from one address (IPv6: from one /64).'

@@ -15,6 +15,7 @@ _arguments \
   '--proxy-protocol[Whether the TRUSTED_PROXIES, and whoever comes by a Unix socket, speak the PROXY protocol (1 or 2).]:WORD:(on off)' \
   '--admin-listen[Address and port of their own for /metrics, /stats and /status, which the public one then lacks.]:ADDRESS\:PORT: ' \
   '--metrics-token[Token that /metrics, /stats and /status ask for; a comma list while replacing one.]:TOKEN: ' \
+  '--public-url[Where pages reach the server from outside, such as wss\://signal.example.org/ws; /api/v1/relays tells it.]:URL: ' \
   '--demo[Who may see the page /demo\: who sits at this machine, everybody, or nobody.]:WORD:(loopback on off)' \
   '--max-connections[Connections at once.]:NUMBER: ' \
   '--max-connections-per-ip[Connections at once from one address (IPv6\: from one /64).]:NUMBER: ' \
