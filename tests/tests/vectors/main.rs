@@ -1,7 +1,8 @@
 //! The vectors of the protocol (`docs/vectors`): what a client says, and what each connection gets, to the byte.
 //!
 //! Each file is one conversation with a fresh server: JSON lines of which the first may hold settings. In what is got,
-//! `"<now>"` stands for the time, in milliseconds since 1970, and `"<1>"` for a message id: the same one wherever it stands.
+//! `"<now>"` stands for the time, in milliseconds since 1970, `"<now-20>"` for that of 20 milliseconds ago, `"<1>"` for a message
+//! id, and `"<server>"` for the id of the server in dialect PSP: each the same one wherever it stands.
 //!
 //! `UPDATE_VECTORS=1 cargo test -p peerpigeon-tests --test vectors` writes down what the core says now; what changed is then
 //! to be held against docs/PROTOCOL.md, line by line.
@@ -108,6 +109,8 @@ fn listed<'a>(document: &'a str, head: &str) -> Vec<(&'a str, &'a str)> {
 }
 
 const CLIENT_SENDS: &str = "| client sends | server does |";
+const PAGE_SENDS: &str = "| page sends | server does |";
+const PSP_CODES: &str = "| code of PSP | refused because |";
 const SERVER_SENDS: &str = "| server sends | when | `data` |";
 const CODES: &str = "| code | refused because |";
 const CLOSES: &str = "| code, reason | when |";
@@ -123,6 +126,7 @@ fn the_document_lists_the_types_the_codes_and_the_closes_that_the_core_knows() {
     let names = |head: &str| sorted(listed(&document, head).into_iter().map(|(_, name)| name.to_owned()));
     let types =
         Signal::ALL.iter().map(|signal| signal.name()).chain(Verb::ALL.iter().map(|verb| verb.name()));
+    let types = types.filter(|name| *name != Verb::Discover.name());
     assert_eq!(names(CLIENT_SENDS), sorted(types.map(str::to_owned)));
     assert_eq!(names(CODES), sorted(ErrorCode::ALL.iter().map(|code| code.name().to_owned())));
     let closes = listed(&document, CLOSES).into_iter().map(|(code, text)| format!("{code} {text}"));
@@ -153,7 +157,16 @@ fn there_are_vectors_for_every_type_every_code_and_every_close_of_the_document()
     for (_, kind) in listed(&document, SERVER_SENDS) {
         wanted.insert(format!("the server sends {kind}"), is_got(&format!("{{\"type\":\"{kind}\"")));
     }
-    for (_, code) in listed(&document, CODES) {
+    let of_pages = listed(&document, PAGE_SENDS);
+    assert_eq!(of_pages.len(), 19, "PSP 1.0 has 19 types: {of_pages:?}");
+    for (_, kind) in of_pages {
+        let of = format!("\"sends\":{{\"psp_version\":\"1.0\",\"type\":\"{kind}\"");
+        let is_there = files.iter().any(|(_, lines, _)| lines.iter().any(|line| line.contains(&of)));
+        wanted.insert(format!("a page sends {kind}"), is_there);
+    }
+    let of_psp = listed(&document, PSP_CODES);
+    assert_eq!(of_psp.len(), 11, "{of_psp:?}");
+    for (_, code) in of_psp.into_iter().chain(listed(&document, CODES)) {
         wanted.insert(format!("a refusal is {code}"), is_got(&format!("\"code\":\"{code}\"")));
     }
     for (code, text) in listed(&document, CLOSES) {

@@ -9,7 +9,7 @@ pub(crate) struct Names(BTreeMap<String, String>);
 impl Names {
     /// Whether `got` is what `expected` says. What a name stands for is settled where it comes first; two names are not the same.
     pub(crate) fn fit(&mut self, expected: &str, got: &str, now: u64) -> bool {
-        let expected = expected.replace("\"<now>\"", &now.to_string());
+        let expected = with_times(expected, now);
         let (mut expected, mut got) = (expected.as_str(), got);
         while let Some((before, rest)) = expected.split_once("\"<") {
             let Some((name, after)) = rest.split_once(">\"") else { return false };
@@ -35,19 +35,72 @@ impl Names {
 
     /// `got` with names in it.
     pub(crate) fn written(&mut self, got: &str, now: u64) -> String {
-        const BEFORE: &str = "\"messageId\":\"";
-        let got = got.replace(&format!("\"timestamp\":{now}"), "\"timestamp\":\"<now>\"");
-        let (mut written, mut rest) = (String::new(), got.as_str());
-        while let Some((before, from_id)) = rest.split_once(BEFORE) {
+        let got = without_times(got, now);
+        let got = self.with_names(&got, "\"messageId\":\"", |_| true, None);
+        let got = self.with_names(&got, "\"message_id\":\"", is_number, None);
+        self.with_names(&got, "\"from\":\"", |id| id.starts_with("peerpigeon-"), Some("server"))
+    }
+
+    /// `got` with a name for each id that stands behind `before` and is one of the server's.
+    fn with_names(
+        &mut self,
+        got: &str,
+        before: &str,
+        is_servers: impl Fn(&str) -> bool,
+        name: Option<&str>,
+    ) -> String {
+        let (mut written, mut rest) = (String::new(), got);
+        while let Some((passed, from_id)) = rest.split_once(before) {
             let (id, after) = from_id.split_once('"').expect("an id that ends");
-            let known = self.0.iter().find(|(_, known)| *known == id).map(|(name, _)| name.clone());
-            let name = known.unwrap_or_else(|| (self.0.len() + 1).to_string());
-            self.0.insert(name.clone(), id.to_owned());
-            written.push_str(&format!("{before}{BEFORE}<{name}>\""));
             rest = after;
+            if !is_servers(id) {
+                written.push_str(&format!("{passed}{before}{id}\""));
+                continue;
+            }
+            let known = self.0.iter().find(|(_, known)| *known == id).map(|(name, _)| name.clone());
+            let fresh = || name.map_or_else(|| (self.0.len() + 1).to_string(), str::to_owned);
+            let name = known.unwrap_or_else(fresh);
+            self.0.insert(name.clone(), id.to_owned());
+            written.push_str(&format!("{passed}{before}<{name}>\""));
         }
         written + rest
     }
+}
+
+/// As the server numbers its messages in dialect PSP.
+fn is_number(id: &str) -> bool {
+    id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `"<now>"` is the time, and `"<now-20>"` that of 20 milliseconds ago.
+fn with_times(expected: &str, now: u64) -> String {
+    let (mut written, mut rest) = (String::new(), expected);
+    while let Some((before, from_time)) = rest.split_once("\"<now") {
+        let (ago, after) = from_time.split_once(">\"").expect("a time that ends");
+        let ago = ago.strip_prefix('-').map_or(0, |ago| ago.parse().expect("milliseconds"));
+        written.push_str(&format!("{before}{}", now - ago));
+        rest = after;
+    }
+    written + rest
+}
+
+/// The other way round: the time wherever it stands, and earlier ones at the end of an object, as lists have them.
+fn without_times(got: &str, now: u64) -> String {
+    const BEFORE: &str = "\"timestamp\":";
+    let (mut written, mut rest) = (String::new(), got);
+    while let Some((before, from_time)) = rest.split_once(BEFORE) {
+        let end = from_time.find(|c: char| !c.is_ascii_digit()).unwrap_or(from_time.len());
+        let (digits, after) = from_time.split_at(end);
+        let ago = digits.parse::<u64>().ok().and_then(|time| now.checked_sub(time));
+        let time = match ago {
+            Some(0) => "\"<now>\"".to_owned(),
+            Some(ago) if after.starts_with('}') => format!("\"<now-{ago}>\""),
+            Some(_) | None => digits.to_owned(),
+        };
+        written.push_str(&format!("{before}{BEFORE}{time}"));
+        rest = after;
+    }
+    written + rest
 }
 
 /// Whether a frame is like a template of the document, in which `ID`, `MS`, `TEXT`, `TYPE`, `CODE` and `…` stand for anything.
