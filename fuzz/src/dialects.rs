@@ -1,4 +1,4 @@
-//! What connections say to the core, in both dialects and over HTTP: whatever it is, the core's promises hold.
+//! What connections say to the core, in all dialects and over HTTP: whatever it is, the core's promises hold.
 //!
 //! | line | meaning |
 //! | --- | --- |
