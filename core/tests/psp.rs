@@ -1,4 +1,5 @@
 //! Dialect PSP: pages that name themselves, their network and their room in every message.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -563,31 +564,31 @@ fn a_message_of_a_room_of_many_costs_what_it_makes_the_server_send() {
 fn many_pages_come_and_go_and_nothing_is_forgotten() {
     let mut board = Board::new(Limits { connections: 300, ..Limits::default() });
     let mut state = 1_u64;
-    let mut random = move |below: u64| {
+    let mut random = move |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
+        usize::try_from(state >> 33).unwrap() % below
     };
     let mut next = 1;
     let mut open: Vec<(u64, String, &str)> = Vec::new();
     for _ in 0..3_000 {
         match random(10) {
             0..4 => {
-                let (id, room) = (format!("p{}", random(120)), ["r", "s"][random(2) as usize]);
+                let (id, room) = (format!("p{}", random(120)), ["r", "s"][random(2)]);
                 Page { room, ..Page::new(next, &id) }.join(&mut board);
                 open.push((next, id, room));
                 next += 1;
             }
             4 if !open.is_empty() => {
-                let (conn, ..) = open.swap_remove(random(open.len() as u64) as usize);
+                let (conn, ..) = open.swap_remove(random(open.len()));
                 board.lose(conn);
             }
             5..8 if !open.is_empty() => {
-                let (conn, id, room) = &open[random(open.len() as u64) as usize];
+                let (conn, id, room) = &open[random(open.len())];
                 let page = Page { room, ..Page::new(*conn, id) };
-                let kind = ["offer", "ice_candidate", "withdraw", "discover", "announce"][random(5) as usize];
+                let kind = ["offer", "ice_candidate", "withdraw", "discover", "announce"][random(5)];
                 page.say(&mut board, kind, &format!("p{}", random(120)), json!({}));
             }
-            _ => board.pass(random(700)),
+            _ => board.pass(random(700) as u64),
         }
         board.raw.clear();
         let closed: Vec<u64> = board.closed.drain(..).map(|(conn, _)| conn).collect();

@@ -106,16 +106,14 @@ impl Rooms {
 
     /// Any member of a room.
     fn draw(&mut self, room: RoomKey) -> MemberKey {
-        let number = self.draw_number();
-        let drawn = &self.room(room).drawn;
-        drawn[(number % drawn.len() as u64) as usize]
+        let place = self.draw_below(self.room(room).drawn.len());
+        self.room(room).drawn[place]
     }
 
     /// One whom `one` knows and `key` does not, and with whom `one` has not spoken lately.
     fn draw_known(&mut self, one: MemberKey, key: MemberKey, now: Time) -> Option<MemberKey> {
-        let number = self.draw_number();
+        let start = self.draw_below(self.member(one).known.len());
         let known = &self.member(one).known;
-        let start = (number % known.len() as u64) as usize;
         let (before, behind) = known.split_at(start);
         let found = behind.iter().chain(before).find(|known| {
             let is_recent = known.signalled.is_some_and(|signalled| now.since(signalled) < RECENT_MS);
@@ -124,10 +122,11 @@ impl Rooms {
         found.map(|known| known.member)
     }
 
-    fn draw_number(&mut self) -> u64 {
+    /// A number below `count`, which is not 0.
+    fn draw_below(&mut self, count: usize) -> usize {
         self.draws += 1;
         let mut state = self.draws;
-        split_mix(&mut state)
+        usize::try_from(split_mix(&mut state) % count as u64).unwrap_or_default()
     }
 
     pub(super) fn are_acquainted(&self, one: MemberKey, other: MemberKey) -> bool {

@@ -226,7 +226,8 @@ fn a_large_room_hangs_together_while_pages_come_and_go_and_becomes_whole_when_it
     let mut keys = hall.many(300);
     let mut state = 7;
     for number in 0..2_000 {
-        let place = (crate::peers::index::split_mix(&mut state) % keys.len() as u64) as usize;
+        let drawn = crate::peers::index::split_mix(&mut state) % keys.len() as u64;
+        let place = usize::try_from(drawn).unwrap();
         hall.leave(keys.swap_remove(place));
         keys.push(hall.join("r", &name(1_000 + number)));
     }

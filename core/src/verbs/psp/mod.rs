@@ -75,29 +75,24 @@ impl Switchboard {
     }
 
     fn psp_perform(&mut self, slot: PeerSlot, envelope: &Envelope<'_>, text: &str) -> Result<(), Rejection> {
-        let member = self.peers[slot].member();
-        let is_directed = envelope.to.is_some();
-        match envelope.kind {
-            EnvelopeKind::Announce => return self.psp_announce(slot, envelope),
-            EnvelopeKind::Withdraw => return self.psp_withdraw(slot, envelope),
-            EnvelopeKind::Bye if !is_directed => return self.psp_withdraw(slot, envelope),
-            _ => {}
+        let (member, kind) = (self.peers[slot].member(), envelope.kind);
+        if kind == EnvelopeKind::Announce {
+            return self.psp_announce(slot, envelope);
+        }
+        if kind == EnvelopeKind::Withdraw || (kind == EnvelopeKind::Bye && envelope.to.is_none()) {
+            return self.psp_withdraw(slot, envelope);
         }
         if let Some(member) = member {
             self.check_sender(member, envelope)?;
             let clock_ahead = self.clock_ahead(envelope.timestamp);
             self.rooms.spoke(member, clock_ahead, self.now);
         }
-        match envelope.kind {
-            EnvelopeKind::Ping => self.psp_ping(slot, envelope),
-            EnvelopeKind::Discover => self.psp_discover(slot, envelope),
-            // Lists and redirections are the server's to give: from a page they would be lies for another one.
-            EnvelopeKind::Pong | EnvelopeKind::PeerList | EnvelopeKind::Redirect => {}
-            EnvelopeKind::Error | EnvelopeKind::Ack | EnvelopeKind::Ext if !is_directed => {}
-            _ => {
-                let member = member.ok_or(PspCode::NotAnnounced)?;
-                self.psp_relay(slot, member, envelope, text)?;
-            }
+        if kind == EnvelopeKind::Ping {
+            self.psp_ping(slot, envelope);
+        } else if kind == EnvelopeKind::Discover {
+            self.psp_discover(slot, envelope);
+        } else if is_for_peers(envelope) {
+            self.psp_relay(slot, member.ok_or(PspCode::NotAnnounced)?, envelope, text)?;
         }
         Ok(())
     }
@@ -152,7 +147,7 @@ impl Switchboard {
         // Before it has announced itself, what a page says of itself is all there is.
         let asked = match reply {
             Reply::Question(asked) if own.is_none() => Some(asked),
-            _ => None,
+            Reply::Question(_) | Reply::Announcement { .. } | Reply::Refusal(_) | Reply::Nothing => None,
         };
         let [network, session, from] = asked.map_or_else(Default::default, |asked| {
             [&asked.network, &asked.room, &asked.from].map(|name| json_string(name))
@@ -197,6 +192,15 @@ pub(crate) enum Reply<'a> {
 
 fn null_if_empty(json: &str) -> &str {
     if json.is_empty() { psp::NULL } else { json }
+}
+
+/// Whether a message is for another page. Lists and redirections are the server's to give: from a page they would be lies for
+/// another one.
+fn is_for_peers(envelope: &Envelope<'_>) -> bool {
+    let is_servers = matches!(envelope.kind, EnvelopeKind::PeerList | EnvelopeKind::Redirect);
+    let is_to_nobody = envelope.to.is_none()
+        && matches!(envelope.kind, EnvelopeKind::Error | EnvelopeKind::Ack | EnvelopeKind::Ext);
+    envelope.kind.is_relayed() && !is_servers && !is_to_nobody
 }
 
 /// What a page is told that is over one of its rates.
