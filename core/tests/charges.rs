@@ -198,6 +198,22 @@ fn mail_is_paid_for_by_its_writer_and_not_by_whom_it_is_for() {
 }
 
 #[test]
+fn what_a_sender_is_told_itself_costs_it_nothing() {
+    let mut board = Board::new(Limits { message_burst: 5, message_rate_per_second: 1, ..limits() });
+    board.join(1, &id('a'), "n");
+    board.join(2, &id('b'), "n");
+    board.lose(2);
+    board.take(1);
+    // One of the five was the announce. Each of these is kept, and answered by a goodbye.
+    for _ in 0..4 {
+        board.signal(1, "offer", &id('b'), "1", "n");
+        assert_eq!(board.types(1), ["goodbye"]);
+    }
+    board.signal(1, "offer", &id('b'), "1", "n");
+    assert_eq!(board.only_error(1), "rate-limited");
+}
+
+#[test]
 fn who_announces_much_to_many_has_soon_said_all_that_it_may() {
     let limits = Limits { byte_rate_per_second: 1_000, byte_burst: 100_000, ..limits() };
     let mut board = Board::unwatched(Limits { message_rate_per_second: 0, ..limits });

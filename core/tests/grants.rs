@@ -4,9 +4,7 @@
 mod common;
 
 use common::{Board, id};
-use peerpigeon_core::{
-    Census, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, Input, Limits, Spelling,
-};
+use peerpigeon_core::{Census, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, Input, Limits};
 use serde_json::{Value, json};
 
 fn board() -> Board {
@@ -15,7 +13,7 @@ fn board() -> Board {
 
 /// A token for this peer, anywhere.
 fn bound_to(peer: &str) -> Grant {
-    Grant { peer: Some(*Spelling::parse(peer).unwrap().id()), networks: None }
+    Grant { peer: Some(peer.into()), networks: None }
 }
 
 /// A token for these networks, for whomever.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::Board;
-use peerpigeon_core::{CloseReason, ConnId, Event, Grant, Input, Limits, Spelling, Switchboard, Time};
+use peerpigeon_core::{CloseReason, ConnId, Event, Grant, Input, Limits, Switchboard, Time};
 use serde_json::{Value, json};
 
 /// One page.
@@ -465,13 +465,14 @@ fn what_was_kept_for_somebody_who_is_gone_is_forgotten_when_it_is_withdrawn() {
 
 #[test]
 fn a_token_binds_pages_to_their_id_and_networks() {
-    let id = "0123456789abcdef0123456789abcdef01234567";
-    let peer = Spelling::parse(id).map(|spelling| *spelling.id());
-    let grant = Grant { peer, networks: Some(Box::new(["n".into()])) };
+    let id = "somebody \u{e9}";
+    let grant = Grant { peer: Some(id.into()), networks: Some(Box::new(["n".into()])) };
     let mut board = Board::new(Limits::default());
     open_at(&mut board, 1, "/ws?room=r", &grant);
-    Page::new(1, "other").announce(&mut board);
-    assert_eq!(only_code(&mut board, 1), "not_your_id");
+    for other in ["other", "Somebody \u{e9}", "somebody e\u{301}"] {
+        Page::new(1, other).announce(&mut board);
+        assert_eq!(only_code(&mut board, 1), "not_your_id", "{other}");
+    }
     Page { network: "m", ..Page::new(1, id) }.announce(&mut board);
     assert_eq!(only_code(&mut board, 1), "other_scope");
     Page::new(1, id).announce(&mut board);

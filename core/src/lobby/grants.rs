@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
+use crate::wire::psp::NAME_BYTES;
 use crate::worst_case::{boxed, tree};
 use crate::{ConnId, Limits, PeerId, Spelling};
 
@@ -12,8 +13,9 @@ use crate::{ConnId, Limits, PeerId, Spelling};
 /// its bearer may come in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
-    /// The only peer that the bearer can be, which it has thereby proven to be; `None`: any.
-    pub peer: Option<PeerId>,
+    /// The only id that the bearer can have, at most [`Grant::MAX_ID_BYTES`], whose owner it has thereby proven to be; `None`: any.
+    /// Where ids are 40 hex digits, their case does not matter; in dialect PSP every byte does.
+    pub peer: Option<Box<str>>,
     /// The only networks that it can be in, at most [`Grant::MAX_NETWORKS`], each a `networkName` within
     /// [`crate::Limits::network_name_bytes`]; `None`: all.
     pub networks: Option<Box<[Box<str>]>>,
@@ -26,8 +28,16 @@ impl Grant {
     /// The most networks that a grant can name: the driver refuses a token with more.
     pub const MAX_NETWORKS: usize = 32;
 
+    /// The longest id that a grant can name, in bytes: the driver refuses a token with a longer one.
+    pub const MAX_ID_BYTES: usize = NAME_BYTES;
+
     pub(crate) fn allows_peer(&self, peer: &PeerId) -> bool {
-        self.peer.is_none_or(|only| only == *peer)
+        self.peer.is_none() || self.names_peer(peer)
+    }
+
+    fn names_peer(&self, peer: &PeerId) -> bool {
+        let only = self.peer.as_deref().and_then(Spelling::parse);
+        only.is_some_and(|only| only.id() == peer)
     }
 
     /// Whether its bearer can have this id in a room.
@@ -37,7 +47,7 @@ impl Grant {
 
     /// Whether its bearer has proven to be who has this id in a room.
     pub(crate) fn names_member(&self, id: &str) -> bool {
-        self.peer.is_some_and(|only| Spelling::parse(id).is_some_and(|spelling| *spelling.id() == only))
+        self.peer.as_deref() == Some(id)
     }
 
     pub(crate) fn allows_network(&self, name: &str) -> bool {
@@ -67,7 +77,7 @@ impl Grants {
 
     /// Whether a connection has proven who is behind it.
     pub(crate) fn has_proven(&self, conn: ConnId, id: &PeerId) -> bool {
-        self.of(conn).peer == Some(*id)
+        self.of(conn).names_peer(id)
     }
 
     /// A connection is over.
@@ -78,7 +88,7 @@ impl Grants {
     /// The most memory that all of it takes.
     pub(crate) fn worst_case(limits: &Limits, known: u64) -> u64 {
         let names = Grant::MAX_NETWORKS as u64 * (16 + boxed(limits.network_name_bytes.into()));
-        known * (tree(8 + size_of::<Grant>()) + boxed(names))
+        known * (tree(8 + size_of::<Grant>()) + boxed(Grant::MAX_ID_BYTES as u64) + boxed(names))
     }
 
     /// # Panics

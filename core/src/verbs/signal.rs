@@ -110,7 +110,10 @@ impl Switchboard {
         // Who dials it has no link to it. Told that it is gone, its page dials the next one at once instead of waiting for an
         // answer (observed).
         if message.signal == Signal::Offer {
+            let caused = self.caused;
             self.send(slot, Message::Goodbye { from: *target, reason: "not-connected" });
+            // What its sender is told itself is free.
+            self.caused = caused;
         }
         match whereabouts {
             Whereabouts::Away => self.mail(slot, target, message),

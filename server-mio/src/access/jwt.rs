@@ -7,7 +7,7 @@
 use crate::program::settings::pem;
 use core::fmt;
 use data_encoding::BASE64URL_NOPAD;
-use peerpigeon_core::{Grant, PeerId, Spelling};
+use peerpigeon_core::{Grant, Spelling};
 use ring::{hmac, signature};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -37,7 +37,7 @@ pub(super) struct Keys {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     /// Who its bearer is; `None`: anybody.
-    pub peer: Option<PeerId>,
+    pub peer: Option<String>,
     /// Where; empty: anywhere.
     pub networks: Vec<String>,
     /// Seconds since 1970 from which on it is no good.
@@ -84,8 +84,8 @@ impl Secret {
     #[must_use]
     pub(crate) fn mint(&self, claims: &Claims) -> String {
         let mut payload = Map::from_iter([("exp".to_owned(), claims.expires.into())]);
-        if let Some(peer) = claims.peer {
-            payload.insert("peerId".to_owned(), peer.to_string().into());
+        if let Some(peer) = &claims.peer {
+            payload.insert("peerId".to_owned(), peer.as_str().into());
         }
         if !claims.networks.is_empty() {
             payload.insert("networks".to_owned(), json!(claims.networks));
@@ -196,13 +196,19 @@ fn grant(claims: &Map<String, Value>, now: u64, network_name_bytes: u32) -> Resu
     Ok(Grant { peer: peer(claims)?, networks })
 }
 
-/// `peerId` must be an id; `sub` counts where it is one, since many issuers put something else there.
-fn peer(claims: &Map<String, Value>) -> Result<Option<PeerId>, TokenFault> {
-    let id = |value: &Value| value.as_str().and_then(Spelling::parse).map(|spelling| *spelling.id());
-    match claims.get("peerId") {
-        Some(value) => id(value).map(Some).ok_or(TokenFault::Peer),
-        None => Ok(claims.get("sub").and_then(id)),
+/// `peerId` must be an id; `sub` counts where it is 40 hex digits, since many issuers put something else there.
+fn peer(claims: &Map<String, Value>) -> Result<Option<Box<str>>, TokenFault> {
+    let of = |name: &str| claims.get(name).and_then(Value::as_str);
+    if claims.contains_key("peerId") {
+        let id = of("peerId").filter(|id| is_bindable(id)).ok_or(TokenFault::Peer)?;
+        return Ok(Some(id.into()));
     }
+    Ok(of("sub").filter(|sub| Spelling::parse(sub).is_some()).map(Into::into))
+}
+
+/// Whether a token can be bound to this id.
+pub(crate) fn is_bindable(id: &str) -> bool {
+    !id.trim().is_empty() && id.len() <= Grant::MAX_ID_BYTES
 }
 
 fn networks(value: &Value, name_bytes: u32) -> Result<Box<[Box<str>]>, TokenFault> {
@@ -242,7 +248,9 @@ impl TokenFault {
             TokenFault::Expired => "The token has expired (exp)",
             TokenFault::NotYet => "The token is not valid yet (nbf)",
             TokenFault::Audience => "The token is for somebody else (aud)",
-            TokenFault::Peer => "peerId of the token must be a string of 40 hexadecimal digits",
+            TokenFault::Peer => {
+                "peerId of the token must be a string of 1 to 128 bytes, for most clients 40 hexadecimal digits"
+            }
             TokenFault::Networks => "networks of the token must be a list of at most 32 network names",
         }
     }

@@ -18,7 +18,7 @@ pub use policy::{AccessPolicy, AllowAll, Purpose};
 pub use tokens::Tokens;
 
 pub(crate) use addresses::key_of;
-pub(crate) use jwt::{Claims, PublicKey, Secret};
+pub(crate) use jwt::{Claims, PublicKey, Secret, is_bindable};
 pub(crate) use origins::Origins;
 pub(crate) use rates::PerAddress;
 pub(crate) use tokens::presented;

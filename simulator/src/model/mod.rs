@@ -352,6 +352,12 @@ impl Law for Model {
         {
             self.mailboxes.asked_for(*peer.id());
         }
+        // A control frame of whoever has not registered counts against its address.
+        if let Some(conn) = scene.ledger.control.filter(|conn| !self.paces.contains_key(conn))
+            && self.look(scene, conn, 0).1
+        {
+            self.spend(scene, conn, (1, 0, 0));
+        }
         let control = scene.ledger.control.filter(|conn| self.paces.contains_key(conn));
         self.control = control.map(|conn| (conn, self.look(scene, conn, 0)));
         self.introductions.pass(scene.now);

@@ -223,7 +223,8 @@ impl Ledger {
         match party.stage {
             Stage::Held(_) => party.controls += 1,
             Stage::Admitted => self.control = (!core::mem::take(&mut party.asked)).then_some(conn),
-            Stage::Unregistered | Stage::Fresh | Stage::Over => {}
+            Stage::Unregistered => self.control = Some(conn),
+            Stage::Fresh | Stage::Over => {}
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use peerpigeon_core::{
-    AddressKey, ConnId, Gone, Grant, Input, Output, PeerId, Spelling, Switchboard, Time, UnixMillis,
-};
+use peerpigeon_core::{AddressKey, ConnId, Gone, Grant, Input, Output, Switchboard, Time, UnixMillis};
 use peerpigeon_server::settings::{Command, Settings};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -74,14 +72,10 @@ impl Token {
     fn grant(&self) -> Grant {
         let networks = self.networks.as_ref();
         Grant {
-            peer: self.peer_id.as_ref().map(|id| peer(id)),
+            peer: self.peer_id.as_deref().map(Into::into),
             networks: networks.map(|names| names.iter().map(|name| name.as_str().into()).collect()),
         }
     }
-}
-
-fn peer(id: &str) -> PeerId {
-    *Spelling::parse(id).expect("a peer id").id()
 }
 
 /// The server, and what is known of it from outside.

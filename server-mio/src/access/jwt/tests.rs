@@ -71,10 +71,10 @@ fn the_example_of_the_standard_for_ed25519_is_understood() {
 #[test]
 fn a_minted_token_says_what_it_was_minted_for_until_it_expires() {
     let keys = Keys::new(Some(&secret()), None, NAME_BYTES);
-    let peer = Some(*Spelling::parse(ID).unwrap().id());
+    let peer = Some(ID.to_owned());
     let claims = Claims { peer, networks: vec!["a".into(), "ä\"".into()], expires: NOW + 10 };
     let token = secret().mint(&claims);
-    let grant = Grant { peer, networks: Some(["a".into(), "ä\"".into()].into()) };
+    let grant = Grant { peer: Some(ID.into()), networks: Some(["a".into(), "ä\"".into()].into()) };
     assert_eq!(keys.check(token.as_bytes(), NOW), Ok(grant.clone()));
     assert_eq!(keys.check(token.as_bytes(), NOW + 69), Ok(grant), "clocks differ");
     assert_eq!(keys.check(token.as_bytes(), NOW + 70), Err(TokenFault::Expired));
@@ -223,15 +223,21 @@ fn a_token_for_others_is_none_for_us() {
 
 #[test]
 fn a_token_may_name_its_peer_and_networks() {
-    let peer = Some(*Spelling::parse(ID).unwrap().id());
+    let peer = |id: &str| Some(id.into());
     let networks = |names: &[&str]| Some(names.iter().map(|name| (*name).into()).collect());
     let many = |count: usize| format!(r#""networks":[{}"x"]"#, r#""x","#.repeat(count - 1));
     for (claims, expected) in [
-        (format!(r#""peerId":"{ID}""#), Ok(Grant { peer, networks: None })),
-        (format!(r#""sub":"{}""#, ID.to_lowercase()), Ok(Grant { peer, networks: None })),
-        (format!(r#""sub":"alice","peerId":"{ID}""#), Ok(Grant { peer, networks: None })),
+        (format!(r#""peerId":"{ID}""#), Ok(Grant { peer: peer(ID), networks: None })),
+        (r#""peerId":"any ä""#.into(), Ok(Grant { peer: peer("any ä"), networks: None })),
+        (
+            format!(r#""sub":"{}""#, ID.to_lowercase()),
+            Ok(Grant { peer: peer(&ID.to_lowercase()), networks: None }),
+        ),
+        (format!(r#""sub":"alice","peerId":"{ID}""#), Ok(Grant { peer: peer(ID), networks: None })),
         (r#""sub":"alice""#.into(), Ok(Grant::ANY)),
-        (format!(r#""peerId":"{}""#, &ID[1..]), Err(TokenFault::Peer)),
+        (format!(r#""peerId":"{}""#, "x".repeat(129)), Err(TokenFault::Peer)),
+        (r#""peerId":" ""#.into(), Err(TokenFault::Peer)),
+        (r#""peerId":7"#.into(), Err(TokenFault::Peer)),
         (format!(r#""peerId":null,"sub":"{ID}""#), Err(TokenFault::Peer)),
         (r#""networks":["a","b"]"#.into(), Ok(Grant { peer: None, networks: networks(&["a", "b"]) })),
         (r#""networks":[]"#.into(), Ok(Grant { peer: None, networks: networks(&[]) })),

@@ -2,14 +2,15 @@
 
 use super::{Settings, SettingsError};
 use crate::access::Claims;
+use crate::access::is_bindable;
 use core::fmt;
-use peerpigeon_core::{Grant, PeerId, Spelling};
+use peerpigeon_core::Grant;
 use std::ffi::OsString;
 
 /// What the command line asks a token for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenArguments {
-    peer: Option<PeerId>,
+    peer: Option<String>,
     networks: Vec<String>,
     lives_seconds: u64,
 }
@@ -25,7 +26,7 @@ impl TokenArguments {
     #[must_use]
     pub fn claims(&self, now: u64) -> Claims {
         let expires = now.saturating_add(self.lives_seconds);
-        Claims { peer: self.peer, networks: self.networks.clone(), expires }
+        Claims { peer: self.peer.clone(), networks: self.networks.clone(), expires }
     }
 
     /// Takes the value of one of the [`FLAGS`].
@@ -33,7 +34,7 @@ impl TokenArguments {
         let text = value.to_str().unwrap_or_default();
         let taken = match flag {
             TokenFlag::PeerId => {
-                self.peer = Spelling::parse(text).map(|spelling| *spelling.id());
+                self.peer = Some(text.to_owned()).filter(|id| is_bindable(id));
                 self.peer.is_some()
             }
             TokenFlag::Network => {
@@ -95,7 +96,9 @@ impl TokenFlag {
 impl fmt::Display for TokenFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TokenFlag::PeerId => f.write_str("40 hexadecimal digits"),
+            TokenFlag::PeerId => {
+                f.write_str("an id of 1 to 128 bytes, for most clients 40 hexadecimal digits")
+            }
             TokenFlag::Network => write!(f, "a network name, {} times at most", Grant::MAX_NETWORKS),
             TokenFlag::ExpiresIn => f.write_str("a time such as 90s, 15m, 12h or 30d, up to 3650d"),
         }
