@@ -1,6 +1,6 @@
 //! `peerpigeon-server token`: what the token to be minted says.
 
-use super::{Settings, SettingsError};
+use super::{Settings, SettingsError, secrecy};
 use crate::access::Claims;
 use crate::access::is_bindable;
 use core::fmt;
@@ -34,7 +34,9 @@ impl TokenArguments {
         let text = value.to_str().unwrap_or_default();
         let taken = match flag {
             TokenFlag::PeerId => {
-                self.peer = Some(text.to_owned()).filter(|id| is_bindable(id));
+                // A token in the place of an id is a mistake.
+                let is_id = is_bindable(text) && (secrecy::shown(text) == text || is_hex(text));
+                self.peer = is_id.then(|| text.to_owned());
                 self.peer.is_some()
             }
             TokenFlag::Network => {
@@ -120,6 +122,10 @@ fn seconds(text: &str) -> Option<u64> {
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
 #[cfg(test)]
 mod tests {
