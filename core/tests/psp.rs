@@ -507,6 +507,49 @@ fn where_there_is_no_place_a_page_waits_and_what_it_says_meanwhile_counts() {
 }
 
 #[test]
+fn a_place_that_a_replaced_page_leaves_is_given_away_when_its_successor_has_joined() {
+    let id = "somebody";
+    let proven = Grant { peer: Some(id.into()), networks: None };
+    for grant in [&Grant::ANY, &proven] {
+        let mut board = Board::new(Limits { connections: 2, ..Limits::default() });
+        let pages = [1, 2, 3].map(|conn| Page::new(conn, id));
+        pages[0].join(&mut board);
+        pages[1].open(&mut board);
+        pages[1].ping(&mut board);
+        board.pass(2_900);
+        // There is no place for the third, who says already who it is.
+        open_at(&mut board, 3, "/ws?room=r", grant);
+        pages[2].announce(&mut board);
+        board.pass(200);
+        board.raw.clear();
+        pages[1].announce(&mut board);
+        // The second one takes over; the third is let in, and takes over at once if it has proven to be this one.
+        assert_eq!(board.closed[0], (1, CloseReason::Replaced));
+        assert_eq!(board.types(2)[..2], ["ack", "peer_list"]);
+        let is_proven = *grant == proven;
+        assert_eq!(board.closed.get(1), is_proven.then_some(&(2, CloseReason::Replaced)));
+        assert_eq!(board.types(3).is_empty(), !is_proven);
+        assert_eq!(board.board.census().members, 1);
+    }
+}
+
+#[test]
+fn who_has_proven_its_id_is_asked_before_somebody_else_gets_it() {
+    let id = "somebody";
+    let mut board = Board::new(Limits::default());
+    open_at(&mut board, 1, "/ws?room=r", &Grant { peer: Some(id.into()), networks: None });
+    Page::new(1, id).announce(&mut board);
+    board.pass(10_000);
+    board.take(1);
+    Page::new(2, id).join(&mut board);
+    assert_eq!((board.types(2), board.pinged.last()), (vec![], Some(&1)));
+    board.pass(1_000);
+    board.heard(1);
+    board.pass(1_000);
+    assert_eq!(board.closed, [(2, CloseReason::PeerStillConnected)]);
+}
+
+#[test]
 fn rooms_and_networks_share_one_limit() {
     let mut board = Board::new(Limits { networks: 2, ..Limits::default() });
     board.join(7, "0123456789abcdef0123456789abcdef01234567", "x");

@@ -60,8 +60,11 @@ impl Switchboard {
         if let Some(member) = room.and_then(|room| self.rooms.by_id(room, &announcement.id)) {
             let conn = self.peers[slot].conn();
             let Some(incumbent) = self.peers.by_conn(self.rooms.member(member).conn()) else { return Ok(()) };
-            let has_proven = self.grants.of(conn).names_member(&announcement.id);
-            if !has_proven && self.now.since(self.peers[incumbent].last_seen()) < SILENT_MS {
+            let has_proven = |conn| self.grants.of(conn).names_member(&announcement.id);
+            // Who has proven its id is not replaced unheard by somebody who has not.
+            let is_proven = has_proven(self.peers[incumbent].conn());
+            let is_silent = self.now.since(self.peers[incumbent].last_seen()) >= SILENT_MS;
+            if !has_proven(conn) && (is_proven || !is_silent) {
                 self.rooms.claim(conn, member, announcement, self.now);
                 self.ask_for_life(incumbent);
                 return Ok(());
@@ -72,11 +75,10 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Closes who has an id that somebody else came for.
+    /// Closes who has an id that somebody else came for. Its place is given away later, when that one has joined.
     pub(crate) fn psp_replace(&mut self, incumbent: PeerSlot) {
         self.say_close(incumbent, CloseReason::Replaced);
         self.forget(incumbent, Departure::Closed(CloseReason::Replaced));
-        self.place_is_free();
     }
 
     fn psp_join(&mut self, slot: PeerSlot, mut announcement: Joining) {

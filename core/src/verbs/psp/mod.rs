@@ -59,6 +59,7 @@ impl Switchboard {
 
     fn psp_message(&mut self, slot: PeerSlot, text: &str) {
         self.caused = Caused::default();
+        let peers = self.peers.len();
         match psp::read(text, &self.limits) {
             Ok(envelope) => {
                 if let Err(rejection) = self.psp_perform(slot, &envelope, text) {
@@ -72,6 +73,10 @@ impl Switchboard {
             }
         }
         self.peers.charge(slot, self.caused.beyond(text.len()), self.now, &self.limits);
+        // Somebody was replaced. Whoever is let in now says what it has to say at once, which can end this connection, too.
+        if self.peers.len() < peers {
+            self.place_is_free();
+        }
     }
 
     fn psp_perform(&mut self, slot: PeerSlot, envelope: &Envelope<'_>, text: &str) -> Result<(), Rejection> {

@@ -52,6 +52,7 @@ impl Switchboard {
         if let Err(rejection) = self.psp_settle(slot, *announcement) {
             self.psp_refuse(slot, rejection, Offender::default());
         }
+        self.place_is_free();
     }
 
     /// Whoever was said to have gone has had its time: it has gone, unless it was heard meanwhile.
