@@ -604,10 +604,9 @@ fn a_message_of_a_room_of_many_costs_what_it_makes_the_server_send() {
     drop(pages);
 }
 
-#[test]
-fn many_pages_come_and_go_and_nothing_is_forgotten() {
-    let mut board = Board::new(Limits { connections: 300, ..Limits::default() });
-    let mut state = 1_u64;
+/// Pages that come, go, move, claim each other's ids with and without tokens, and wait for places, at random.
+fn crowd(limits: Limits, ids: usize, mut state: u64) {
+    let mut board = Board::new(limits);
     let mut random = move |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap() % below
@@ -617,8 +616,12 @@ fn many_pages_come_and_go_and_nothing_is_forgotten() {
     for _ in 0..3_000 {
         match random(10) {
             0..4 => {
-                let (id, room) = (format!("p{}", random(120)), ["r", "s"][random(2)]);
-                Page { room, ..Page::new(next, &id) }.join(&mut board);
+                let (id, room) = (format!("p{}", random(ids)), ["r", "s"][random(2)]);
+                let page = Page { room, ..Page::new(next, &id) };
+                let proven = Grant { peer: Some(id.as_str().into()), networks: None };
+                let grant = if random(4) == 0 { &proven } else { &Grant::ANY };
+                open_at(&mut board, next, ["/ws", "/ws?room=r"][random(2)], grant);
+                page.announce(&mut board);
                 open.push((next, id, room));
                 next += 1;
             }
@@ -628,10 +631,13 @@ fn many_pages_come_and_go_and_nothing_is_forgotten() {
             }
             5..8 if !open.is_empty() => {
                 let (conn, id, room) = &open[random(open.len())];
+                // Sometimes as somebody else, who may be there.
+                let id = if random(5) == 0 { &format!("p{}", random(ids)) } else { id };
                 let page = Page { room, ..Page::new(*conn, id) };
                 let kind = ["offer", "ice_candidate", "withdraw", "discover", "announce"][random(5)];
-                page.say(&mut board, kind, &format!("p{}", random(120)), json!({}));
+                page.say(&mut board, kind, &format!("p{}", random(ids)), json!({}));
             }
+            8 if !open.is_empty() => board.heard(open[random(open.len())].0),
             _ => board.pass(random(700) as u64),
         }
         board.raw.clear();
@@ -646,6 +652,19 @@ fn many_pages_come_and_go_and_nothing_is_forgotten() {
     assert_eq!((census.connections, census.peers, census.networks, census.mailboxes), (0, 0, 0, 0));
     assert_eq!((census.mails, census.timers), (0, 0));
     assert_eq!(board.board.poll_timeout(), None);
+}
+
+#[test]
+fn many_pages_come_and_go_and_nothing_is_forgotten() {
+    crowd(Limits { connections: 300, ..Limits::default() }, 120, 1);
+}
+
+#[test]
+fn pages_that_claim_few_ids_and_wait_for_few_places_leave_nothing_behind() {
+    for state in 2..10 {
+        let (connections, mailboxes) = (3 + u32::try_from(state).unwrap(), 4);
+        crowd(Limits { connections, mailboxes, networks: 2, ..Limits::default() }, 6, state);
+    }
 }
 
 /// Allocations that one input causes, all that was sent having been read.
