@@ -6,7 +6,7 @@ use crate::server::Server;
 use crate::server::connection::Phase;
 use crate::server::connections::Fit;
 use crate::websocket::encode;
-use peerpigeon_core::{CloseReason, ConnId, Event, Gone, Input, Output};
+use peerpigeon_core::{CloseReason, ConnId, Event, Gone, Input, Output, PeerId};
 
 impl<N: Net> Server<N> {
     /// Hands one input to the core and does what comes out.
@@ -99,6 +99,8 @@ impl<S> crate::server::connections::Connections<S> {
 
 fn log_event(event: &Event) {
     match event {
+        // One of dialect PSP has no name yet.
+        Event::Admitted { conn, peer } if *peer == PeerId::default() => log::debug!("{conn:?} admitted"),
         Event::Admitted { conn, peer } => log::debug!("{peer} admitted on {conn:?}"),
         Event::Announced { peer, network, .. } => log::debug!("{peer} announced in {network:?}"),
         Event::Gone { conn, peer: Some(peer), cause } => log::debug!("{peer} gone from {conn:?}: {cause:?}"),
