@@ -123,7 +123,11 @@ fn what_cannot_be_minted_is_refused_in_one_line() {
     let secret = [("AUTH_JWT_SECRET", SECRET)];
     for (environment, arguments, expected) in [
         (&[][..], &["token"][..], "AUTH_JWT_SECRET: not set; a token is signed with it"),
-        (&secret, &["token", "--peer-id", " "], "--peer-id=\" \": allowed is an id of 1 to 128 bytes"),
+        (
+            &secret,
+            &["token", "--peer-id", " "],
+            "--peer-id=\" \": allowed is an id of 1 to 128 bytes, for most clients 40 hexadecimal digits",
+        ),
         (
             &secret,
             &["token", "--expires-in", "1w"],
