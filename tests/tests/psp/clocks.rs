@@ -1,6 +1,6 @@
 //! Time stamps in lists, by the clock of who reads them, and how long a silent peer is listed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use peerpigeon_tests::Server;
 
@@ -78,31 +78,6 @@ fn a_peer_that_is_heard_again_is_younger() {
     assert!(after >= before + 40, "{before} and then {after}");
 }
 
-/// A frozen page, from its last word: listed with the truth, then not listed, reachable all the while.
-#[test]
-fn who_is_silent_for_half_a_minute_leaves_the_lists_and_stays_reachable() {
-    let server = Server::start();
-    let mut a = Client::join(&server, &id('a'), "n", "r");
-    let mut b = Client::join(&server, &id('b'), "n", "r");
-    a.knows_at_last(&[&id('b')]);
-    b.settle();
-    let (silent_from, mut oldest) = (Instant::now(), 0);
-    loop {
-        let list = a.list();
-        let Some(said) = entry(&list, &id('b')) else { break };
-        oldest = oldest.max(now() - said["timestamp"].as_i64().expect("a number"));
-        assert!(silent_from.elapsed() < Duration::from_secs(60), "still in {list}");
-        a.stay_for(Duration::from_millis(500));
-    }
-    let silent_for = silent_from.elapsed();
-    assert!(silent_for >= Duration::from_secs(29), "left the list after {silent_for:?}");
-    assert!(oldest > 20_000, "its entry was never older than {oldest} ms");
-    a.offer(&b.id, "1");
-    b.expect("offer");
-    b.settle();
-    a.knows_at_last(&[&id('b')]);
-}
-
 #[test]
 fn a_lease_that_ends_takes_its_peer_off_the_lists_and_does_not_close_it() {
     let server = Server::start();
@@ -116,25 +91,4 @@ fn a_lease_that_ends_takes_its_peer_off_the_lists_and_does_not_close_it() {
     b.expect("offer");
     b.settle();
     a.knows_at_last(&[&id('b')]);
-}
-
-#[test]
-fn any_frame_renews_the_lease() {
-    let server = Server::start();
-    let mut a = Client::join(&server, &id('a'), "n", "r");
-    let mut b = Client::open(&server, &id('b'), "n", "r");
-    b.send_changed("announce", None, &[("ttl_ms", 2_000.into())]);
-    b.expect("ack");
-    let start = Instant::now();
-    let mut heard = Instant::now();
-    while start.elapsed() < Duration::from_secs(5) {
-        b.settle();
-        let known = a.discover();
-        // A busy machine may have been too slow to renew it in time.
-        if heard.elapsed() < Duration::from_millis(1_500) {
-            assert_eq!(known, [id('b')], "after {:?}", start.elapsed());
-        }
-        heard = Instant::now();
-        a.stay_for(Duration::from_millis(300));
-    }
 }

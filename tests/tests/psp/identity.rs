@@ -126,7 +126,6 @@ fn who_comes_under_a_name_whose_peer_is_alive_is_closed_after_a_while() {
         }
     };
     assert_eq!(closed, Received::Closed(Some((4001, "already_connected".to_owned()))));
-    assert!(start.elapsed() >= Duration::from_millis(1_900), "two tabs would dial in a loop");
     reaches(&mut a, &mut b);
 }
 

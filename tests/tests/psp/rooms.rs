@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use peerpigeon_tests::Server;
+use peerpigeon_tests::{Server, wait_until};
 use serde_json::json;
 
 use crate::client::{Client, id};
@@ -42,6 +42,21 @@ fn everybody_is_told_of_everybody_in_a_room_of_fifty() {
     }
 }
 
+/// What everybody is told, when both of each pair have been told.
+fn lists_of_all(room: &mut [Client]) -> Vec<Vec<String>> {
+    let mut lists = Vec::new();
+    wait_until("everybody is told of whoever is told of it", || {
+        lists = room.iter_mut().map(Client::discover).collect();
+        let pairs: BTreeSet<(&str, &str)> = room
+            .iter()
+            .zip(&lists)
+            .flat_map(|(client, list)| list.iter().map(|other| (client.id.as_str(), other.as_str())))
+            .collect();
+        pairs.iter().all(|(one, other)| pairs.contains(&(other, one)))
+    });
+    lists
+}
+
 #[test]
 fn in_a_room_of_two_hundred_everybody_knows_enough_and_all_hang_together() {
     const PEERS: usize = 200;
@@ -53,9 +68,7 @@ fn in_a_room_of_two_hundred_everybody_knows_enough_and_all_hang_together() {
             Client::join(&server, &id, "n", "r")
         })
         .collect();
-    // Longer than of any pair one has to wait for being told.
-    std::thread::sleep(Duration::from_secs(3));
-    let lists: Vec<Vec<String>> = room.iter_mut().map(Client::discover).collect();
+    let lists = lists_of_all(&mut room);
     for (client, list) in room.iter_mut().zip(&lists) {
         assert!((10..=50).contains(&list.len()), "{} are listed to {}", list.len(), client.id);
         assert_eq!(client.discover(), *list, "lists jump while nobody joins");
@@ -83,8 +96,7 @@ fn in_a_large_room_who_signals_somebody_keeps_it_on_its_list() {
     let mut room: Vec<Client> = (0..PEERS)
         .map(|n| Client::join(&server, &(peerpigeon_tests::id::number(n) + &"0".repeat(24)), "n", "r"))
         .collect();
-    std::thread::sleep(Duration::from_secs(3));
-    let known = room[0].discover();
+    let known = lists_of_all(&mut room).swap_remove(0);
     let (first, others) = room.split_first_mut().expect("there are some");
     let stranger = others.iter_mut().find(|other| !known.contains(&other.id)).expect("more than are listed");
     first.offer(&stranger.id, "1");
