@@ -25,3 +25,10 @@ export function misses(expectations, summary) {
     return isMet ? [] : [`${nameOf(summary)}: ${name} is ${+mean.toFixed(3)}, expected was ${relation} ${limit}`];
   });
 }
+
+/** What a server must come to that is to be no worse than another one, of which this is the summary. */
+export function comparison({ figures }) {
+  const [high, low] = [['one-piece'], ['outside', 'lone', 'first-link-p99', 'frames-both']];
+  const limit = (relation) => (name) => ({ name, relation, limit: figures[name].mean });
+  return [...high.map(limit('>=')), ...low.map(limit('<='))].filter((one) => one.limit !== null);
+}

@@ -20,6 +20,7 @@ export const FIGURES = [
   figure('never-linked', 'never linked', 0, (m) => m.neverLinked),
   figure('frames', 'frames down per join', 0, (m) => m.per('down', 'joins')),
   figure('frames-up', 'frames up per join', 0, (m) => m.per('up', 'joins')),
+  figure('frames-both', null, 0, (m) => m.ratio(m.count('down') + m.count('up'), m.count('joins'))),
   figure('introducing', 'introducing', 0, (m) => m.per('down peer-discovered', 'joins')),
   figure('offers', 'offers per join', 0, (m) => m.per('offers', 'joins')),
   figure('offers-per-link', 'offers per link', 1, (m) => m.per('offers', 'links made')),

@@ -3,6 +3,9 @@
 import { FIGURES } from './figures.mjs';
 import { meanAndError } from './statistics.mjs';
 
+/** Who stays so long on average is there in all looks. */
+const FOR_EVER_S = 1_000_000;
+
 /** What all runs of a case come to. */
 export function summarize(run, results) {
   const of = (value) => meanAndError(results.map(value));
@@ -39,6 +42,20 @@ export function tables(summaries) {
   return `${whole}\n\n${markdown(['case', 'pages of this kind', ...titles], kinds)}`;
 }
 
+/** The figures that matter most, of one crowd before several servers in rows that follow each other. */
+export function sideBySide(summaries) {
+  const titles = ['client', 'links', 'pages', 'server', 'one piece, %', 'outside the largest, %', 'lone, %', 'links per page',
+    'first link, s: median, 99 %', 'frames per join: down, up', 'evictions per join'];
+  const both = (figures, names, digits) => names.map((name) => brief(figures[name], digits)).join(', ');
+  const rows = summaries.map(({ run, figures }) => [
+    shares(run.client), shares(run.links), String(run.peers), run.server.label + circumstances(run),
+    brief(figures['one-piece'], 1), brief(figures.outside, 2), brief(figures.lone, 2), brief(figures['links-per-peer'], 2),
+    both(figures, ['first-link-p50', 'first-link-p99'], 1), both(figures, ['frames', 'frames-up'], 0),
+    brief(figures.evictions, 1),
+  ]);
+  return markdown(titles, rows);
+}
+
 const KIND_COLUMNS = {
   pages: { title: 'how many', digits: 1 },
   linksPerPeer: { title: 'links per peer', digits: 2 },
@@ -60,6 +77,7 @@ function circumstances(run) {
     run.asleep && `${100 * run.asleep} % asleep`,
     run.blocked && `${100 * run.blocked} % of the pairs blocked`,
     run.drops && `${run.drops} drops per hour`,
+    run.life >= FOR_EVER_S && 'nobody comes or goes',
     ...run.outages.map(({ at, away }) => `outage of ${away} s after ${at} s`),
     Object.keys(run.mesh).length && `client ${JSON.stringify(run.mesh)}`,
   ];
@@ -69,6 +87,11 @@ function circumstances(run) {
 function cell({ mean, error }, digits) {
   if (mean === null) return '-';
   return error === null ? mean.toFixed(digits) : `${mean.toFixed(digits)} ±${error.toFixed(digits)}`;
+}
+
+/** Without an error that does not show. */
+function brief({ mean, error }, digits) {
+  return cell({ mean, error: Number((error ?? 0).toFixed(digits)) ? error : null }, digits);
 }
 
 function markdown(titles, rows) {

@@ -19,6 +19,7 @@ import { serverCommand } from './server.mjs';
 const EXPECTED = 'one-piece>=96,outside<=0.1,lone<=0.1,never-linked<=0.1,frames<=140,links-per-peer>=2.8';
 
 const LAB = fileURLToPath(new URL('../../bench/mesh-lab/mesh_lab.mjs', import.meta.url));
+const BENCH = fileURLToPath(new URL('../../bench/mesh-lab/bench.mjs', import.meta.url));
 const NPM_SERVER = fileURLToPath(new URL('../../bench/mesh-lab/npm_server.mjs', import.meta.url));
 const PACKAGES = fileURLToPath(new URL('./node_modules', import.meta.url));
 const STEP_MS = 50;
@@ -56,12 +57,18 @@ after(() => rm(folder, { recursive: true }));
 async function lab(...flags) {
   calls += 1;
   const json = join(folder, `${calls}.json`);
-  const child = spawn(process.execPath, [LAB, ...flags, '--json', json], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = await run(LAB, ...flags, '--json', json);
+  const lines = await readFile(json, 'utf8').catch(() => '');
+  return { ...ended, results: lines.split('\n').filter(Boolean).map((line) => JSON.parse(line)) };
+}
+
+/** Runs a program to its end; its exit status, and what it wrote. */
+async function run(file, ...flags) {
+  const child = spawn(process.execPath, [file, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) child[name].on('data', (text) => { written[name] += text; });
   const [status] = await once(child, 'close');
-  const lines = await readFile(json, 'utf8').catch(() => '');
-  return { status, ...written, results: lines.split('\n').filter(Boolean).map((line) => JSON.parse(line)) };
+  return { status, ...written };
 }
 
 /** A small crowd. */
@@ -242,6 +249,21 @@ describe('figures', () => {
     assert.equal(sentences.length, 2, stderr);
     assert.match(sentences[0], /^pieces is [0-9.]+, expected was >= 13$/);
     assert.equal(sentences[1], 'there is no figure back, expected was <= 1');
+  });
+});
+
+describe('the bench', () => {
+  it('says where our server is not as expected, and where it is worse than the npm package’s', async () => {
+    const ours = await measure('--watch', '20', '--peers', '50');
+    const figures = { ...ours.figures, 'one-piece': 100, outside: 0, lone: 0, 'first-link-p99': 1, 'frames-both': 130 };
+    const npm = { ...ours, server: 'npm 1.1.3', figures: { ...figures, 'first-link-p99': 2, 'frames-both': 100 } };
+    const file = join(folder, 'results.jsonl');
+    await writeFile(file, [{ ...ours, figures }, npm].map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const { status, stdout, stderr } = await run(BENCH, '--read', file);
+    assert.equal(status, 1);
+    const name = '1.1.3, 3 links, 50 peers, ours: frames-both is 130, expected was <= ';
+    assert.equal(stderr, `${name}120\n${name}100 as with npm 1.1.3\n`);
+    assert.match(stdout, /^\| 1\.1\.3 \| 3 \| 50 \| npm 1\.1\.3 \| 100\.0 \| 0\.00 \| 0\.00 \| [0-9.]+ \| [0-9.]+, 2\.0 \|/m);
   });
 });
 
