@@ -1,7 +1,7 @@
 //! A peer without a connection: it posts what it has to say, and asks for what others said to it.
 #![allow(clippy::print_stdout, reason = "an example")]
 
-use peerpigeon_core::{ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{ConnId, Grant, Input, LimitError, Limits, Output, Switchboard, Time, UnixMillis};
 
 fn answer(switchboard: &mut Switchboard, input: Input<'_>) {
     switchboard.handle(Time(1), input);
@@ -12,8 +12,8 @@ fn answer(switchboard: &mut Switchboard, input: Input<'_>) {
     }
 }
 
-fn main() {
-    let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000), 0);
+fn main() -> Result<(), LimitError> {
+    let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000), 0)?;
     let [one, two] = ["a", "b"].map(|digit| digit.repeat(40));
     let announce =
         |id: &str| format!(r#"{{"type":"announce","peerId":"{id}","networkName":"chat","data":{{}}}}"#);
@@ -26,4 +26,5 @@ fn main() {
     }
     let target = format!("/signaling?peerId={two}&wait=0");
     answer(&mut switchboard, Input::Polled { conn: ConnId(9), target: &target, grant: &Grant::ANY });
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Two peers meet and exchange an offer, without a socket or a clock: what a driver does, in forty lines.
 #![allow(clippy::print_stdout, reason = "an example")]
 
-use peerpigeon_core::{ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis};
+use peerpigeon_core::{ConnId, Grant, Input, LimitError, Limits, Output, Switchboard, Time, UnixMillis};
 
 /// Hands an input in by the first door, and takes everything out by the second.
 fn handle(switchboard: &mut Switchboard, now: Time, input: Input<'_>) {
@@ -11,13 +11,13 @@ fn handle(switchboard: &mut Switchboard, now: Time, input: Input<'_>) {
             Output::Send { conn, text } => println!("{:>5} ms  to {}: {text}", now.0, conn.0),
             Output::Close { conn, why } => println!("{:>5} ms  close {}: {}", now.0, conn.0, why.text()),
             // What an HTTP server, a WebSocket and a log would have to do.
-            Output::Reply { .. } | Output::Ping { .. } | Output::Observe(_) => {}
+            Output::Reply { .. } | Output::Ping { .. } | Output::Ask { .. } | Output::Observe(_) => {}
         }
     }
 }
 
-fn main() {
-    let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000), 0);
+fn main() -> Result<(), LimitError> {
+    let mut switchboard = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000), 0)?;
     let ids = ["a".repeat(40), "b".repeat(40)];
     for (conn, id) in (1..).map(ConnId).zip(&ids) {
         let target = format!("/?peerId={id}");
@@ -34,4 +34,5 @@ fn main() {
         println!("sleep until {} ms, for {why:?}", due.0);
         handle(&mut switchboard, due, Input::Tick);
     }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::worst_case::SHORTEST_TEXT_BYTES;
-use crate::{CloseReason, ConnId, Event, Limits, Output};
+use crate::{CloseReason, ConnId, Event, Limits, Output, Question, QuestionId};
 
 /// Above so much text, what can wait a moment does: deadlines that came due together, and the rest of a batch.
 pub(crate) const CROWDED_BYTES: usize = 2 * 1024 * 1024;
@@ -26,6 +26,8 @@ enum Entry {
     },
     Ping(ConnId),
     Close(ConnId, CloseReason),
+    /// The next of the questions.
+    Ask,
     Observe(Event),
 }
 
@@ -33,6 +35,9 @@ enum Entry {
 pub(crate) struct Outbox {
     entries: Vec<Entry>,
     text: String,
+    questions: Vec<(QuestionId, Question)>,
+    /// Questions polled so far.
+    polled_questions: usize,
     /// Entries polled so far.
     polled: usize,
     /// Text polled so far.
@@ -61,6 +66,8 @@ impl Outbox {
         }
         self.entries.clear();
         self.text.clear();
+        self.questions.clear();
+        self.polled_questions = 0;
         self.polled = 0;
         self.polled_text = 0;
         if self.text.capacity() > KEPT_TEXT_BYTES {
@@ -97,6 +104,11 @@ impl Outbox {
         self.entries.push(Entry::Close(conn, why));
     }
 
+    pub(crate) fn ask(&mut self, id: QuestionId, question: Question) {
+        self.questions.push((id, question));
+        self.entries.push(Entry::Ask);
+    }
+
     pub(crate) fn observe(&mut self, event: Event) {
         self.entries.push(Entry::Observe(event));
     }
@@ -115,6 +127,11 @@ impl Outbox {
             }
             Entry::Ping(conn) => Output::Ping { conn: *conn },
             Entry::Close(conn, why) => Output::Close { conn: *conn, why: *why },
+            Entry::Ask => {
+                let (id, question) = self.questions.get(self.polled_questions)?;
+                self.polled_questions += 1;
+                Output::Ask { id: *id, question }
+            }
             Entry::Observe(event) => Output::Observe(event),
         })
     }

@@ -6,6 +6,7 @@
 use crate::lobby::{Grants, Lobby};
 use crate::mail::mailboxes::Mailboxes;
 use crate::mail::poll_queue::PollQueues;
+use crate::mail::questions::Questions;
 use crate::mesh::announcement::Announcement;
 use crate::mesh::networks::Networks;
 use crate::outbox::Outbox;
@@ -33,7 +34,7 @@ impl Limits {
             share("connections that wait", Lobby::worst_case(self)),
             share("networks", Networks::worst_case(self)),
             share("rooms", Rooms::worst_case(self, Announcement::worst_case(self))),
-            share("mail", Mailboxes::worst_case(self)),
+            share("mail", Mailboxes::worst_case(self) + Questions::worst_case(self)),
             share("inboxes of peers without a WebSocket", PollQueues::worst_case(self)),
             share("output of one input", Outbox::worst_case(self)),
         ]

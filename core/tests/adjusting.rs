@@ -1,32 +1,13 @@
 //! Limits that change while peers are here.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
+use crate::common::{Board, id};
+use peerpigeon_core::{CloseReason, DuplicatePeer, Input, Limits};
 
-use common::{Board, id};
-use peerpigeon_core::{CloseReason, DuplicatePeer, Input, Limits, LiveLimits};
-
-fn adjust(board: &mut Board, change: impl FnOnce(&mut LiveLimits)) {
-    let mut limits = Limits::default().live();
+fn adjust(board: &mut Board, change: impl FnOnce(&mut Limits)) {
+    let mut limits = Limits::default();
     change(&mut limits);
-    board.input(Input::Adjust { limits });
-}
-
-#[test]
-fn what_can_change_is_read_back_as_it_was_set_and_nothing_else_changes() {
-    let changed = LiveLimits {
-        connections: 11,
-        connections_per_address: 12,
-        duplicate_peer: DuplicatePeer::Replace,
-        introductions: 13,
-        message_rate_per_second: 14,
-        message_burst: 15,
-        byte_rate_per_second: 16,
-        byte_burst: 17,
-    };
-    let limits = Limits::default().with(changed);
-    assert_eq!(limits.live(), changed);
-    assert_eq!(limits.with(Limits::default().live()), Limits::default());
+    board.input(Input::Adjust { limits: limits.live().unwrap() });
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! Peers who read more slowly than others write to them: who sends too much is refused, and the reader stays.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{CloseReason, ConnId, Event, Grant, Input, Limit, Limits};
 
 /// No deadlines of its own but those of liveness.

@@ -1,9 +1,7 @@
 //! The older dialect: register first, and every message is answered.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{BOOT, Board, id};
+use crate::common::{BOOT, Board, id};
 use peerpigeon_core::{CloseReason, ConnId, Grant, Input, Limits};
 use serde_json::{Value, json};
 
@@ -168,7 +166,8 @@ fn a_million_messages_have_a_million_ids() {
         Limits { message_rate_per_second: 0, byte_rate_per_second: 0, ..Limits::default() },
         peerpigeon_core::UnixMillis(BOOT),
         0,
-    );
+    )
+    .unwrap();
     let text = format!(r#"{{"type":"register","peerId":"{}"}}"#, id('a'));
     let now = peerpigeon_core::Time(0);
     board.handle(

@@ -1,9 +1,7 @@
 //! A shutdown: nobody is let in, and everybody is told, in parts as far as the deadline allows, none of them too large.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{Census, CloseReason, Input, Limits, Time, TimerKind};
 
 fn with_peers(peers: u64) -> Board {

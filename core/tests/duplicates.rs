@@ -1,9 +1,7 @@
 //! One id, two connections; and more connections than places.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{CloseReason, DuplicatePeer, Limits};
 
 fn challenge() -> Board {

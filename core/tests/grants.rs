@@ -1,9 +1,7 @@
 //! What a token allows, and what it does not.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{self, Board, id};
 use peerpigeon_core::{Census, CloseReason, ConnId, Departure, DuplicatePeer, Event, Grant, Input, Limits};
 use serde_json::{Value, json};
 

@@ -1,9 +1,7 @@
 //! Connections that wait for an answer: how much they may say meanwhile, and how their waiting ends.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{CloseReason, Limits};
 
 /// Full with one peer, `a`.

@@ -1,9 +1,7 @@
 //! Peers without a connection.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{Census, CloseReason, DuplicatePeer, Event, Limits, MailEnd};
 use serde_json::json;
 

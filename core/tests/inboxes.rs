@@ -1,9 +1,7 @@
 //! What is kept for peers without a connection: how much, for how long, and how it ends.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{Census, CloseReason, ConnId, Event, Input, Limits, MailEnd};
 use serde_json::Value;
 

@@ -1,11 +1,9 @@
 //! Who is introduced to whom: everybody in a network of a few, and in a larger one those who can be linked.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Board, link, peer_id};
+use crate::common::{Board, link, peer_id};
 use peerpigeon_core::{Event, Limits, Occasion, PeerId};
 use proptest::prelude::*;
 
@@ -104,6 +102,34 @@ fn a_newcomer_with_the_smallest_id_waits_for_somebody_with_room() {
     assert!(board.introductions().0.iter().all(|(.., occasion)| *occasion == Occasion::Healing));
     announce(&mut board, 20, 1);
     assert_eq!(board.introductions().with(20).collect::<Vec<_>>(), [peer_id(1)]);
+}
+
+/// Ten pages that take nine links each, and all but one of them taken.
+fn ten_with_one_place_each() -> Board {
+    let mut board = crowd(quiet(), 10..20, 9);
+    for (one, two) in (10..20).flat_map(|one| (10..one).map(move |two| (one, two))) {
+        if one - two == 5 {
+            board.signal(one, "offer", &peer_id(two).to_string(), "{}", "global");
+        } else {
+            link(&mut board, one, two);
+        }
+    }
+    // Offers without an answer are over by then.
+    board.pass(10_000);
+    board
+}
+
+#[test]
+fn of_many_places_the_last_is_kept_for_who_has_few_links_and_a_newcomer_with_the_smallest_id_waits_for_nobody()
+ {
+    let mut board = ten_with_one_place_each();
+    board.events.clear();
+    board.pass(600_000);
+    assert_eq!(board.introductions().0, [], "those who have many links leave the places free");
+    announce(&mut board, 1, 9);
+    let met: Vec<_> = board.introductions().with(1).collect();
+    assert_eq!(met.len(), 3, "as many as its page would dial by itself");
+    assert!(board.introductions().0.iter().all(|(.., occasion)| *occasion == Occasion::Announce));
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! However a text is written, reading it costs no more than its bytes.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{ConnId, Grant, Input, Limits};
 
 const PIECES: [&str; 14] = [

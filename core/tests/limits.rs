@@ -1,9 +1,7 @@
 //! Each limit of the core, met through the public door: what whoever meets it is told, and what others notice of it.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{CloseReason, Event, Limit, Limits, MailEnd, Spelling};
 use serde_json::Value;
 

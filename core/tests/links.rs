@@ -1,9 +1,7 @@
 //! What the signals between two peers tell of their links and their room, and what is done with refusals.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
-use common::{Board, link, peer_id};
+use crate::common::{Board, link, peer_id};
 use peerpigeon_core::{Event, Limits, Occasion, PeerId, Signal};
 
 const FULL: &str = r#"{"reason":"max_peers_reached","details":"x"}"#;

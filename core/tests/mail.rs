@@ -1,9 +1,7 @@
 //! Signals for peers that dropped out moments ago.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
-use common::{BOOT, Board, id};
+use crate::common::{BOOT, Board, id};
 use peerpigeon_core::{Event, Limits, MailEnd};
 use serde_json::Value;
 

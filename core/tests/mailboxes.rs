@@ -1,9 +1,7 @@
 //! What mailboxes hold at most, to the byte, and who has to make room.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{Event, Limits, MailEnd};
 use serde_json::Value;
 

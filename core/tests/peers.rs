@@ -1,9 +1,7 @@
 //! What peers see of each other.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
-use common::{BOOT, Board, id};
+use crate::common::{BOOT, Board, id};
 use peerpigeon_core::{Census, CloseReason, Event, Limits};
 use serde_json::json;
 

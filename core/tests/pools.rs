@@ -2,9 +2,7 @@
 //! others come, and keeps at most a quarter where three others want as much.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Board, peer_id};
+use crate::common::{Board, peer_id};
 use peerpigeon_core::{AddressKey, CloseReason, ConnId, Event, Grant, Input, Limits, MailEnd, PeerId};
 
 /// Of the one that fills the pools, and of three others.

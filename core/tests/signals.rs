@@ -1,9 +1,7 @@
 //! What the events say of each signal: accepted once, and then at once what became of it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{Board, id};
 use peerpigeon_core::{ConnId, ErrorCode, Event, Limits, PeerId, Signal};
 
 fn peer(digit: char) -> PeerId {

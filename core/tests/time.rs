@@ -1,9 +1,7 @@
 //! What happens by itself: pings, time-outs, re-introductions.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
-mod common;
-
-use common::{Board, id};
+use crate::common::{self, Board, id};
 use peerpigeon_core::{CloseReason, ConnId, Input, Limits, UnixMillis};
 
 #[test]

@@ -64,6 +64,7 @@ fn tight() -> Limits {
         mailbox_total_bytes: 300,
         mailboxes: 2,
         cleanup_interval_ms: 100,
+        store_timeout_ms: 0,
     }
 }
 
@@ -91,7 +92,8 @@ const HTTP: usize = 1;
 
 impl World {
     fn new(limits: Limits) -> World {
-        let board = Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0);
+        let board =
+            Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0).expect("limits that are allowed");
         World { board, now: Time(0), slots: [[Slot::default(); 16]; 2], conns: 0, opened: 0, gone: 0 }
     }
 
@@ -206,7 +208,7 @@ impl World {
                 }
                 Output::Observe(Event::Opened { .. }) => self.opened += 1,
                 Output::Observe(Event::Gone { .. }) => self.gone += 1,
-                Output::Observe(_) => {}
+                Output::Ask { .. } | Output::Observe(_) => {}
             }
         }
         // With debug assertions the core has done so itself.

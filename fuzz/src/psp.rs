@@ -86,7 +86,8 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let board = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000), 0);
+        let board = Switchboard::new(Limits::default(), UnixMillis(1_700_000_000_000), 0)
+            .expect("limits that are allowed");
         let mut world = World { board, now: Time(0), server: String::new() };
         for n in 0..PEERS.len() {
             let target = "/ws?networkId=n&room=n";
@@ -106,7 +107,11 @@ impl World {
                     assert!(raw.is_ok() && text.trim_start().starts_with('{'), "no JSON object: {text}");
                     told.push((usize::try_from(conn.0).expect("few") - 1, text.to_owned()));
                 }
-                Output::Observe(_) | Output::Ping { .. } | Output::Close { .. } | Output::Reply { .. } => {}
+                Output::Ask { .. }
+                | Output::Observe(_)
+                | Output::Ping { .. }
+                | Output::Close { .. }
+                | Output::Reply { .. } => {}
             }
         }
         if !cfg!(debug_assertions) {

@@ -67,7 +67,8 @@ impl Bench {
             if is_guarded { Box::new(configured()) } else { Box::new(AllowAll) };
         let world = Rc::new(RefCell::new(World::default()));
         let net = ScriptedNet(Rc::clone(&world));
-        let server = Server::new(net, config, policy, UnixMillis(784_111_777_000));
+        let server =
+            Server::new(net, config, policy, UnixMillis(784_111_777_000)).expect("limits that are allowed");
         Bench { server, world, most_buffered, is_over: false }
     }
 

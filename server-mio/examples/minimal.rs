@@ -10,5 +10,5 @@ fn main() -> std::io::Result<()> {
     let net = MioNet::bind(&loopback)?;
     let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let boot = UnixMillis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
-    Server::new(net, Config::default(), Box::new(AllowAll), boot).run()
+    Server::new(net, Config::default(), Box::new(AllowAll), boot)?.run()
 }

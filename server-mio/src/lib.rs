@@ -15,7 +15,7 @@
 //! let (addresses, control) = (net.local_addresses(ListenerKind::Public)?, net.control_handle());
 //! let boot = UnixMillis(1_700_000_000_000);
 //! let server = std::thread::spawn(move || {
-//!     Server::new(net, Config::default(), Box::new(AllowAll), boot).run()
+//!     Server::new(net, Config::default(), Box::new(AllowAll), boot)?.run()
 //! });
 //!
 //! let mut client = TcpStream::connect(addresses[0])?;
@@ -66,7 +66,7 @@
 //! # fn main() -> std::io::Result<()> {
 //! let net = MioNet::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
 //! net.control_handle().stop()?;
-//! let mut server = Server::new(net, Config::default(), Box::new(OneSite), UnixMillis(0));
+//! let mut server = Server::new(net, Config::default(), Box::new(OneSite), UnixMillis(0))?;
 //! server.run()?;
 //! assert_eq!((server.sockets(), server.peer_counters().messages()), (0, 0));
 //! # Ok(())
@@ -82,13 +82,19 @@ mod net;
 mod observe;
 mod program;
 mod server;
+mod store;
 pub mod websocket;
 
 pub use access::{AccessPolicy, AddressList, AllowAll, AllowOrigin, ConfiguredPolicy, Purpose, Tokens};
 pub use net::{
-    Accepted, Certificate, ControlHandle, Host, Inherited, ListenerKind, MioNet, MioSocket, Net, Process,
-    Ready,
+    Accepted, Certificate, ControlHandle, Dialed, Host, Inherited, ListenerKind, MioNet, MioSocket, Net,
+    Process, Ready,
 };
 pub use observe::{FrameKind, Frames, Histogram, LoopCounters, PeerCounters};
 pub use program::{run, settings};
 pub use server::{Config, Server};
+#[cfg(feature = "postgres")]
+pub use store::postgres::PostgresStore;
+pub use store::{
+    MailStore, OwnedAnswer, QuestionKind, QuestionOutcome, STORE_KEY, StoreCounters, StoreEvent, StoreUrl,
+};

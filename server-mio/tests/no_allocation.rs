@@ -68,7 +68,8 @@ impl Bench {
             ..Limits::default()
         };
         // A time stamp of today: one that gained a digit meanwhile would lengthen the messages.
-        let server = Server::new(net, Config::new(limits), Box::new(AllowAll), UnixMillis(1_700_000_000_000));
+        let server =
+            Server::new(net, Config::new(limits), Box::new(AllowAll), UnixMillis(1_700_000_000_000)).unwrap();
         Bench { server, address, read: vec![0; 1024 * 1024] }
     }
 

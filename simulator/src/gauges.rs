@@ -5,7 +5,7 @@ use peerpigeon_core::{Census, Limits};
 /// Every gauge with its name. Taken apart without `..`, so that a new gauge of the core does not build until it has a
 /// name here, and a limit in [`most`].
 #[must_use]
-pub fn named(census: &Census) -> [(&'static str, usize); 16] {
+pub fn named(census: &Census) -> [(&'static str, usize); 17] {
     let Census {
         connections,
         unregistered,
@@ -22,6 +22,7 @@ pub fn named(census: &Census) -> [(&'static str, usize); 16] {
         shelved,
         shelved_bytes,
         polls,
+        questions,
         timers,
     } = *census;
     [
@@ -40,6 +41,7 @@ pub fn named(census: &Census) -> [(&'static str, usize); 16] {
         ("messages in inboxes", shelved),
         ("bytes in inboxes", shelved_bytes),
         ("waiting requests", polls),
+        ("questions to the store", questions),
         ("deadlines", timers),
     ]
 }
@@ -75,14 +77,16 @@ pub fn most(limits: &Limits) -> Census {
         shelved_bytes: admitted.saturating_mul(count(limits.mailbox_bytes)).min(total),
         // Of two that ask for the same peer, the older is answered.
         polls: admitted,
+        questions: if limits.store_timeout_ms == 0 { 0 } else { Limits::STORE_QUESTIONS },
         timers: timers(admitted, admitted) + held + unregistered,
     }
 }
 
 /// The most deadlines of `admitted` connections of which so many wait for a message: the next one of each connection, and
-/// the end of each request that waits; and for all together the next sweep and the next part of a drain.
+/// the end of each request that waits; and for all together the next sweep, the next part of a drain,
+/// the next task of rooms, and the next answer of the store.
 pub(crate) fn timers(admitted: usize, polls: usize) -> usize {
-    admitted + polls + 3
+    admitted + polls + 4
 }
 
 /// The larger of each gauge.
@@ -103,6 +107,7 @@ pub(crate) fn peak(a: &Census, b: &Census) -> Census {
         shelved: a.shelved.max(b.shelved),
         shelved_bytes: a.shelved_bytes.max(b.shelved_bytes),
         polls: a.polls.max(b.polls),
+        questions: a.questions.max(b.questions),
         timers: a.timers.max(b.timers),
     }
 }

@@ -62,6 +62,10 @@ impl Record {
             Input::Drain { until } => Happening::Inside(format!("shut down until {} ms", until.0)),
             Input::Adjust { limits } => Happening::Inside(format!("from now on {limits:?}")),
             Input::ClockSet { wall } => Happening::Inside(format!("the clock on the wall shows {}", wall.0)),
+            Input::Store { is_up } => {
+                Happening::Inside(format!("the store is {}", if is_up { "up" } else { "down" }))
+            }
+            Input::Answered { id, answer } => Happening::Inside(format!("{answer:?} to {}", id.0)),
             Input::Tick => Happening::Inside("tick".to_owned()),
         });
     }
@@ -76,6 +80,7 @@ impl Record {
             Output::Close { conn, why } => {
                 Happening::Down(conn.0, format!("close {} {}", why.code(), why.text()))
             }
+            Output::Ask { id, question } => Happening::Inside(format!("asks {}: {question:?}", id.0)),
             Output::Observe(event) => Happening::Told(*event),
         });
     }

@@ -163,6 +163,9 @@ const CHANGES: &[Change] = &[
     |knobs| knobs.limits.mailbox_bytes = Limits::default().mailbox_bytes,
     |knobs| knobs.limits.mailbox_total_bytes = Limits::default().mailbox_total_bytes,
     |knobs| knobs.limits.mailboxes = Limits::default().mailboxes,
+    |knobs| knobs.limits.store_timeout_ms = 0,
+    |knobs| knobs.store.fault_percent = 0,
+    |knobs| knobs.store.delay_ms = (0, 0),
     |knobs| knobs.limits.cleanup_interval_ms = Limits::default().cleanup_interval_ms,
 ];
 

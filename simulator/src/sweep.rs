@@ -15,9 +15,9 @@ use crate::scenario::{Level, Scenario};
 const LINES: usize = 60;
 
 /// A seed whose run broke a law.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Which.
     pub seed: u64,
     /// What it broke.
     pub violation: Violation,

@@ -7,6 +7,7 @@
 //! * [`Healthy`] is a group of peers that signal in the background and tell whether anything disturbed them.
 //! * [`http`] sends requests as raw bytes.
 //! * [`tools`] runs programs of Debian: promtool, nginx and others.
+//! * [`postgres`] runs a database for the mail store.
 //! * [`conversation`] plays the transcripts in `golden/`.
 //!
 //! They panic with a message that says what was expected and what came: a test that uses them is a list of
@@ -21,6 +22,7 @@ mod healthy;
 pub mod http;
 pub mod id;
 mod peer;
+pub mod postgres;
 pub mod process;
 mod ring;
 mod server;

@@ -330,24 +330,32 @@ fn handed(fourth: Stdio, third: OwnedFd, variables: &str, settings: &[(&str, &st
 /// The binary of the profile that this test was built with; built if need be. `PEERPIGEON_BIN` overrides it.
 fn binary() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        if let Some(path) = std::env::var_os("PEERPIGEON_BIN") {
-            return PathBuf::from(path);
-        }
-        // …/target/PROFILE/deps/THIS_TEST
-        let this = std::env::current_exe().expect("Linux");
-        let folder = this.ancestors().nth(2).expect("cargo's layout").to_path_buf();
-        let profile = match folder.file_name().and_then(|name| name.to_str()).expect("cargo's layout") {
-            "debug" => "dev",
-            name => name,
-        };
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", BINARY, "--bin", BINARY, "--profile", profile])
-            .status()
-            .expect("cargo runs");
-        assert!(status.success(), "the server does not build");
-        folder.join(BINARY)
-    })
+    PATH.get_or_init(|| given().unwrap_or_else(|| built("--bin", BINARY)))
+}
+
+/// The binary that whoever runs the tests has built.
+pub(crate) fn given() -> Option<PathBuf> {
+    std::env::var_os("PEERPIGEON_BIN").map(PathBuf::from)
+}
+
+/// What Cargo makes of the server as `path` in the folder of the profile that this test was built with.
+pub(crate) fn built(kind: &str, path: &str) -> PathBuf {
+    // …/target/PROFILE/deps/THIS_TEST
+    let this = std::env::current_exe().expect("Linux");
+    let folder = this.ancestors().nth(2).expect("cargo's layout").to_path_buf();
+    let profile = match folder.file_name().and_then(|name| name.to_str()).expect("cargo's layout") {
+        "debug" => "dev",
+        name => name,
+    };
+    let path = folder.join(path);
+    let name = path.file_name().expect("a name");
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", BINARY, "--profile", profile, kind])
+        .arg(name)
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "{} does not build", name.display());
+    path
 }
 
 /// Thousands of sockets are open at once, here and in the server, which inherits the limit.

@@ -51,7 +51,8 @@ impl Told {
 #[test]
 fn five_hundred_peers_join_with_a_few_frames_each_and_nobody_is_alone() {
     const PEERS: usize = 500;
-    let server = Server::start();
+    // What comes due meanwhile would count as caused by whoever joins then: how much depends on how fast this machine is.
+    let server = Server::with(&[("REINTRODUCE_INTERVAL", "0")]);
     let mut crowd = Crowd::new();
     let told = RefCell::new(Told::default());
     let mut most = 0;
@@ -71,7 +72,7 @@ fn five_hundred_peers_join_with_a_few_frames_each_and_nobody_is_alone() {
     let told = told.into_inner();
     told.assert_mutual(&crowd);
     println!("at most {most} frames for one join, {} in total", told.frames);
-    assert!(most <= 4 * FRAMES, "{most} frames for one join, and what was due meanwhile");
+    assert!(most <= 4 * FRAMES, "{most} frames for one join");
 }
 
 #[test]

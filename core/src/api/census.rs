@@ -33,6 +33,8 @@ pub struct Census {
     pub shelved_bytes: usize,
     /// HTTP requests that wait for a message.
     pub polls: usize,
+    /// Questions that the store of mail has not answered.
+    pub questions: usize,
     /// Deadlines armed.
     pub timers: usize,
 }

@@ -1,7 +1,7 @@
 //! What goes in through [`crate::Switchboard::handle`] and what comes out of
 //! [`crate::Switchboard::poll_output`].
 
-use crate::{ConnId, Event, Grant, LiveLimits, Time, UnixMillis};
+use crate::{ConnId, Event, Grant, LiveLimits, Question, QuestionId, StoreAnswer, Time, UnixMillis};
 
 /// The party that a connection counts against where a limit per address applies: an IPv4 address, or the
 /// /64 of an IPv6 one. The driver makes it; the core only compares.
@@ -9,6 +9,7 @@ use crate::{ConnId, Event, Grant, LiveLimits, Time, UnixMillis};
 pub struct AddressKey(pub u64);
 
 /// What happened outside.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
     /// A WebSocket upgrade was completed.
@@ -24,12 +25,13 @@ pub enum Input<'a> {
     },
     /// A whole message, text or binary, that is valid UTF-8.
     Text {
-        /// From whom.
         conn: ConnId,
         /// At most `MAX_MESSAGE_SIZE` bytes; the driver has refused what is longer (close code 1009).
         text: &'a str,
     },
-    /// The body of `POST /signaling`. Answered by exactly one [`Output::Reply`] before the next input.
+    /// The body of `POST /signaling`. Answered by exactly one [`Output::Reply`]: before the next input, or where the store of mail
+    /// is asked, as soon as it has answered, but within [`crate::Limits::store_timeout_ms`]; by none once [`Input::Closed`] says
+    /// that the connection is gone.
     Posted {
         /// The connection that the request came by.
         conn: ConnId,
@@ -51,21 +53,16 @@ pub enum Input<'a> {
         grant: &'a Grant,
     },
     /// A sign of life without content: a WebSocket ping or pong.
-    Heard {
-        /// From whom.
-        conn: ConnId,
-    },
+    Heard { conn: ConnId },
     /// The connection is over for the driver: nothing can be sent to it any more.
     Closed {
         /// Which; one that the core has closed or does not know is ignored.
         conn: ConnId,
-        /// Why.
         cause: Gone,
     },
     /// A peer does not take all it is sent at once. Told as soon as that shows, and before the next input; whenever the peer
     /// has taken something; and when nothing waits any more.
     Backlog {
-        /// Whose.
         conn: ConnId,
         /// Bytes that wait for it.
         waiting: usize,
@@ -73,10 +70,7 @@ pub enum Input<'a> {
         capacity: usize,
     },
     /// The output queue of this connection is full, since the peer does not read; the last `Send` did not fit.
-    QueueFull {
-        /// Which.
-        conn: ConnId,
-    },
+    QueueFull { conn: ConnId },
     /// Shut down: from now on nobody is let in, and everybody is closed, in parts. One input causes no more than a bounded part,
     /// so where there are too many for `until`, the rest follows after it, as fast as the driver comes for it.
     Drain {
@@ -84,14 +78,23 @@ pub enum Input<'a> {
         until: Time,
     },
     /// From now on these limits hold.
-    Adjust {
-        /// Which.
-        limits: LiveLimits,
-    },
+    Adjust { limits: LiveLimits },
     /// The clock on the wall shows something else than it would have, had it gone on: it was set, or the machine slept.
     ClockSet {
         /// What it shows now.
         wall: UnixMillis,
+    },
+    /// The store of mail can be asked from now on, or cannot any more. At the beginning it cannot. Whatever was asked before it
+    /// could not be reached any more has been answered by then, at least by [`StoreAnswer::Unknown`].
+    Store {
+        /// Whether it can.
+        is_up: bool,
+    },
+    /// The store of mail answers. Answers may come in any order.
+    Answered {
+        /// To which question; one that the core does not wait for any more is ignored.
+        id: QuestionId,
+        answer: StoreAnswer<'a>,
     },
     /// Nothing but the passing of time.
     Tick,
@@ -111,16 +114,16 @@ pub enum Gone {
 }
 
 /// What is to be done, or what happened inside.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output<'a> {
     /// Send one text message.
     Send {
-        /// To whom.
         conn: ConnId,
         /// One JSON object.
         text: &'a str,
     },
-    /// Answer an HTTP request.
+    /// StoreAnswer an HTTP request.
     Reply {
         /// The connection that it came by.
         conn: ConnId,
@@ -130,17 +133,19 @@ pub enum Output<'a> {
         text: &'a str,
     },
     /// Send a WebSocket ping.
-    Ping {
-        /// To whom.
-        conn: ConnId,
-    },
+    Ping { conn: ConnId },
     /// Send a close frame after what is queued, then end the connection. The core has forgotten it: nothing
     /// follows, and nothing that arrives from it is heard any more.
     Close {
-        /// Which.
         conn: ConnId,
         /// Code and reason of the close frame.
         why: CloseReason,
+    },
+    /// Ask the store of mail. Only where [`crate::Limits::store_timeout_ms`] is not 0.
+    Ask {
+        /// To be answered by exactly one [`Input::Answered`] with this id, however late.
+        id: QuestionId,
+        question: &'a Question,
     },
     /// For logs, metrics and the laws of the simulator; asks for nothing.
     Observe(&'a Event),

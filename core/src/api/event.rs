@@ -3,71 +3,53 @@
 use crate::{CloseReason, ConnId, Gone, PeerId};
 
 /// One thing that happened. Carries ids, kinds and sizes, never content.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A connection became known to the core. Followed by exactly one [`Event::Gone`] in the end.
-    Opened {
-        /// Which.
-        conn: ConnId,
-    },
+    Opened { conn: ConnId },
     /// It is held without an answer, since its id is in use or the server is full.
     Held {
-        /// Which.
         conn: ConnId,
         /// What it will be told if it is not let in.
         why: CloseReason,
     },
     /// It got its `connected` and may speak.
     Admitted {
-        /// Which.
         conn: ConnId,
         /// The peer behind it.
         peer: PeerId,
     },
     /// The connection is over; the last event about it.
     Gone {
-        /// Which.
         conn: ConnId,
         /// The peer behind it; `None` where it never named one.
         peer: Option<PeerId>,
-        /// Why.
         cause: Departure,
     },
     /// A peer announced itself, for the first time or again.
     Announced {
         /// By which connection.
         conn: ConnId,
-        /// Which.
         peer: PeerId,
-        /// Its network.
         network: NetworkId,
     },
     /// A peer is not in its network any more.
     Left {
-        /// Which.
         peer: PeerId,
-        /// Its network.
         network: NetworkId,
-        /// Why.
         cause: Departure,
         /// How many acquaintances were told.
         told: u32,
     },
     /// A network got its first peer.
-    NetworkOpened {
-        /// Which.
-        network: NetworkId,
-    },
+    NetworkOpened { network: NetworkId },
     /// A network lost its last peer.
-    NetworkClosed {
-        /// Which.
-        network: NetworkId,
-    },
+    NetworkClosed { network: NetworkId },
     /// Two peers were told of each other.
     Introduced {
         /// For whose sake.
         newcomer: PeerId,
-        /// The other.
         other: PeerId,
         /// What for.
         occasion: Occasion,
@@ -82,76 +64,53 @@ pub enum Event {
     },
     /// A signal was accepted from its sender. Exactly one of `Relayed`, `Withheld`, `Mailed`, `Refused` follows at once.
     Accepted {
-        /// From whom.
         from: PeerId,
-        /// What.
         signal: Signal,
         /// Size of its `data` in bytes.
         bytes: u32,
     },
     /// A signal went to its target.
     Relayed {
-        /// From whom.
         from: PeerId,
-        /// To whom.
         to: PeerId,
-        /// What.
         signal: Signal,
         /// Size of the delivered message in bytes.
         bytes: u32,
     },
     /// A signal did not go to its target: a refusal, where the sender itself is dialling the target and the refusal would end
     /// just that; or an offer, where no link came of the one before.
-    Withheld {
-        /// From whom.
-        from: PeerId,
-        /// To whom.
-        to: PeerId,
-        /// What.
-        signal: Signal,
-    },
+    Withheld { from: PeerId, to: PeerId, signal: Signal },
     /// A frame of dialect PSP went from one member of a room to another.
     PassedOn {
-        /// From whom.
         from: ConnId,
-        /// To whom.
         to: ConnId,
         /// Its size in bytes.
         bytes: u32,
     },
     /// A list of peers was sent (dialect PSP).
     Listed {
-        /// To whom.
         conn: ConnId,
         /// How many peers are on it.
         peers: u32,
     },
     /// A signal was put into the mailbox of an absent target.
-    Mailed {
-        /// From whom.
-        from: PeerId,
-        /// To whom.
-        to: PeerId,
-    },
+    Mailed { from: PeerId, to: PeerId },
     /// A mail ended.
     MailEnded {
         /// Whose mailbox.
         to: PeerId,
-        /// How.
+        end: MailEnd,
+    },
+    /// A letter that the store of mail gave out ended: delivered, expired or dropped.
+    LetterEnded {
+        /// For whom it was.
+        to: PeerId,
         end: MailEnd,
     },
     /// Something was put into the inbox of a peer without a connection.
-    Shelved {
-        /// Whose.
-        to: PeerId,
-    },
+    Shelved { to: PeerId },
     /// It ended: delivered, expired or dropped.
-    ShelfEnded {
-        /// Whose.
-        to: PeerId,
-        /// How.
-        end: MailEnd,
-    },
+    ShelfEnded { to: PeerId, end: MailEnd },
     /// A message was refused; its sender got an `error`.
     Refused {
         /// Whose; of a peer that only posts its virtual one, or, where it is not known who posted, that of the request.
@@ -163,16 +122,10 @@ pub enum Event {
     Limited {
         /// Whose; as in [`Event::Refused`].
         conn: ConnId,
-        /// Which.
         limit: Limit,
     },
     /// A message that is neither a signal nor refused was handled.
-    Handled {
-        /// Whose.
-        conn: ConnId,
-        /// Which.
-        verb: Verb,
-    },
+    Handled { conn: ConnId, verb: Verb },
     /// Expired state was swept.
     Swept {
         /// Mailboxes ended.
@@ -264,6 +217,8 @@ pub enum MailEnd {
     Dropped,
     /// A `cleanup` asked for it.
     Forgotten,
+    /// The store keeps it now.
+    Stored,
 }
 
 /// The messages that are relayed from peer to peer.

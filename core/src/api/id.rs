@@ -1,7 +1,9 @@
 //! Names for connections and peers.
 
 use core::cmp::Ordering;
+use core::error::Error;
 use core::fmt;
+use core::str::FromStr;
 
 /// One accepted socket. The driver counts them up and never uses a number again while the process lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +52,15 @@ impl PeerId {
             *byte = of_id;
         }
         label
+    }
+}
+
+/// 40 hex digits in either case.
+impl FromStr for PeerId {
+    type Err = ParsePeerIdError;
+
+    fn from_str(text: &str) -> Result<PeerId, ParsePeerIdError> {
+        text.parse().map(|spelling: Spelling| spelling.id)
     }
 }
 
@@ -126,6 +137,26 @@ impl Spelling {
     }
 }
 
+/// A text that is no peer id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParsePeerIdError(());
+
+impl fmt::Display for ParsePeerIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a peer id has exactly 40 hex digits")
+    }
+}
+
+impl Error for ParsePeerIdError {}
+
+impl FromStr for Spelling {
+    type Err = ParsePeerIdError;
+
+    fn from_str(text: &str) -> Result<Spelling, ParsePeerIdError> {
+        Spelling::parse(text).ok_or(ParsePeerIdError(()))
+    }
+}
+
 /// The two digits of each byte.
 static PAIRS: [[u8; 2]; 256] = {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -164,6 +195,7 @@ mod tests {
         ] {
             let spelling = Spelling::parse(text).unwrap();
             assert_eq!(spelling.to_string(), text);
+            assert_eq!((text.parse(), text.parse()), (Ok(spelling), Ok(*spelling.id())));
             assert_eq!(spelling.id().to_string(), text.to_ascii_lowercase());
         }
     }
@@ -201,6 +233,10 @@ mod tests {
             ["", "abc", "g123456789abcdefabcdef0123456789abcdefab", "ä23456789abcdefabcdef0123456789abcdefab"]
         {
             assert_eq!(Spelling::parse(text), None, "{text}");
+            assert_eq!(
+                text.parse::<PeerId>().unwrap_err().to_string(),
+                "a peer id has exactly 40 hex digits"
+            );
         }
         assert_eq!(Spelling::parse(&"a".repeat(39)), None);
         assert_eq!(Spelling::parse(&"a".repeat(41)), None);

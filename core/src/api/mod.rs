@@ -5,11 +5,13 @@ mod doors;
 mod event;
 mod id;
 mod limits;
+mod store;
 mod time;
 
 pub use census::Census;
 pub use doors::{AddressKey, CloseReason, Gone, Input, Output};
 pub use event::{Departure, ErrorCode, Event, Limit, MailEnd, NetworkId, Occasion, Signal, Verb};
-pub use id::{ConnId, PeerId, Spelling};
-pub use limits::{DuplicatePeer, Limits, LiveLimits};
+pub use id::{ConnId, ParsePeerIdError, PeerId, Spelling};
+pub use limits::{DuplicatePeer, LimitError, Limits, LiveLimits};
+pub use store::{Letter, Question, QuestionId, StoreAnswer};
 pub use time::{Time, UnixMillis, WallClock};

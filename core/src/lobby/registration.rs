@@ -50,7 +50,7 @@ impl Lobby {
             }
         }
         self.unregistered_by_holder.add(holder, conn, 1);
-        let deadline = timers.arm(now + limits.register_ms.max(1), TimerKind::Register, conn);
+        let deadline = timers.arm(now + limits.register_ms, TimerKind::Register, conn);
         let (patience, rate_limiter) = (Patience::Fresh, RateLimiter::default());
         self.unregistered.insert(conn, Unregistered { address, dialect, deadline, patience, rate_limiter });
         Ok(given)

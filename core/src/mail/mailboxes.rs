@@ -25,6 +25,16 @@ pub(crate) struct Mail {
     pub(crate) writer: Holder,
     /// What its sender was told it is called; no later mail has a smaller one.
     pub(crate) id: MessageId,
+    pub(crate) keeping: Keeping,
+}
+
+/// Where a mail is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// Nowhere else.
+    Here,
+    /// The store was asked to keep it, and may do so: only from there it is given out.
+    Asked,
 }
 
 impl Mail {
@@ -32,16 +42,21 @@ impl Mail {
     pub(crate) const OVERHEAD_BYTES: usize = 512;
 
     pub(crate) fn message(&self) -> Message<'_> {
-        let Mail { from, signal, data, arrived: _, writer: _, id } = self;
-        Message::Signal { signal: *signal, from: *from, data: data.as_deref(), id: *id }
+        let Mail { from, signal, data, arrived: _, writer: _, id, keeping: _ } = self;
+        Message::Signal { signal: *signal, from: *from, data: data.as_deref(), name: (*id).into() }
     }
 
     fn bytes(&self) -> usize {
         Self::OVERHEAD_BYTES + self.data.as_deref().map_or(0, str::len)
     }
 
-    fn is_expired(&self, now: Time, ttl_ms: u64) -> bool {
+    pub(crate) fn is_expired(&self, now: Time, ttl_ms: u64) -> bool {
         now.since(self.arrived) >= ttl_ms
+    }
+
+    /// How much longer it may wait, in milliseconds.
+    pub(crate) fn remaining_ms(&self, now: Time, ttl_ms: u64) -> u64 {
+        ttl_ms.saturating_sub(now.since(self.arrived))
     }
 }
 
@@ -79,6 +94,11 @@ impl Mailbox {
         let given = own.filter(|(bytes, _)| *bytes >= largest.0).unwrap_or(largest);
         Some(given.1.0)
     }
+
+    fn mail_mut(&mut self, id: MessageId) -> Option<&mut Mail> {
+        let position = self.mails.binary_search_by_key(&id, |mail| mail.id).ok()?;
+        self.mails.get_mut(position)
+    }
 }
 
 /// Of a mailbox that is full, so many of the oldest mails say who holds most: the walk has a limit, whatever the setting.
@@ -100,6 +120,10 @@ pub(crate) struct Mailboxes {
     by_writer: Holders<(MessageId, PeerId)>,
     /// Places, by who was lost.
     by_holder: Holders<(Time, PeerId)>,
+    /// Mails that the store is to be asked to keep, oldest first.
+    to_store: BTreeSet<(MessageId, PeerId)>,
+    /// The same, but not before there is a reason to hope that it keeps them.
+    set_aside: BTreeSet<(MessageId, PeerId)>,
     /// When those are looked for whose time is over.
     sweep: Deadline,
 }
@@ -120,7 +144,7 @@ impl Mailboxes {
     /// Sees to it that expired state is swept; called whenever there is some.
     pub(crate) fn arm_sweep(&mut self, now: Time, limits: &Limits, timers: &mut Timers) {
         if self.sweep == Deadline::NONE {
-            self.sweep = timers.arm(now + limits.cleanup_interval_ms.max(1), TimerKind::Sweep, NO_CONN);
+            self.sweep = timers.arm(now + limits.cleanup_interval_ms, TimerKind::Sweep, NO_CONN);
         }
     }
 
@@ -200,6 +224,81 @@ impl Mailboxes {
         Ok(dropped)
     }
 
+    /// A mail that was put is to go to the store.
+    pub(crate) fn store_later(&mut self, to: PeerId, id: MessageId) {
+        self.to_store.insert((id, to));
+    }
+
+    /// Takes the oldest mail that is to go to the store, and how it is to be kept there: the network, and whether its addressee
+    /// had proven its id.
+    pub(crate) fn next_to_store(&mut self) -> Option<(PeerId, &Mail, NetKey, bool)> {
+        let (id, to) = self.to_store.pop_first()?;
+        let mailbox = self.boxes.get_mut(&to)?;
+        let (network, is_proven) = (mailbox.network, mailbox.owner.is_proven);
+        let mail = mailbox.mail_mut(id)?;
+        mail.keeping = Keeping::Asked;
+        Some((to, mail, network, is_proven))
+    }
+
+    /// The store has a mail: it is kept here no longer. Returns whether it was.
+    pub(crate) fn stored(&mut self, to: &PeerId, id: MessageId) -> bool {
+        self.remove(to, id)
+    }
+
+    /// The store does not have a mail, for sure or perhaps. It will be asked again, but not at once.
+    pub(crate) fn not_stored(&mut self, to: &PeerId, id: MessageId, is_certain: bool) {
+        let Some(mail) = self.boxes.get_mut(to).and_then(|mailbox| mailbox.mail_mut(id)) else { return };
+        if is_certain {
+            mail.keeping = Keeping::Here;
+        }
+        self.set_aside.insert((id, *to));
+    }
+
+    /// The store may keep now what it did not.
+    pub(crate) fn try_again(&mut self) {
+        self.to_store.append(&mut self.set_aside);
+    }
+
+    /// What waits for `to` is not to go to the store any more: its owner comes for it.
+    pub(crate) fn hold(&mut self, to: &PeerId) {
+        let Some(mailbox) = self.boxes.get(to) else { return };
+        for mail in &mailbox.mails {
+            self.to_store.remove(&(mail.id, *to));
+            self.set_aside.remove(&(mail.id, *to));
+        }
+    }
+
+    /// Takes the oldest mail out of the box of `to`, unless the store may have it.
+    pub(crate) fn pop(&mut self, to: &PeerId) -> Option<Mail> {
+        let mailbox = self.boxes.get_mut(to)?;
+        let is_here = mailbox.mails.front().is_some_and(|mail| mail.keeping == Keeping::Here);
+        let mail = mailbox.mails.pop_front_if(|_| is_here)?;
+        mailbox.bytes -= mail.bytes();
+        self.uncount(&mail, to);
+        Some(mail)
+    }
+
+    /// Whether the store may have some of what waits for `to`.
+    pub(crate) fn has_asked(&self, to: &PeerId) -> bool {
+        let mails = self.boxes.get(to).map(|mailbox| &mailbox.mails);
+        mails.is_some_and(|mails| mails.iter().any(|mail| mail.keeping == Keeping::Asked))
+    }
+
+    /// Whether nothing waits for `to`.
+    pub(crate) fn is_empty(&self, to: &PeerId) -> bool {
+        self.boxes.get(to).is_none_or(|mailbox| mailbox.mails.is_empty())
+    }
+
+    /// Takes one mail out of the box of `to`. Returns whether it was there.
+    fn remove(&mut self, to: &PeerId, id: MessageId) -> bool {
+        let Some(mailbox) = self.boxes.get_mut(to) else { return false };
+        let Ok(position) = mailbox.mails.binary_search_by_key(&id, |mail| mail.id) else { return false };
+        let Some(mail) = mailbox.mails.remove(position) else { return false };
+        mailbox.bytes -= mail.bytes();
+        self.uncount(&mail, to);
+        true
+    }
+
     /// Drops one mail where the box of `to`, or all boxes together, have no room for so much of `writer`. Returns whose it was.
     fn drop_surplus(&mut self, to: &PeerId, writer: Holder, bytes: usize, limits: &Limits) -> Option<PeerId> {
         let mailbox = self.boxes.get(to)?;
@@ -211,12 +310,7 @@ impl Mailboxes {
         } else {
             return None;
         };
-        let mailbox = self.boxes.get_mut(&of)?;
-        let position = mailbox.mails.binary_search_by_key(&id, |mail| mail.id).ok()?;
-        let mail = mailbox.mails.remove(position)?;
-        mailbox.bytes -= mail.bytes();
-        self.uncount(&mail, &of);
-        Some(of)
+        self.remove(&of, id).then_some(of)
     }
 
     /// Takes all mails of `from` out of the box of `to`; returns how many.
@@ -238,6 +332,8 @@ impl Mailboxes {
     fn uncount(&mut self, mail: &Mail, to: &PeerId) {
         self.mails -= 1;
         self.by_writer.remove(mail.writer, (mail.id, *to), mail.bytes());
+        self.to_store.remove(&(mail.id, *to));
+        self.set_aside.remove(&(mail.id, *to));
         let key = (*mail.from.id(), *to);
         if let Some(count) = self.counts_by_sender.get_mut(&key) {
             *count -= 1;
@@ -298,6 +394,12 @@ impl Mailboxes {
                 *counts.entry((*mail.from.id(), *id)).or_default() += 1;
             }
         }
+        for (id, to) in self.to_store.iter().chain(&self.set_aside) {
+            assert!(
+                self.boxes.get(to).is_some_and(|mailbox| mailbox.mails.iter().any(|mail| mail.id == *id))
+            );
+        }
+        assert!(self.to_store.is_disjoint(&self.set_aside));
         assert_eq!(counts, self.counts_by_sender);
         assert_eq!(self.mails, self.boxes.values().map(|mailbox| mailbox.mails.len()).sum::<usize>());
         let mails = self.boxes.iter().flat_map(|(id, mailbox)| mailbox.mails.iter().map(|mail| (*id, mail)));

@@ -2,5 +2,7 @@
 
 pub(crate) mod mailboxes;
 pub(crate) mod poll_queue;
+pub(crate) mod questions;
+pub(crate) mod receipts;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::mailboxes::{Full, Mail, Mailboxes, Owner, unexpired};
+use super::mailboxes::{Full, Keeping, Mail, Mailboxes, Owner, unexpired};
 use crate::mesh::networks::{NetKey, Networks};
 use crate::timers::Timers;
 use crate::wire::MessageId;
@@ -43,6 +43,7 @@ fn mail(number: u64, from: u8, writer: u64, bytes: usize, arrived: u64) -> Mail 
         arrived: Time(arrived),
         writer: Holder::Address(AddressKey(writer)),
         id: MessageId(number),
+        keeping: Keeping::Here,
     }
 }
 

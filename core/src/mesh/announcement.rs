@@ -32,9 +32,6 @@ pub(crate) struct Overdue {
     pub(crate) has_waited: bool,
 }
 
-/// Who has fewer links than this, or than it takes, is looked for again soon.
-pub(super) const FEW_LINKS: usize = 3;
-
 /// How soon; twice as late each time that nobody was found.
 const SOON_MS: u64 = 2_500;
 const MOST_DOUBLINGS: u8 = 4;
@@ -96,7 +93,7 @@ impl Announcement {
         self.vain_looks = if found > 0 { 0 } else { self.vain_looks.saturating_add(1) };
         if interval > 0 && self.links.lacks_some() {
             let soon = SOON_MS << self.vain_looks.min(MOST_DOUBLINGS);
-            let is_poor = self.links.len() < FEW_LINKS && self.links.capacity_left() > 0;
+            let is_poor = self.links.has_few() && self.links.capacity_left() > 0;
             self.look_at(if is_poor && soon < interval {
                 now + soon
             } else {

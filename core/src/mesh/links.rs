@@ -2,7 +2,7 @@
 //! ended.
 //!
 //! Each link that is there or under way takes one of the places that a page has (its `maxPeers`). A page whose places are not
-//! all taken has room, and is introduced to others who have.
+//! all taken has room, and is introduced to others who have. Of many places some are no room, but kept for pages with few links.
 
 use alloc::vec::Vec;
 
@@ -63,8 +63,13 @@ impl Links {
     }
 
     /// Places that nobody has.
-    pub(crate) fn capacity_left(&self) -> usize {
+    pub(crate) fn places_left(&self) -> usize {
         if self.is_full { 0 } else { self.max().saturating_sub(self.ties.len()) }
+    }
+
+    /// Places that nobody has, but for those that are kept for whoever has few links.
+    pub(crate) fn capacity_left(&self) -> usize {
+        self.places_left().saturating_sub(self.kept())
     }
 
     /// Whether it takes more links than are known.
@@ -72,8 +77,18 @@ impl Links {
         self.ties.len() < self.max()
     }
 
+    /// Of many places one in seven is kept for whoever has few links: else who has the smallest id waits where all are full.
+    fn kept(&self) -> usize {
+        self.max() / PLACES_PER_KEPT
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ties.len()
+    }
+
+    /// Whether its page would dial others by itself.
+    pub(crate) fn has_few(&self) -> bool {
+        self.ties.len() < FEW_LINKS
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -187,6 +202,12 @@ impl Links {
     }
 }
 
+/// Pages with fewer links than this dial others by themselves (`connectivityFloor`, observed).
+const FEW_LINKS: usize = 3;
+
+/// Of so many places one is kept for those who have few links.
+const PLACES_PER_KEPT: usize = 7;
+
 /// Links that are followed beyond those that a page takes.
 pub(crate) const SPARE_PLACES: usize = 6;
 
@@ -216,6 +237,20 @@ mod tests {
         assert_eq!((links.capacity_left(), links.lacks_some()), (0, true));
         links.announce(2);
         assert_eq!((links.is_full(), links.capacity_left(), links.lacks_some()), (false, 0, false));
+    }
+
+    #[test]
+    fn of_seven_places_one_is_kept_and_of_six_none() {
+        let left = |max, count| {
+            let links = links(max, 0..count);
+            (links.places_left(), links.capacity_left())
+        };
+        assert_eq!((left(6, 5), left(6, 6)), ((1, 1), (0, 0)));
+        assert_eq!((left(7, 5), left(7, 6), left(7, 7)), ((2, 1), (1, 0), (0, 0)));
+        assert_eq!(left(14, 11), (3, 1));
+        let mut full = links(7, 0..5);
+        full.set_full(true);
+        assert_eq!((full.places_left(), full.capacity_left()), (0, 0));
     }
 
     #[test]

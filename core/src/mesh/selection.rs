@@ -1,10 +1,11 @@
 //! Neighbour selection: who is introduced to whom.
 //!
 //! In a network of a few everybody meets everybody. In larger ones a page meets those to whom it can be linked, its *mates*:
-//! others who have room; and where nobody has, a full page that will give up its farthest link for it, so that one who had
-//! this link has room for it, too. Only who would know nobody else meets some without that.
+//! others who have room; where nobody has, and it has few links, those with a place that is kept for such pages; and where
+//! nobody has that either, a full page that will give up its farthest link for it, so that one who had this link has room
+//! for it, too. Only who would know nobody else meets some without that.
 
-use super::announcement::{Announcement, FEW_LINKS};
+use super::announcement::Announcement;
 use super::links::{LinkStage, Links};
 use super::members::Members;
 use super::networks::Networks;
@@ -80,9 +81,14 @@ impl<'a> Selection<'a> {
         self.announcement(slot).map(Announcement::links)
     }
 
+    /// Somebody who can be linked to the peer, if it has room.
+    pub(crate) fn mate(self, slot: PeerSlot) -> Option<PeerSlot> {
+        self.free_mate(slot).or_else(|| self.mate_with_kept_place(slot))
+    }
+
     /// Of the next few with room, in a hashed order that begins at the peer itself, so that no two look at the same ones: one
     /// with whom no link is shared before one with whom there is, and who has fewer links before who has more.
-    pub(crate) fn free_mate(self, slot: PeerSlot) -> Option<PeerSlot> {
+    fn free_mate(self, slot: PeerSlot) -> Option<PeerSlot> {
         let peer = &self.peers[slot];
         let own = self.announcement(slot).filter(|own| own.links.capacity_left() > 0)?;
         let next = self.networks.free_after(peer.network()?, peer.conn()).take(LOOKED_AT);
@@ -92,6 +98,23 @@ impl<'a> Selection<'a> {
         possible.min_by_key(|other| {
             self.links_of(*other).map(|other| (own.links.shared_with(other), other.len()))
         })
+    }
+
+    /// For one with few links: of the next few members, one with a place that is kept for such.
+    fn mate_with_kept_place(self, slot: PeerSlot) -> Option<PeerSlot> {
+        let peer = &self.peers[slot];
+        let own = self.announcement(slot).filter(|own| own.links.has_few())?;
+        let members = self.networks.members(peer.network().filter(|_| own.links.capacity_left() > 0)?);
+        let mut next =
+            members.beginning_anywhere(*peer.id(), peer.conn().0.wrapping_mul(GOLDEN)).take(LOOKED_AT);
+        next.find(|other| self.has_place_for(*other, slot) && self.could_link(slot, *other))
+    }
+
+    /// Whether a page has a place that it gives to `other`.
+    pub(crate) fn has_place_for(self, page: PeerSlot, other: PeerSlot) -> bool {
+        let has_few = self.links_of(other).is_some_and(Links::has_few);
+        self.links_of(page)
+            .is_some_and(|own| if has_few { own.places_left() } else { own.capacity_left() } > 0)
     }
 
     /// Whether an introduction could link the two: there is no link yet, and the one that is to dial would hear of the other.
@@ -134,7 +157,7 @@ impl<'a> Selection<'a> {
         let peer = &self.peers[slot];
         let own = self.announcement(slot)?;
         // Two who meet so find links for each other; an odd one waits for somebody like it, but not for ever.
-        if own.links.len() >= FEW_LINKS || !(own.links.capacity_left() > 1 || own.has_waited_long()) {
+        if !own.links.has_few() || !(own.links.capacity_left() > 1 || own.has_waited_long()) {
             return None;
         }
         let id = peer.id();

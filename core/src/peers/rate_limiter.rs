@@ -196,7 +196,7 @@ impl Bucket {
     }
 
     fn new(per_second: u32, burst: u32, most_debt: usize) -> Option<Bucket> {
-        let capacity = 1_000 * u64::from(burst.max(1));
+        let capacity = 1_000 * u64::from(burst);
         let deepest = capacity + thousandths(most_debt);
         (per_second > 0).then(|| Bucket { per_second: per_second.into(), capacity, deepest })
     }

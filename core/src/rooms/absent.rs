@@ -210,6 +210,11 @@ impl Rooms {
         &self.absents.all[key.0 as usize].id
     }
 
+    /// Whether nothing is kept here for somebody absent.
+    pub(crate) fn has_no_mail(&self, key: AbsentKey) -> bool {
+        self.absents.all[key.0 as usize].mails.is_empty()
+    }
+
     /// Whether frames are still kept for somebody absent.
     pub(crate) fn is_expected(&self, key: AbsentKey, now: Time) -> bool {
         self.absents.all[key.0 as usize].until > now
@@ -291,6 +296,6 @@ fn most_absent(limits: &Limits) -> usize {
 }
 
 /// Bytes that all who are absent have together: frames wait for seconds only, so a quarter of what mail of other dialects has.
-fn most_bytes(limits: &Limits) -> usize {
+pub(super) fn most_bytes(limits: &Limits) -> usize {
     usize::try_from(limits.mailbox_total_bytes / 4).unwrap_or(usize::MAX)
 }

@@ -10,17 +10,19 @@ mod absent;
 mod acquaintances;
 mod agenda;
 mod claims;
+mod coming;
 mod lists;
 mod member;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use slab::Slab;
 
-pub(crate) use absent::{Absent, AbsentKey, Kept};
+pub(crate) use absent::{Absent, AbsentKey, Kept, MailRefused};
 pub(crate) use agenda::Task;
 pub(crate) use claims::Claim;
 pub(crate) use member::{Member, MemberKey};
@@ -29,6 +31,7 @@ use crate::rooms::absent::Absents;
 use crate::rooms::acquaintances::{Known, MOST_KNOWN};
 use crate::rooms::agenda::Agenda;
 use crate::rooms::claims::Claims;
+use crate::rooms::coming::Coming;
 use crate::rooms::member::Probe;
 use crate::timers::{Deadline, NO_CONN, Patience, Timers};
 use crate::wire::json_string;
@@ -51,6 +54,8 @@ pub(crate) struct Left {
     pub(crate) told: usize,
     /// Whoever is not remembered as absent any more.
     pub(crate) dropped: Vec<Absent>,
+    /// How many frames had waited for its mail.
+    pub(crate) waited: usize,
 }
 
 /// A room that somebody is in.
@@ -90,6 +95,11 @@ impl Room {
     pub(crate) fn len(&self) -> usize {
         self.drawn.len()
     }
+
+    /// As what the store knows somebody with this id in this room: JSON, so no two are alike.
+    pub(crate) fn address_of(&self, id: &str) -> Box<str> {
+        format!("[{},{},{}]", self.network_json, self.session_json, json_string(id)).into()
+    }
 }
 
 /// What somebody says of itself who joins.
@@ -112,6 +122,7 @@ pub(crate) struct Rooms {
     by_scope: BTreeMap<Scope, RoomKey>,
     members: Slab<Member>,
     absents: Absents,
+    coming: Coming,
     claims: Claims,
     agenda: Agenda,
     deadline: Deadline,
@@ -217,7 +228,8 @@ impl Rooms {
         }
         self.heal(member.room, &known, limits, now);
         self.hurry_claims(key, now);
-        let mut left = Left { told: known.len(), dropped: Vec::new() };
+        let waited = self.mail_has_come(key).len();
+        let mut left = Left { told: known.len(), dropped: Vec::new(), waited };
         if self.room(member.room).drawn.is_empty() {
             left.dropped = self.close(member.room);
         } else if is_remembered {
@@ -373,6 +385,7 @@ impl Rooms {
         }
         assert_eq!(tasks, self.agenda.len(), "tasks that nobody knows");
         self.absents.check(|due, task| self.agenda.has(due, task));
+        self.coming.check(|key| self.members.contains(key.slot()));
         self.check_acquaintances();
     }
 }
@@ -396,7 +409,10 @@ impl Rooms {
         // Nobody is in two rooms, and nobody is not in a room that is there.
         let rooms = u64::from(limits.networks.min(limits.connections));
         let members = u64::from(limits.connections) * member;
-        rooms * room + members.saturating_sub(announced) + Absents::worst_case(limits)
+        rooms * room
+            + members.saturating_sub(announced)
+            + Absents::worst_case(limits)
+            + Coming::worst_case(limits)
     }
 }
 

@@ -30,7 +30,7 @@ impl Switchboard {
         match self.stage(conn) {
             Stage::Admitted(slot) => self.close(slot, why),
             Stage::Unregistered | Stage::Held => self.turn_away_waiting(conn, why),
-            Stage::Polling(_) | Stage::Unknown => {}
+            Stage::Polling(_) | Stage::Asking | Stage::Unknown => {}
         }
     }
 
@@ -44,6 +44,9 @@ impl Switchboard {
             }
             Stage::Polling(slot) => {
                 self.stop_waiting(slot);
+            }
+            Stage::Asking => {
+                self.questions.end_request(conn);
             }
             Stage::Unknown => {}
         }
@@ -77,6 +80,7 @@ impl Switchboard {
     pub(crate) fn observe_gone(&mut self, conn: ConnId, peer: Option<PeerId>, cause: Departure) {
         self.grants.remove(conn);
         self.backlogs.remove(conn);
+        self.receipts.remove(conn);
         self.outbox.observe(Event::Gone { conn, peer, cause });
     }
 

@@ -80,7 +80,7 @@ mod tests {
     fn every_place_is_looked_at_once_however_many_parts_there_are_and_whoever_leaves_meanwhile() {
         const PEERS: u32 = 20_000;
         let limits = Limits { connections: PEERS, ..Limits::default() };
-        let mut board = Switchboard::new(limits, UnixMillis(0), 0);
+        let mut board = Switchboard::new(limits, UnixMillis(0), 0).unwrap();
         for conn in 0..PEERS {
             let (target, conn) = (format!("/?peerId={conn:040x}"), ConnId(conn.into()));
             let opened = Input::Opened { conn, target: &target, address: None, grant: &Grant::ANY };

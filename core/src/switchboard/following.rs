@@ -143,9 +143,8 @@ impl Switchboard {
         self.tell_to_strike(to, from);
         if !has_heard {
             self.untie(from, to);
-            let have_room = [from, to]
-                .iter()
-                .all(|page| self.selection().links_of(*page).is_some_and(|own| own.capacity_left() > 0));
+            let selection = self.selection();
+            let have_room = selection.has_place_for(from, to) && selection.has_place_for(to, from);
             let have_given_up =
                 self.peers[to].announcement().is_some_and(|own| own.acquaintances().have_given_up(from));
             let is_of_use = !have_given_up && !self.selection().would_be_an_island(to, from);

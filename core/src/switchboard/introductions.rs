@@ -46,7 +46,7 @@ impl Switchboard {
     pub(crate) fn look_for_mates(&mut self, slot: PeerSlot, occasion: Occasion) {
         let (mut found, most) = (0, self.limits.introductions.into());
         while found < most
-            && let Some(mate) = self.selection().free_mate(slot)
+            && let Some(mate) = self.selection().mate(slot)
         {
             self.mate(slot, mate, occasion);
             found += 1;

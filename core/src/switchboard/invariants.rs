@@ -22,6 +22,7 @@ impl Switchboard {
             shelved: self.poll_queues.texts(),
             shelved_bytes: self.poll_queues.bytes(),
             polls: self.poll_queues.polls(),
+            questions: self.questions.len(),
             timers: self.timers.len(),
         }
     }
@@ -39,6 +40,7 @@ impl Switchboard {
             |arrival| self.no_place_for(arrival.address).is_none(),
         );
         deadlines += self.mailboxes.check(limits, timers);
+        deadlines += self.questions.check(timers);
         deadlines += self.poll_queues.check(self.peers.iter(), limits, timers);
         deadlines += self.check_rooms();
         deadlines += self.draining.map_or(0, |draining| timers.check(draining.deadline, NO_CONN));
@@ -48,13 +50,18 @@ impl Switchboard {
         let announced = self.peers.iter().filter(|(_, peer)| peer.announcement().is_some());
         for (_, peer) in announced {
             let is_kept_for = self.mailboxes.network_of(peer.id(), self.now).is_some();
-            assert!(!is_kept_for || self.mailboxes.is_proven(peer.id()), "mailbox of a peer that is here");
+            let comes_later = self.questions.is_taking(peer.id());
+            assert!(
+                !is_kept_for || comes_later || self.mailboxes.is_proven(peer.id()),
+                "mailbox of a peer that is here"
+            );
         }
         self.grants.check(|conn| match self.stage(conn) {
             Stage::Admitted(slot) => Some(self.peers[slot].own_id().copied()),
             Stage::Unregistered | Stage::Held => Some(None),
-            Stage::Polling(_) | Stage::Unknown => None,
+            Stage::Polling(_) | Stage::Asking | Stage::Unknown => None,
         });
+        self.receipts.check(|conn| self.peers.by_conn(conn).is_some());
         self.backlogs.check(|conn| self.peers.by_conn(conn).is_some());
     }
     /// Returns how many deadlines belong to rooms.

@@ -1,8 +1,9 @@
 //! What is kept for whoever is lost: between mailboxes, the networks that they remember, and who owns them.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::mail::mailboxes::{Owner, unexpired};
+use crate::mail::mailboxes::{Full, Mail, Owner, unexpired};
 use crate::mesh::networks::NetKey;
 use crate::peers::PeerSlot;
 use crate::{ConnId, Departure, Event, MailEnd, PeerId, Switchboard};
@@ -23,17 +24,57 @@ impl Switchboard {
             return;
         }
         let holder = self.peers[slot].holder();
-        // There is one still where it has proven its id only after its announce.
-        self.close_mailbox(&id, MailEnd::Dropped);
+        let is_proven = self.grants.has_proven(conn, &id);
+        // What has come for it while its mail was under way waits on.
+        let kept =
+            if self.questions.is_taking(&id) && self.mailboxes.network_of(&id, self.now) == Some(network) {
+                self.take_mailbox(&id)
+            } else {
+                // There is one still where it has proven its id only after its announce.
+                self.close_mailbox(&id, MailEnd::Dropped);
+                VecDeque::new()
+            };
+        self.open_mailbox(id, Owner { holder, is_proven }, network);
+        for mail in kept {
+            let dropped = self.put_mail(id, mail).unwrap_or_default();
+            dropped.iter().for_each(|of| self.observe_mails(of, 1, MailEnd::Dropped));
+        }
+    }
+
+    /// Opens a mailbox where there is none; where there are as many as may be, another one makes room.
+    pub(crate) fn open_mailbox(&mut self, id: PeerId, owner: Owner, network: NetKey) {
         if self.mailboxes.len() >= self.limits.mailboxes as usize
-            && let Some(given) = self.mailboxes.gives_way(holder)
+            && let Some(given) = self.mailboxes.gives_way(owner.holder)
         {
             self.close_mailbox(&given, MailEnd::Dropped);
         }
         self.networks.add_reference(network);
-        let owner = Owner { holder, is_proven: self.grants.has_proven(conn, &id) };
         self.mailboxes.open(id, owner, network, self.now + self.limits.message_ttl_ms);
         self.mailboxes.arm_sweep(self.now, &self.limits, &mut self.timers);
+    }
+
+    /// Puts a mail into a mailbox, and asks the store to keep it unless its owner is coming for it. Returns whose mails have made
+    /// room for it.
+    pub(crate) fn put_mail(&mut self, to: PeerId, mail: Mail) -> Result<Vec<PeerId>, Full> {
+        let id = mail.id;
+        let dropped = self.mailboxes.put(&to, mail, &self.limits)?;
+        if self.has_store() && !self.is_coming(&to) && !self.questions.is_putting(to, id) {
+            self.mailboxes.store_later(to, id);
+            self.ask_next();
+        }
+        Ok(dropped)
+    }
+
+    /// Whether a peer is here and its mail is under way to it.
+    pub(crate) fn is_coming(&self, id: &PeerId) -> bool {
+        self.questions.is_taking(id)
+            && self.peers.by_id(id).is_some_and(|slot| self.peers[slot].network().is_some())
+    }
+
+    fn take_mailbox(&mut self, id: &PeerId) -> VecDeque<Mail> {
+        let Some((network, mails)) = self.mailboxes.close(id) else { return VecDeque::new() };
+        self.networks.release(network);
+        mails
     }
 
     /// Makes room for one more network, where there is none: one goes that nobody is in, and the mail for whoever was lost from
@@ -83,7 +124,11 @@ impl Switchboard {
             mailboxes += 1;
         }
         self.outbox.observe(Event::Swept { mailboxes, mails });
-        if self.mailboxes.len() > 0 {
+        if self.has_store() {
+            self.sweep_store();
+            self.ask_again();
+        }
+        if self.mailboxes.len() > 0 || self.questions.is_up() {
             self.mailboxes.arm_sweep(self.now, &self.limits, &mut self.timers);
         }
     }

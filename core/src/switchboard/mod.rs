@@ -10,6 +10,7 @@ mod keeping;
 mod liveness;
 mod requests;
 mod sending;
+pub(crate) mod storing;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -18,6 +19,8 @@ use alloc::vec::Vec;
 use crate::lobby::{Grants, Lobby, Waiting};
 use crate::mail::mailboxes::Mailboxes;
 use crate::mail::poll_queue::PollQueues;
+use crate::mail::questions::Questions;
+use crate::mail::receipts::Receipts;
 use crate::mesh::announcement::Overdue;
 use crate::mesh::networks::Networks;
 use crate::mesh::selection::Selection;
@@ -30,8 +33,8 @@ use crate::timers::{Fired, Timers};
 use crate::verbs::psp;
 use crate::wire::{self, Dialect, Kind, Message, MessageId, Naming, Outcome, Refusal, Request};
 use crate::{
-    Census, CloseReason, ConnId, Departure, Event, Input, Limits, Output, Time, TimerKind, UnixMillis, Verb,
-    WallClock,
+    Census, CloseReason, ConnId, Departure, Event, Input, LimitError, Limits, Output, Time, TimerKind,
+    UnixMillis, Verb, WallClock,
 };
 use drain::Draining;
 
@@ -52,6 +55,10 @@ pub struct Switchboard {
     pub(crate) timers: Timers,
     pub(crate) draining: Option<Draining>,
     pub(crate) poll_queues: PollQueues,
+    /// What the store of mail was asked.
+    pub(crate) questions: Questions,
+    /// Acknowledgements that wait for it.
+    pub(crate) receipts: Receipts,
     pub(crate) virtual_conns: u64,
     pub(crate) grants: Grants,
     /// What waits for peers who do not take it at once.
@@ -78,6 +85,8 @@ pub(crate) enum Stage {
     Admitted(PeerSlot),
     /// A request of it waits for what is sent to the peer in this slot.
     Polling(PeerSlot),
+    /// A request of it waits for the store of mail.
+    Asking,
     /// It is over, or was never here.
     Unknown,
 }
@@ -88,9 +97,13 @@ impl Switchboard {
     /// `hash_key` should be a number that peers cannot guess: whoever knows it could choose peer ids that are slow to look
     /// up, and read from message ids how many messages there were. Nothing else depends on it, so a simulation gives any
     /// number.
-    #[must_use]
-    pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Self {
-        Switchboard {
+    ///
+    /// # Errors
+    ///
+    /// Where [`Limits::check`] finds one that is not allowed.
+    pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Result<Self, LimitError> {
+        limits.check()?;
+        Ok(Switchboard {
             limits,
             clock: WallClock::new(boot),
             now: Time(0),
@@ -102,6 +115,8 @@ impl Switchboard {
             timers: Timers::default(),
             draining: None,
             poll_queues: PollQueues::default(),
+            questions: Questions::default(),
+            receipts: Receipts::default(),
             virtual_conns: 0,
             grants: Grants::default(),
             backlogs: Backlogs::default(),
@@ -111,7 +126,7 @@ impl Switchboard {
             naming: Naming::new(boot, hash_key),
             server_id: server_id(Naming::new(boot, hash_key)),
             chosen: Vec::new(),
-        }
+        })
     }
 
     /// Fires every deadline due at or before `now`, then applies `input`. Never fails: a refusal is an output.
@@ -137,10 +152,13 @@ impl Switchboard {
             Input::Polled { conn, target, grant } => self.polled(conn, target, grant),
             Input::Adjust { limits } => self.adjust(limits),
             Input::ClockSet { wall } => self.clock.set(self.now, wall),
+            Input::Store { is_up } => self.store_is(is_up),
+            Input::Answered { id, answer } => self.answered(id, answer),
             Input::Tick => {}
         }
         self.answer_ready();
         self.rooms.arm(self.now, &mut self.timers);
+        self.questions.arm(&mut self.timers);
     }
 
     /// The next thing to do, first in, first out; does no work. Drain to `None` before the next
@@ -186,6 +204,7 @@ impl Switchboard {
             (TimerKind::Sweep, _) => self.sweep(),
             (TimerKind::Drain, _) => self.drain_some(),
             (TimerKind::Rooms, _) => self.rooms_are_due(),
+            (TimerKind::Store, _) => self.answers_are_due(fired),
             (TimerKind::Liveness | TimerKind::Introduce | TimerKind::Poll, None) => {
                 debug_assert!(false, "{kind:?} of {conn:?} outlived its connection");
             }
@@ -201,6 +220,7 @@ impl Switchboard {
             (Some(Waiting::Unregistered), _) => Stage::Unregistered,
             (Some(Waiting::Held(_)), _) => Stage::Held,
             (None, Some(slot)) => Stage::Polling(slot),
+            (None, None) if self.questions.has_request(conn) => Stage::Asking,
             (None, None) => Stage::Unknown,
         }
     }
@@ -224,7 +244,7 @@ impl Switchboard {
             }
             Stage::Unregistered => self.text_from_unregistered(conn, text),
             Stage::Held => self.keep_for_later(conn, text),
-            Stage::Polling(_) | Stage::Unknown => {}
+            Stage::Polling(_) | Stage::Asking | Stage::Unknown => {}
         }
     }
 
@@ -236,7 +256,7 @@ impl Switchboard {
             }
             Stage::Unregistered => self.heard_from_unregistered(conn),
             Stage::Held => self.heard_from_held(conn),
-            Stage::Polling(_) | Stage::Unknown => {}
+            Stage::Polling(_) | Stage::Asking | Stage::Unknown => {}
         }
     }
 
@@ -281,16 +301,16 @@ impl Switchboard {
             Ok(request) => self.perform(slot, request, id, text.len()),
             Err(refusal) => Err(*refusal),
         };
+        let offending_type = decoded.offending_type;
         match result {
             Ok(Outcome::Answered) => {}
-            Ok(outcome) => {
+            Ok(_) => {
                 if dialect.acknowledges() {
-                    self.send(slot, Message::Done { id, outcome });
+                    self.acknowledge(slot, id, result, offending_type);
                 }
             }
             Err(refusal) => {
-                let offending_type = decoded.offending_type;
-                self.send(slot, Message::Error { refusal, offending_type, id });
+                self.acknowledge(slot, id, result, offending_type);
                 self.observe_refused(conn, refusal);
             }
         }

@@ -6,8 +6,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::lobby::{Arrival, Poll, read_poll};
-use crate::mail::mailboxes::unexpired;
 use crate::mail::poll_queue::{PollQueue, Texts};
+use crate::mail::questions::{Receipt, Taker};
 use crate::peers::PeerSlot;
 use crate::peers::rate_limiter::RateCheck;
 use crate::wire::{self, Dialect, Kind, Message, Outcome, Recipient, Refusal, post};
@@ -29,13 +29,14 @@ impl Switchboard {
     /// One message or a batch, as the body of a request.
     pub(crate) fn posted(&mut self, conn: ConnId, body: &str, address: Option<AddressKey>, grant: &Grant) {
         let mut reply = String::new();
+        let mut to_be_kept = 0;
         let status = match post::read(body) {
-            Ok(post::Body::One) => self.post_one(&mut reply, conn, body, address, grant),
+            Ok(post::Body::One) => self.post_one(&mut reply, &mut to_be_kept, conn, body, address, grant),
             Ok(post::Body::Batch(texts)) => {
                 reply.push_str("{\"results\":[");
                 for (i, text) in texts.into_iter().enumerate() {
                     reply.push_str(if i == 0 { "" } else { "," });
-                    self.post_one(&mut reply, conn, text, address, grant);
+                    self.post_one(&mut reply, &mut to_be_kept, conn, text, address, grant);
                 }
                 reply.push_str("]}");
                 200
@@ -45,6 +46,9 @@ impl Switchboard {
                 self.write_result(&mut reply, Err(refusal))
             }
         };
+        if to_be_kept > 0 {
+            return self.questions.keep_reply(conn, status, reply, to_be_kept);
+        }
         self.outbox.reply(conn, status, &reply);
     }
 
@@ -61,7 +65,7 @@ impl Switchboard {
                 self.answer_poll(slot);
                 self.wait_for_mail(slot, conn, wait_ms);
             }
-            Ok(MailSource::Mailbox) => self.hand_out_mail(conn, &peer),
+            Ok(MailSource::Mailbox) => self.hand_out_mail(conn, peer, grant),
             Ok(MailSource::Nothing) => self.reply_with(conn, post::start()),
         }
     }
@@ -118,9 +122,11 @@ impl Switchboard {
         self.observe_ended(slot, &texts, MailEnd::Dropped);
     }
 
+    /// Counts in `to_be_kept` where it is not known yet whether the store keeps it.
     fn post_one(
         &mut self,
         reply: &mut String,
+        to_be_kept: &mut usize,
         conn: ConnId,
         text: &str,
         address: Option<AddressKey>,
@@ -132,6 +138,7 @@ impl Switchboard {
         if let Err(refusal) = result {
             self.observe_refused(speaker, refusal);
         }
+        *to_be_kept += usize::from(self.questions.tell_when_kept(id, Receipt::Post(conn)));
         self.write_result(reply, result)
     }
 
@@ -268,7 +275,7 @@ impl Switchboard {
     }
 
     /// Answers a request with these messages.
-    fn reply_with(&mut self, conn: ConnId, mut messages: String) {
+    pub(crate) fn reply_with(&mut self, conn: ConnId, mut messages: String) {
         post::finish(&mut messages, self.clock.at(self.now).0);
         self.outbox.reply(conn, 200, &messages);
     }
@@ -282,22 +289,14 @@ impl Switchboard {
     }
 
     /// What was kept for a peer that is not here at all.
-    fn hand_out_mail(&mut self, conn: ConnId, peer: &crate::Spelling) {
-        let mut reply = post::start();
-        let id: PeerId = *peer.id();
-        if let Some((network, mails)) = self.mailboxes.close(&id) {
-            self.networks.release(network);
-            let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
-            self.observe_mails(&id, expired, MailEnd::Expired);
-            for mail in rest {
-                let to = Recipient { spelling: *peer, ..Recipient::NOBODY };
-                let mut text = String::new();
-                let stamp = self.stamp();
-                wire::write(&mut text, &to, mail.message(), stamp);
-                post::push(&mut reply, &text);
-                self.observe_mails(&id, 1, MailEnd::Delivered);
-            }
+    fn hand_out_mail(&mut self, conn: ConnId, peer: crate::Spelling, grant: &Grant) {
+        let taker = Taker::Poll { conn, peer, grant: Box::new(grant.clone()) };
+        if self.questions.is_taking(peer.id()) {
+            // Whoever came first gets it.
+            return self.reply_with(conn, post::start());
         }
-        self.reply_with(conn, reply);
+        if !self.fetch_mail(*peer.id(), taker) {
+            self.mail_arrives_for_request(Some(conn), &peer, grant, &[]);
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Switchboard {
                     self.look_soon(slot);
                 }
             }
-            Stage::Unregistered | Stage::Held | Stage::Polling(_) | Stage::Unknown => {}
+            Stage::Unregistered | Stage::Held | Stage::Polling(_) | Stage::Asking | Stage::Unknown => {}
         }
     }
 

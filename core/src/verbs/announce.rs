@@ -1,13 +1,14 @@
 //! `announce`: a peer makes itself discoverable in one network.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 
-use crate::mail::mailboxes::unexpired;
+use crate::mail::questions::Taker;
 use crate::mesh::networks::NetKey;
 use crate::peers::{PeerSlot, Standing};
 use crate::wire::{self, Refusal, Request};
-use crate::{Departure, Event, MailEnd, Switchboard};
+use crate::{Departure, Event, Switchboard};
 
 impl Switchboard {
     /// Joins the network that the message names; again in the same network: takes the new `data` and
@@ -60,17 +61,9 @@ impl Switchboard {
         if !self.owns_mail(self.peers[slot].conn(), &id) {
             return;
         }
-        if self.mailboxes.network_of(&id, self.now) != Some(network) {
-            self.close_mailbox(&id, MailEnd::Dropped);
-            return;
-        }
-        let Some((network, mails)) = self.mailboxes.close(&id) else { return };
-        self.networks.release(network);
-        let (expired, rest) = unexpired(mails, self.now, self.limits.message_ttl_ms);
-        self.observe_mails(&id, expired, MailEnd::Expired);
-        for mail in rest {
-            self.send(slot, mail.message());
-            self.observe_mails(&id, 1, MailEnd::Delivered);
+        let is_proven = self.grants.has_proven(self.peers[slot].conn(), &id);
+        if !self.fetch_mail(id, Taker::Session { is_proven }) {
+            self.hand_out_here(slot, network, &BTreeSet::new());
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `cleanup` and `cleanup-all`: mail that a peer does not want to be delivered or to get any more.
 
 use crate::peers::PeerSlot;
+use crate::switchboard::storing::address;
 use crate::wire::{Refusal, Request, Target};
-use crate::{MailEnd, PeerId, Switchboard};
+use crate::{MailEnd, PeerId, Question, Switchboard};
 
 impl Switchboard {
     /// Forgets the mail between the sender and its target, in both directions.
@@ -11,8 +12,17 @@ impl Switchboard {
         let target = *target.id();
         let sender = *self.peers[slot].id();
         self.forget_mail(&sender, &target);
-        if self.owns_mail(self.peers[slot].conn(), &sender) {
+        let conn = self.peers[slot].conn();
+        let forget = |from: &PeerId, to: &PeerId, is_proven| Question::Forget {
+            sender: address(from),
+            address: Some(address(to)),
+            is_proven,
+        };
+        self.ask_in_any_case(|| forget(&sender, &target, true));
+        if self.owns_mail(conn, &sender) {
             self.forget_mail(&target, &sender);
+            let is_proven = self.grants.has_proven(conn, &sender);
+            self.ask_in_any_case(|| forget(&target, &sender, is_proven));
         }
         Ok(())
     }
@@ -23,6 +33,11 @@ impl Switchboard {
         for addressee in self.mailboxes.addressees(&sender) {
             self.forget_mail(&sender, &addressee);
         }
+        self.ask_in_any_case(|| Question::Forget {
+            sender: address(&sender),
+            address: None,
+            is_proven: true,
+        });
     }
 
     fn forget_mail(&mut self, from: &PeerId, to: &PeerId) {

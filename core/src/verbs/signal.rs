@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::mail::mailboxes::Mail;
+use crate::mail::mailboxes::{Keeping, Mail, Owner};
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
 use crate::peers::{PeerSlot, Standing};
 use crate::switchboard::following::Passage;
@@ -16,6 +16,8 @@ const ENVELOPE_BYTES: usize = 320;
 enum Whereabouts {
     /// To the peer in this slot.
     Here(PeerSlot),
+    /// To the peer in this slot, but not before its mail, which is under way.
+    Coming(PeerSlot),
     /// Into its mailbox: it was lost moments ago.
     Away,
     /// Nobody knows.
@@ -75,7 +77,11 @@ impl Switchboard {
                 }
                 for to in acquaintances {
                     // One who reads slowly keeps it from nobody else.
-                    if self.has_room(slot, to, request.data) {
+                    if self.is_coming(self.peers[to].id()) {
+                        self.observe_accepted(&message);
+                        // As one who has no room.
+                        let _ = self.mail_behind(slot, to, &message);
+                    } else if self.has_room(slot, to, request.data) {
                         self.observe_accepted(&message);
                         self.relay(slot, to, &message);
                     }
@@ -107,6 +113,16 @@ impl Switchboard {
             }
             return Ok(Outcome::Done);
         }
+        if let Whereabouts::Coming(to) = whereabouts {
+            return match self.follow(slot, to, message.signal, message.data) {
+                Passage::Relay => self.mail_behind(slot, to, message),
+                Passage::Withhold => {
+                    let (from, to) = (*message.from.id(), *target.id());
+                    self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
+                    Ok(Outcome::Done)
+                }
+            };
+        }
         // Who dials it has no link to it. Told that it is gone, its page dials the next one at once instead of waiting for an
         // answer (observed).
         if message.signal == Signal::Offer {
@@ -117,13 +133,15 @@ impl Switchboard {
         }
         match whereabouts {
             Whereabouts::Away => self.mail(slot, target, message),
-            Whereabouts::Here(_) | Whereabouts::Unknown => Err(Refusal::TargetNotConnected),
+            Whereabouts::Here(_) | Whereabouts::Coming(_) | Whereabouts::Unknown => {
+                Err(Refusal::TargetNotConnected)
+            }
         }
     }
 
     fn relay(&mut self, sender: PeerSlot, to: PeerSlot, message: &Outgoing<'_>) {
         let Outgoing { from, signal, data, id } = *message;
-        let bytes = self.send(to, Message::Signal { signal, from, data, id });
+        let bytes = self.send(to, Message::Signal { signal, from, data, name: id.into() });
         self.backlogs.charge(self.peers[to].conn(), self.peers[sender].conn(), bytes);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let to = *self.peers[to].id();
@@ -148,6 +166,7 @@ impl Switchboard {
             // What comes now must not overtake what waits.
             (Standing::Fresh, its) if its == reach && has_mail() => Ok(Whereabouts::Away),
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
+            (_, its) if its == reach && self.is_coming(target.id()) => Ok(Whereabouts::Coming(slot)),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
             _ if !self.may_know_of(slot, grant) => Ok(Whereabouts::Unknown),
             _ => Err(Refusal::TargetInOtherNetwork),
@@ -168,12 +187,34 @@ impl Switchboard {
     fn mail(&mut self, slot: PeerSlot, to: &Spelling, message: &Outgoing<'_>) -> Result<Outcome, Refusal> {
         let Outgoing { from, signal, data, id } = *message;
         let writer = self.peers[slot].holder();
-        let mail = Mail { from, signal, data: data.map(Into::into), arrived: self.now, writer, id };
-        let dropped = self.mailboxes.put(to.id(), mail, &self.limits).map_err(|_| Refusal::MailboxFull)?;
+        let (data, keeping) = (data.map(Into::into), Keeping::Here);
+        let mail = Mail { from, signal, data, arrived: self.now, writer, id, keeping };
+        let dropped = self.put_mail(*to.id(), mail).map_err(|_| Refusal::MailboxFull)?;
+        let data = message.data;
         self.caused.add(data.map_or(0, str::len) + self.network_json(to).len() + ENVELOPE_BYTES);
         self.outbox.observe(Event::Mailed { from: *from.id(), to: *to.id() });
         dropped.iter().for_each(|of| self.observe_mails(of, 1, MailEnd::Dropped));
         Ok(Outcome::Queued)
+    }
+
+    /// Keeps a signal for a peer that is here, until its mail has come.
+    fn mail_behind(
+        &mut self,
+        slot: PeerSlot,
+        to: PeerSlot,
+        message: &Outgoing<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let target = self.peers[to].spelling();
+        if self.mailboxes.network_of(target.id(), self.now).is_none()
+            && let Some(network) = self.peers[to].network()
+        {
+            // One whose time is over may still be there.
+            self.close_mailbox(target.id(), MailEnd::Expired);
+            let is_proven = self.grants.has_proven(self.peers[to].conn(), target.id());
+            let holder = self.peers[to].holder();
+            self.open_mailbox(*target.id(), Owner { holder, is_proven }, network);
+        }
+        self.mail(slot, &target, message)
     }
 
     /// The network that a mailbox is of.
@@ -235,6 +276,7 @@ mod tests {
         let reach = Reach::Network(board.networks.find("a").unwrap());
         match board.find(&spelling(target), reach, &Grant::ANY) {
             Ok(Whereabouts::Here(slot)) => Ok(Some(board.peers[slot].conn())),
+            Ok(Whereabouts::Coming(_)) => Err("not yet"),
             Ok(Whereabouts::Away) => Ok(None),
             Ok(Whereabouts::Unknown) => Err("unknown"),
             Err(_) => Err("in another network"),
@@ -243,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_target_is_here_or_away_or_elsewhere_or_unknown_until_it_has_announced_itself_again() {
-        let mut board = Switchboard::new(Limits::default(), UnixMillis(0), 0);
+        let mut board = Switchboard::new(Limits::default(), UnixMillis(0), 0).unwrap();
         (1..=3).for_each(|peer| open(&mut board, peer, peer));
         announce(&mut board, 1, "a");
         assert_eq!(find(&board, 2), Err("in another network"), "it is in the global one");
@@ -263,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_peer_reaches_the_global_network_first_then_its_own_and_none_after_goodbye() {
-        let mut board = Switchboard::new(Limits::default(), UnixMillis(0), 0);
+        let mut board = Switchboard::new(Limits::default(), UnixMillis(0), 0).unwrap();
         open(&mut board, 1, 1);
         let reach = |board: &Switchboard| board.reach(board.peers.by_conn(ConnId(1)).unwrap());
         assert!(reach(&board) == Reach::EmptyGlobal);

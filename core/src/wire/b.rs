@@ -7,7 +7,7 @@ use alloc::string::String;
 
 use super::fields::Fields;
 use super::{
-    Decoded, Kind, Message, MessageId, Outcome, Recipient, Refusal, Request, Stamp, Target, id_member, put,
+    Decoded, Kind, Message, Outcome, Recipient, Refusal, Request, SignalName, Stamp, Target, id_member, put,
     timestamp_and_end,
 };
 use crate::{Limits, Spelling, Verb};
@@ -56,35 +56,35 @@ pub(super) fn write(out: &mut String, to: &Recipient<'_>, message: Message<'_>, 
     match message {
         Message::Connected => out.push_str(r#"{"success":true,"type":"registered"}"#),
         Message::Discovered { peer, data } => {
-            delivery.start(out, stamp.fresh, Some(peer), Verb::Announce.name());
+            delivery.start(out, stamp.fresh.into(), Some(peer), Verb::Announce.name());
             id_member(out, "{\"peerId\":\"", peer);
             out.push_str(data);
             out.push('}');
             delivery.finish(out);
         }
-        Message::Signal { signal, from, data, id } => {
-            delivery.start(out, id, Some(from), signal.name());
+        Message::Signal { signal, from, data, name } => {
+            delivery.start(out, name, Some(from), signal.name());
             out.push_str(data.unwrap_or("null"));
             delivery.finish(out);
         }
         Message::Goodbye { from, reason } => {
-            delivery.start(out, stamp.fresh, Some(from), Verb::Goodbye.name());
+            delivery.start(out, stamp.fresh.into(), Some(from), Verb::Goodbye.name());
             departure(out, from, reason, stamp);
             delivery.finish(out);
         }
         Message::Disconnected { peer, reason } => {
-            delivery.start(out, stamp.fresh, None, "peer-disconnected");
+            delivery.start(out, stamp.fresh.into(), None, "peer-disconnected");
             departure(out, peer, reason, stamp);
             delivery.finish(out);
         }
         Message::Pong => {
-            delivery.start(out, stamp.fresh, None, "pong");
+            delivery.start(out, stamp.fresh.into(), None, "pong");
             put(out, format_args!("{{\"timestamp\":{}}}", stamp.timestamp));
             delivery.finish(out);
         }
         Message::Done { id, outcome } => {
             out.push_str("{\"success\":true");
-            message_id(out, ",\"messageId\":\"", stamp, id);
+            message_id(out, ",\"messageId\":\"", stamp, id.into());
             if outcome == Outcome::Queued {
                 out.push_str(",\"queued\":true");
             }
@@ -92,7 +92,7 @@ pub(super) fn write(out: &mut String, to: &Recipient<'_>, message: Message<'_>, 
         }
         Message::Error { refusal, id, offending_type: _ } => {
             put(out, format_args!("{{\"success\":false,\"error\":\"{refusal}\""));
-            message_id(out, ",\"messageId\":\"", stamp, id);
+            message_id(out, ",\"messageId\":\"", stamp, id.into());
             out.push('}');
         }
     }
@@ -106,8 +106,8 @@ struct Delivery {
 
 impl Delivery {
     /// `from` is the server where it is `None`.
-    fn start(&self, out: &mut String, id: MessageId, from: Option<Spelling>, kind: &str) {
-        message_id(out, "{\"messageId\":\"", self.stamp, id);
+    fn start(&self, out: &mut String, name: SignalName, from: Option<Spelling>, kind: &str) {
+        message_id(out, "{\"messageId\":\"", self.stamp, name);
         match from {
             Some(from) => id_member(out, ",\"fromPeerId\":\"", from),
             None => out.push_str(FROM_SYSTEM),
@@ -127,8 +127,8 @@ fn departure(out: &mut String, peer: Spelling, reason: &str, stamp: Stamp) {
     timestamp_and_end(out, stamp.timestamp);
 }
 
-fn message_id(out: &mut String, before: &str, stamp: Stamp, id: MessageId) {
-    put(out, format_args!("{before}{}\"", stamp.naming.name(id)));
+fn message_id(out: &mut String, before: &str, stamp: Stamp, name: SignalName) {
+    put(out, format_args!("{before}{}\"", stamp.naming.signal(name)));
 }
 
 #[cfg(test)]

@@ -43,6 +43,12 @@ impl<'a> Member<'a> {
     }
 }
 
+/// Whether `text` is one JSON value.
+pub(crate) fn is_json(text: &str, nesting_levels: u32) -> bool {
+    let mut scanner = Scanner::new(text, nesting_levels);
+    scanner.value().is_ok() && scanner.end().is_ok()
+}
+
 /// Calls `visit` with each member of the object `text`, until the text turns out not to be JSON, or to be nested
 /// deeper than `nesting_levels`.
 pub(crate) fn each_member<'a>(

@@ -31,6 +31,13 @@ impl Naming {
         Name { start: self.start, number: self.number(id) }
     }
 
+    pub(crate) fn signal(&self, name: SignalName) -> Name {
+        match name {
+            SignalName::Ours(id) => self.name(id),
+            SignalName::Others(name) => name,
+        }
+    }
+
     /// The part of the name that differs between two messages of one process.
     pub(crate) fn number(&self, id: MessageId) -> u64 {
         encrypt(self.key, id.0)
@@ -38,9 +45,32 @@ impl Naming {
 }
 
 /// A message as peers know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     start: UnixMillis,
     number: u64,
+}
+
+impl Name {
+    /// The name of a message of any process, as it was written.
+    pub(crate) fn parse(text: &str) -> Option<Name> {
+        let (start, number) = text.split_once('-')?;
+        let [start, number] = [start, number].map(|digits| u64::from_str_radix(digits, 16).ok());
+        Some(Name { start: UnixMillis(start?), number: number? })
+    }
+}
+
+/// What a signal is called: after its number here, or as another process has named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignalName {
+    Ours(MessageId),
+    Others(Name),
+}
+
+impl From<MessageId> for SignalName {
+    fn from(id: MessageId) -> SignalName {
+        SignalName::Ours(id)
+    }
 }
 
 impl fmt::Display for Name {

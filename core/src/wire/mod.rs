@@ -18,8 +18,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-pub(crate) use json::{each_member, json_string, says};
-pub(crate) use message_id::{MessageId, Naming};
+pub(crate) use json::{each_member, is_json, json_string, says};
+pub(crate) use message_id::{MessageId, Name, Naming, SignalName};
 pub(crate) use refusal::Refusal;
 
 use crate::mesh::networks::GLOBAL_JSON;
@@ -115,7 +115,7 @@ pub(crate) enum Message<'a> {
         signal: Signal,
         from: Spelling,
         data: Option<&'a str>,
-        id: MessageId,
+        name: SignalName,
     },
     /// A peer left its network of its own will: clients cut their link to it.
     Goodbye {

@@ -4,8 +4,8 @@
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 
 use peerpigeon_core::{
-    AddressKey, CloseReason, ConnId, Event, Gone, Grant, Input, Limits, Occasion, Output, PeerId,
-    Switchboard, Time, UnixMillis,
+    AddressKey, CloseReason, ConnId, Event, Gone, Grant, Input, Limits, Occasion, Output, PeerId, Question,
+    QuestionId, Switchboard, Time, UnixMillis,
 };
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct Board {
     pub pinged: Vec<u64>,
     pub closed: Vec<(u64, CloseReason)>,
     pub events: Vec<Event>,
+    /// What the store was asked and has not answered.
+    pub asked: Vec<(QuestionId, Question)>,
     /// Whether all invariants are checked after each input.
     pub is_watched: bool,
 }
@@ -27,13 +29,14 @@ pub struct Board {
 impl Board {
     pub fn new(limits: Limits) -> Board {
         Board {
-            board: Switchboard::new(limits, UnixMillis(BOOT), 0),
+            board: Switchboard::new(limits, UnixMillis(BOOT), 0).unwrap(),
             now: Time(0),
             raw: Vec::new(),
             replies: Vec::new(),
             pinged: Vec::new(),
             closed: Vec::new(),
             events: Vec::new(),
+            asked: Vec::new(),
             is_watched: true,
         }
     }
@@ -60,6 +63,7 @@ impl Board {
                 Output::Reply { conn, status, text } => self.replies.push((conn.0, status, text.to_owned())),
                 Output::Ping { conn } => self.pinged.push(conn.0),
                 Output::Close { conn, why } => self.closed.push((conn.0, why)),
+                Output::Ask { id, question } => self.asked.push((id, question.clone())),
                 Output::Observe(event) => self.events.push(*event),
             }
         }

@@ -1,7 +1,7 @@
 //! One id, several connections: claims, reloads and tokens.
 
+use super::page::{Page, only_code, open_at, room};
 use crate::common::Board;
-use crate::page::{Page, only_code, open_at, room};
 use peerpigeon_core::{CloseReason, Grant, Limits};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Places, limits and crowds.
 
+use super::page::{Page, only_code, open_at, room};
 use crate::common::Board;
-use crate::page::{Page, only_code, open_at, room};
 use peerpigeon_core::{CloseReason, ConnId, Grant, Input, Limits, Switchboard, Time};
 use serde_json::{Value, json};
 

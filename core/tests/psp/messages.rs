@@ -1,7 +1,7 @@
 //! What pages say, and what they are told.
 
+use super::page::{Page, listed, only_code, open_at, room};
 use crate::common::{self, Board};
-use crate::page::{Page, listed, only_code, open_at, room};
 use peerpigeon_core::{CloseReason, Event, Grant, Limits};
 use serde_json::{Value, json};
 

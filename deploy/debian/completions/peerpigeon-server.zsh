@@ -50,6 +50,9 @@ _arguments \
   '--mailbox-messages[Messages kept for one peer; the oldest of whoever wrote most goes first.]:NUMBER: ' \
   '--mailbox-bytes[Size of all that is kept for one peer.]:BYTES: ' \
   '--mailbox-total-bytes[Size of all that is kept.]:BYTES: ' \
+  '--mail-store[PostgreSQL database that keeps what waits for peers, across restarts and for several servers.]:URL: ' \
+  '--mail-store-ca[Certificates of those who may have signed that of the database; for sslmode=verify-full.]:FILE:_files' \
+  '--mail-store-timeout[How long anything waits for the database.]:MS: ' \
   '--config-file[File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.]:FILE:_files' \
   '--cleanup-interval[How often expired state is swept.]:MS: ' \
   '--shutdown-timeout[How long saying goodbye to everybody may take after SIGTERM or SIGINT.]:MS: ' \

@@ -85,14 +85,14 @@ pub enum AddressListError {
     NotAnAddress(String),
     /// The number behind the slash is none, or more than the address has bits.
     BadPrefix {
-        /// The entry.
+        /// As it was given.
         entry: String,
         /// The prefix lengths that there are.
         allowed: RangeInclusive<u8>,
     },
     /// An address is given where a network is meant: there are bits behind the prefix.
     BitsBehindPrefix {
-        /// The entry.
+        /// As it was given.
         entry: String,
         /// The network that it lies in.
         network: String,

@@ -7,7 +7,7 @@
 use crate::program::settings::pem;
 use core::fmt;
 use data_encoding::BASE64URL_NOPAD;
-use peerpigeon_core::{Grant, Spelling};
+use peerpigeon_core::{Grant, PeerId};
 use ring::{hmac, signature};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -203,7 +203,7 @@ fn peer(claims: &Map<String, Value>) -> Result<Option<Box<str>>, TokenFault> {
         let id = of("peerId").filter(|id| is_bindable(id)).ok_or(TokenFault::Peer)?;
         return Ok(Some(id.into()));
     }
-    Ok(of("sub").filter(|sub| Spelling::parse(sub).is_some()).map(Into::into))
+    Ok(of("sub").filter(|sub| sub.parse::<PeerId>().is_ok()).map(Into::into))
 }
 
 /// Whether a token can be bound to this id.

@@ -10,13 +10,11 @@ use std::io::Write;
 /// What is answered to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// The status.
     pub status: Status,
     /// The media type of the body.
     pub content_type: &'static str,
     /// Further header fields: whole lines, each with its CR LF.
     pub lines: Cow<'static, str>,
-    /// The body.
     pub body: Cow<'static, [u8]>,
 }
 

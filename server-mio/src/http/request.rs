@@ -29,7 +29,7 @@ pub enum BodyLength {
 /// A well-formed request head.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpRequest<'b> {
-    /// The method.
+    /// RFC 9110 section 9.
     pub method: Method,
     /// Path and query as they came, still percent-encoded; of an absolute-form target the part behind the authority,
     /// and `*` as it is.

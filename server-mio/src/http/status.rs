@@ -61,7 +61,7 @@ impl Status {
         Status::VersionNotSupported,
     ];
 
-    /// The number.
+    /// The number on the wire (RFC 9110 section 15).
     #[must_use]
     pub fn code(self) -> u16 {
         match self {

@@ -28,7 +28,7 @@ pub(super) type AcceptedStream = (Stream, Option<SocketAddr>);
 #[derive(Debug)]
 struct Arrival {
     stream: Stream,
-    /// The proxy.
+    /// Of the proxy.
     remote: Option<SocketAddr>,
     deadline: Time,
     /// Of the header, and never more than that.

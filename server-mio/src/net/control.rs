@@ -19,6 +19,9 @@ pub(crate) enum Control {
     /// The certificate has been read again.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
     Certificate(TlsConfig),
+    /// There is something for the store of mail, which knows where.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "there is none"))]
+    Store,
 }
 
 /// Reaches a server that runs, from any thread.

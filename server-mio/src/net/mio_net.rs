@@ -9,7 +9,7 @@ use crate::net::listening;
 use crate::net::machine::Machine;
 use crate::net::sessions::{TLS_BUFFER_BYTES, Tls};
 use crate::net::sockets::{Accepted, ListenerKind, Net, Ready};
-use crate::net::stream::{Inherited, Listener, Stream};
+use crate::net::stream::{Dialed, Inherited, Listener, Stream};
 use crate::net::tls::{Certificate, TlsSession};
 use mio::event::Source as _;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -258,8 +258,9 @@ impl MioNet {
 
     /// Does what other threads want of the network; the rest of it is the program's.
     fn obey(&mut self, ready: &mut Vec<Ready>) {
-        while let Some(control) =
-            self.control.take(|control| matches!(control, Control::Stop | Control::Certificate(_)))
+        while let Some(control) = self
+            .control
+            .take(|control| matches!(control, Control::Stop | Control::Certificate(_) | Control::Store))
         {
             match (control, &mut self.tls) {
                 (Control::Certificate(shown), Some(tls)) => tls.certificate.show(shown),
@@ -267,6 +268,7 @@ impl MioNet {
                     self.release_inherited();
                     ready.push(Ready::Stop);
                 }
+                (Control::Store, _) => ready.push(Ready::Store),
                 (Control::Certificate(_), None) | (Control::Reload | Control::Settings(_), _) => {}
             }
         }
@@ -336,6 +338,10 @@ impl Net for MioNet {
             (None, _) | (_, ListenerKind::Admin) => None,
         };
         Ok(Accepted { socket: MioSocket { stream, tls }, remote, listener: kind })
+    }
+
+    fn adopt(&mut self, stream: Dialed) -> io::Result<MioSocket> {
+        Ok(MioSocket { stream: stream.into_stream()?, tls: None })
     }
 
     fn register(&mut self, socket: &mut MioSocket, key: usize) -> io::Result<()> {

@@ -23,10 +23,12 @@ pub use control::ControlHandle;
 pub use host::{Host, Process};
 pub use mio_net::{MioNet, MioSocket};
 pub use sockets::{Accepted, ListenerKind, Net, Ready};
-pub use stream::Inherited;
+pub use stream::{Dialed, Inherited};
 pub use tls::Certificate;
 
 pub(crate) use control::Control;
 pub(crate) use proc_files::monotonic_micros;
 pub(crate) use sessions::TLS_BUFFER_BYTES;
-pub(crate) use tls::unverified;
+#[cfg_attr(not(feature = "postgres"), expect(unused_imports, reason = "nobody connects"))]
+pub(crate) use tls::ClientTls;
+pub(crate) use tls::{check_authorities, unverified};

@@ -2,6 +2,7 @@
 
 use crate::net::control::ControlHandle;
 use crate::net::stream::Stream;
+use crate::program::settings::Pem;
 use core::convert::Infallible;
 use peerpigeon_core::AddressKey;
 use std::io;
@@ -17,6 +18,34 @@ pub(crate) type TlsConfig = Infallible;
 /// A certificate is refused with the settings.
 pub(crate) fn unverified<S>(_: S) -> io::Result<S> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whoever wants TLS with a database has been refused before.
+pub(crate) fn check_authorities(_: &Pem) -> Result<(), String> {
+    Ok(())
+}
+
+/// Refused with the settings, too.
+#[derive(Debug)]
+pub(crate) struct ClientTls(Infallible);
+
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nobody connects"))]
+impl ClientTls {
+    pub(crate) fn new(_: &str, _: Option<&Pem>) -> Result<ClientTls, String> {
+        Err("there is none in this build".to_owned())
+    }
+
+    pub(crate) fn is_handshaking(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn decrypt(&mut self, _: &[u8], _: &mut Vec<u8>, _: &mut Vec<u8>) -> Result<(), String> {
+        match self.0 {}
+    }
+
+    pub(crate) fn encrypt(&mut self, _: &[u8], _: &mut Vec<u8>) {
+        match self.0 {}
+    }
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What the loop asks of sockets.
 
 use crate::net::host::Host;
+use crate::net::stream::Dialed;
 use peerpigeon_core::Time;
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +38,16 @@ pub trait Net: Host {
     /// [`io::ErrorKind::Interrupted`]: try the next one. Anything else: out of descriptors or memory, try
     /// again later.
     fn accept(&mut self) -> io::Result<Accepted<Self::Socket>>;
+
+    /// Takes over a connection that we have made, so that the loop can use it.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`] where nobody connects to anybody; else what the system says.
+    fn adopt(&mut self, stream: Dialed) -> io::Result<Self::Socket> {
+        let _ = stream;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Asks for the readiness of a socket, once for its whole life, under `key`.
     ///
@@ -105,6 +116,8 @@ pub enum Ready {
         /// To the socket registered under this key.
         key: usize,
     },
+    /// Another thread has something for the store of mail.
+    Store,
     /// The process has been asked to end.
     Stop,
 }

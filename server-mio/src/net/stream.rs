@@ -63,6 +63,33 @@ impl Inherited {
     }
 }
 
+/// A connection that we have made, in whatever mode.
+#[derive(Debug)]
+pub enum Dialed {
+    /// To an address.
+    Tcp(std::net::TcpStream),
+    /// To a file.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Dialed {
+    pub(super) fn into_stream(self) -> io::Result<Stream> {
+        match self {
+            Dialed::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(TcpStream::from_std(stream)))
+            }
+            #[cfg(unix)]
+            Dialed::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                Ok(Stream::Unix(UnixStream::from_std(stream)))
+            }
+        }
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) enum Stream {

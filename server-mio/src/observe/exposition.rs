@@ -21,6 +21,14 @@ impl Exposition {
         }
     }
 
+    /// As [`Exposition::gauge`]; without a value where there is nothing that could have one.
+    pub(super) fn gauge_of(&mut self, name: &str, help: &str, value: Option<u64>) {
+        self.family(name, "gauge", help);
+        if let Some(value) = value {
+            self.line(format_args!("{name} {value}"));
+        }
+    }
+
     /// Several such values, apart by their labels.
     pub(super) fn gauges<L: fmt::Display>(
         &mut self,

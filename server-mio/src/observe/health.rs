@@ -18,6 +18,8 @@ pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
         "networks": snapshot.gauges.networks,
         "messageQueueSize": snapshot.gauges.mails + snapshot.gauges.shelved,
         "memory": snapshot.memory(),
+        // A server without its database serves.
+        "mailStore": snapshot.mail_store(),
         "version": env!("CARGO_PKG_VERSION"),
         // What pages of dialect PSP look for.
         "ok": !snapshot.is_draining,

@@ -59,7 +59,7 @@ impl FrameKind {
     /// All of them, in the order of their declaration.
     pub const ALL: [FrameKind; 4] = [FrameKind::Message, FrameKind::Ping, FrameKind::Pong, FrameKind::Close];
 
-    /// Its name.
+    /// What it is called in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

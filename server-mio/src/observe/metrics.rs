@@ -6,6 +6,7 @@ use crate::http::{Answer, Status};
 use crate::observe::exposition::{Exposition, Label, labelled, seconds};
 use crate::observe::loop_counters::FrameKind;
 use crate::observe::snapshot::Snapshot;
+use crate::store::StoreCounters;
 use peerpigeon_core::CloseReason;
 use std::borrow::Cow;
 use std::env::consts;
@@ -20,6 +21,7 @@ pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
     psp(&mut to, snapshot);
     frames(&mut to, snapshot);
     kept(&mut to, snapshot);
+    mail_store(&mut to, snapshot);
     limits(&mut to, snapshot);
     memory(&mut to, snapshot);
     time(&mut to, snapshot);
@@ -213,6 +215,38 @@ fn kept(to: &mut Exposition, snapshot: &Snapshot<'_>) {
         "peerpigeon_inbox_messages_ended_total",
         "Messages that left their inbox, by how.",
         labelled("end", peer_counters.shelf_ended()),
+    );
+}
+
+/// Without a mail store its gauges have no value.
+fn mail_store(to: &mut Exposition, snapshot: &Snapshot<'_>) {
+    let none = StoreCounters::default();
+    let (counters, state) = (snapshot.mail_store.map_or(&none, |state| state.counters), snapshot.mail_store);
+    to.gauge_of(
+        "peerpigeon_mail_store_up",
+        "1 while the mail store can be asked.",
+        state.map(|state| u64::from(state.counters.is_up)),
+    );
+    to.gauge_of(
+        "peerpigeon_mail_store_pending",
+        "Questions to the mail store that are not answered yet.",
+        state.map(|state| state.pending as u64),
+    );
+    to.counter("peerpigeon_mail_store_connections_total", "Connections made to it.", counters.connections);
+    let questions = counters.outcomes().map(|(kind, outcome, count)| {
+        let (kind, outcome) = (Label("question", kind.name()), Label("outcome", outcome.name()));
+        (format!("{kind},{outcome}"), count)
+    });
+    to.counters("peerpigeon_mail_store_questions_total", "Questions, by how they ended.", questions);
+    to.histogram(
+        "peerpigeon_mail_store_answer_seconds",
+        "From a question to its answer, where it was done.",
+        &counters.answer_times,
+    );
+    to.counters(
+        "peerpigeon_mail_store_letters_total",
+        "Signals that were put, taken, or not taken in time.",
+        labelled("event", counters.letters()),
     );
 }
 

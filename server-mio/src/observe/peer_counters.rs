@@ -43,6 +43,7 @@ pub struct PeerCounters {
     introduced: [u64; OCCASIONS.len()],
     mail_ended: [u64; MAIL_ENDS.len()],
     shelf_ended: [u64; MAIL_ENDS.len()],
+    letter_ended: [u64; MAIL_ENDS.len()],
     limited: [u64; Limit::ALL.len()],
 }
 
@@ -75,6 +76,7 @@ impl PeerCounters {
             Event::Mailed { .. } => self.mailed += 1,
             Event::MailEnded { end, .. } => self.mail_ended[*end as usize] += 1,
             Event::Shelved { .. } => self.shelved += 1,
+            Event::LetterEnded { end, .. } => self.letter_ended[*end as usize] += 1,
             Event::ShelfEnded { end, .. } => self.shelf_ended[*end as usize] += 1,
             Event::Held { why, .. } => self.held[*why as usize] += 1,
             Event::Refused { code, .. } => self.refused[*code as usize] += 1,
@@ -236,13 +238,15 @@ fn mail_end_name(end: MailEnd) -> &'static str {
         MailEnd::Expired => "expired",
         MailEnd::Dropped => "dropped",
         MailEnd::Forgotten => "forgotten",
+        MailEnd::Stored => "stored",
     }
 }
 
 // In the order of their declaration: the counters are indexed by it.
 const LOST: [Gone; 4] = [Gone::Closed, Gone::Reset, Gone::ProtocolError, Gone::TooBig];
 const OCCASIONS: [Occasion; 4] = [Occasion::Announce, Occasion::Healing, Occasion::Again, Occasion::Free];
-const MAIL_ENDS: [MailEnd; 4] = [MailEnd::Delivered, MailEnd::Expired, MailEnd::Dropped, MailEnd::Forgotten];
+const MAIL_ENDS: [MailEnd; 5] =
+    [MailEnd::Delivered, MailEnd::Expired, MailEnd::Dropped, MailEnd::Forgotten, MailEnd::Stored];
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,10 @@
 
 use crate::http::PublicUrl;
 use crate::net::Process;
+use crate::observe::date::Iso8601;
 use crate::observe::loop_counters::{Frames, LoopCounters};
 use crate::observe::peer_counters::PeerCounters;
+use crate::store::StoreCounters;
 use peerpigeon_core::{Census, Time, UnixMillis};
 use serde_json::{Value, json};
 
@@ -30,11 +32,33 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) is_draining: bool,
     /// As whom the server speaks in dialect PSP.
     pub(crate) psp_server_id: &'a str,
+    /// `None`: there is none.
+    pub(crate) mail_store: Option<MailStoreState<'a>>,
     /// Where pages reach it, if its operator says so.
     pub(crate) public_url: Option<&'a PublicUrl>,
 }
 
+/// What the pages tell of the mail store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MailStoreState<'a> {
+    pub(crate) counters: &'a StoreCounters,
+    /// Questions that are not answered yet.
+    pub(crate) pending: usize,
+}
+
 impl Snapshot<'_> {
+    /// Whether the mail store is up, and since when.
+    pub(super) fn mail_store(&self) -> Value {
+        let Some(MailStoreState { counters, .. }) = self.mail_store else {
+            return json!({ "status": "none" });
+        };
+        let ago_ms = self.now.0.saturating_sub(counters.since.0);
+        json!({
+            "status": if counters.is_up { "up" } else { "down" },
+            "since": Iso8601(UnixMillis(self.wall.0.saturating_sub(ago_ms))).to_string(),
+        })
+    }
+
     /// When the process was started, by the clock on the wall as it goes now.
     pub(super) fn start(&self) -> UnixMillis {
         UnixMillis(self.wall.0.saturating_sub(self.now.0))

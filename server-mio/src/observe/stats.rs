@@ -2,7 +2,7 @@
 
 use crate::http::{Answer, Status};
 use crate::observe::date::Iso8601;
-use crate::observe::snapshot::Snapshot;
+use crate::observe::snapshot::{MailStoreState, Snapshot};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
@@ -47,9 +47,22 @@ pub(super) fn values(snapshot: &Snapshot<'_>) -> Value {
         "messageQueueSize": gauges.mails + gauges.shelved,
         "waitingRequests": gauges.polls,
         "sweepsTotal": peer_counters.swept,
+        "mailStore": mail_store(snapshot),
         "maxConnections": snapshot.max_connections,
         "memory": snapshot.memory(),
     })
+}
+
+/// As in `/health`, and what only operators should see.
+fn mail_store(snapshot: &Snapshot<'_>) -> Value {
+    let mut values = snapshot.mail_store();
+    if let Some(MailStoreState { counters, pending }) = snapshot.mail_store {
+        values["cause"] = counters.cause.clone().into();
+        values["pending"] = pending.into();
+        values["connectionsTotal"] = counters.connections.into();
+        values["lettersTotal"] = object(&mut counters.letters());
+    }
+    values
 }
 
 /// One function for all of them, hence `dyn`.
@@ -83,6 +96,7 @@ pub(super) mod tests {
             is_draining: false,
             psp_server_id: "peerpigeon-0",
             public_url: None,
+            mail_store: None,
         })
     }
 

@@ -17,7 +17,6 @@ use std::{os::unix::net::UnixStream, path::Path};
 pub(super) enum Unhealthy {
     /// Nobody answers there.
     NoAnswer {
-        /// Where.
         place: String,
         /// What happened instead.
         error: io::Error,

@@ -3,7 +3,7 @@
 use crate::program::settings::{SETTINGS, Setting, Settings};
 
 /// What is built once: these hold until the next start, whatever is read meanwhile.
-const AT_START: [&str; 27] = [
+const AT_START: [&str; 30] = [
     "PORT",
     "HOST",
     "SOCKET_MODE",
@@ -28,6 +28,9 @@ const AT_START: [&str; 27] = [
     "MAILBOX_MESSAGES",
     "MAILBOX_BYTES",
     "MAILBOX_TOTAL_BYTES",
+    "MAIL_STORE",
+    "MAIL_STORE_CA",
+    "MAIL_STORE_TIMEOUT",
     "CONFIG_FILE",
     "CLEANUP_INTERVAL",
     "LOG_FORMAT",
@@ -110,9 +113,24 @@ mod tests {
             else {
                 continue;
             };
-            let is_live = before.clone().with(after.live()) == after;
+            let is_live = before.clone().with(after.live().unwrap()) == after;
             assert_eq!(is_live, !AT_START.contains(&row.name), "{}", row.name);
         }
+    }
+
+    #[test]
+    #[cfg(feature = "postgres")]
+    fn another_mail_store_waits_for_a_start_and_its_password_is_not_told() {
+        let in_force = settings(&[("MAIL_STORE", "postgres://pigeon:old@localhost/mail")]);
+        let mut read = settings(&[
+            ("MAIL_STORE", "postgres://pigeon:new@localhost/mail"),
+            ("MAIL_STORE_TIMEOUT", "500"),
+        ]);
+        let changes = Changes::settle(&in_force, &mut read);
+        assert_eq!(changes, Changes { now: Vec::new(), at_start: vec!["MAIL_STORE", "MAIL_STORE_TIMEOUT"] });
+        assert_eq!(read.limits(), in_force.limits());
+        assert_eq!(read.limits().store_timeout_ms, 1_000);
+        assert_eq!(settings(&[("MAIL_STORE_TIMEOUT", "500")]).limits().store_timeout_ms, 0, "there is none");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From the command line to the exit status.
 
 use crate::access::ConfiguredPolicy;
-use crate::net::{ListenerKind, MioNet};
+use crate::net::{ControlHandle, ListenerKind, MioNet};
 use crate::observe::date;
 use crate::program::service_manager::{InheritedSockets, Notifier};
 use crate::program::settings::{self, Command, ListenHost, Settings, SettingsError, Switch, TokenArguments};
@@ -9,7 +9,11 @@ use crate::program::supervisor::Supervisor;
 use crate::program::worst_case::WorstCase;
 use crate::program::{container, descriptors, healthcheck, logging, signals};
 use crate::server::{Config, Server};
+use crate::store::MailStore;
+#[cfg(feature = "postgres")]
+use crate::store::postgres::{self, PostgresStore};
 use core::fmt::Display;
+use peerpigeon_core::Limits;
 use std::env;
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
@@ -28,7 +32,7 @@ pub fn run() -> ExitCode {
     match Settings::from(env::vars_os(), arguments, settings::memory_of_this_machine()) {
         Ok(Command::Help) => show(&settings::help()),
         Ok(Command::Version) => show(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Command::Check(settings, given)) => show(&settings::effective(&settings, &given)),
+        Ok(Command::Check(settings, given)) => check(&settings, &settings::effective(&settings, &given)),
         Ok(Command::Token(settings, order)) => show(&token(&settings, &order)),
         Ok(Command::Healthcheck(settings)) => match healthcheck::ask(&settings) {
             Ok(()) => show("healthy\n"),
@@ -60,7 +64,10 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
     let policy = Box::new(ConfiguredPolicy::new(&settings));
     let config = descriptors::fitted(Config::from(&settings));
     let config = Config { hash_key: RandomState::new().hash_one(0), ..config };
-    let mut server = Server::new(net, config, policy, date::now());
+    let mut server = match mail_store(&settings, &config.limits, &control) {
+        Some(store) => Server::with_store(net, config, policy, date::now(), store)?,
+        None => Server::new(net, config, policy, date::now())?,
+    };
     let read = Arc::new(move || read_again(admin));
     let mut supervisor = Supervisor::new(settings, read, control.clone(), manager);
     signals::listen(FAILED.into(), control)?;
@@ -98,6 +105,48 @@ fn open(
         log::info!("for operators: {url}{admin_origin}");
     }
     Ok(net)
+}
+
+#[cfg(feature = "postgres")]
+fn mail_store(
+    settings: &Settings,
+    limits: &Limits,
+    control: &ControlHandle,
+) -> Option<Box<dyn MailStore<MioNet>>> {
+    let (url, authorities) = (settings.mail_store.clone()?, settings.mail_store_ca.clone());
+    Some(Box::new(PostgresStore::new(url, authorities, limits, control.clone())))
+}
+
+/// Who wants one has been refused with the settings.
+#[cfg(not(feature = "postgres"))]
+fn mail_store(_: &Settings, _: &Limits, _: &ControlHandle) -> Option<Box<dyn MailStore<MioNet>>> {
+    None
+}
+
+/// Shows the settings, and whether the database can be used that they name.
+fn check(settings: &Settings, effective: &str) -> ExitCode {
+    match try_mail_store(settings) {
+        Ok(line) => show(&format!("{effective}{line}")),
+        Err((error, remedy)) => {
+            let shown = show(&format!("{effective}{remedy}"));
+            if shown == ExitCode::SUCCESS { fail(&error, FAILED) } else { shown }
+        }
+    }
+}
+
+/// A comment that says so; else why not, and the SQL that would help.
+#[cfg(feature = "postgres")]
+fn try_mail_store(settings: &Settings) -> Result<String, (String, &'static str)> {
+    let Some(url) = settings.mail_store.clone() else { return Ok(String::new()) };
+    match postgres::try_out(url.clone(), settings.mail_store_ca.clone(), settings.mail_store_timeout) {
+        Ok(()) => Ok(format!("# mail store: ready, {url}\n")),
+        Err(failure) => Err((format!("MAIL_STORE, {url}: {failure}"), failure.remedy().unwrap_or_default())),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+fn try_mail_store(_: &Settings) -> Result<String, (String, &'static str)> {
+    Ok(String::new())
 }
 
 /// Where the settings say.

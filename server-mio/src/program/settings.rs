@@ -28,8 +28,9 @@ pub(crate) use render::effective;
 pub(crate) use token_arguments::TokenArguments;
 pub(crate) use value::{ListenHost, LogFormat, Switch};
 
-use crate::net::Certificate;
+use crate::net::{self, Certificate};
 use crate::server::INPUT_BYTES;
+use crate::store::Encryption;
 use peerpigeon_core::Limits;
 use sources::{Action, Sources};
 use std::ffi::OsString;
@@ -124,6 +125,7 @@ impl Settings {
             mailbox_bytes: self.mailbox_bytes,
             mailbox_total_bytes: self.mailbox_total_bytes,
             cleanup_interval_ms: self.cleanup_interval,
+            store_timeout_ms: if self.mail_store.is_some() { self.mail_store_timeout } else { 0 },
             ..Limits::default()
         }
     }
@@ -198,7 +200,35 @@ impl Settings {
             let rule = "MAILBOX_TOTAL_BYTES must be MAILBOX_BYTES at least".to_owned();
             return conflict("MAILBOX_TOTAL_BYTES", "MAILBOX_BYTES", rule);
         }
-        Ok(())
+        self.check_mail_store(sources)
+    }
+
+    fn check_mail_store(&self, sources: &Sources) -> Result<(), SettingsError> {
+        let given = |name| sources.spelled(name);
+        match (&self.mail_store, &self.mail_store_ca) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => {
+                Err(SettingsError::Alone { given: given("MAIL_STORE_CA"), missing: "MAIL_STORE" })
+            }
+            (Some(_), _) if !cfg!(feature = "postgres") => {
+                Err(SettingsError::NotBuilt { name: given("MAIL_STORE") })
+            }
+            (Some(url), _) if url.encryption != Encryption::Disable && !cfg!(feature = "tls") => {
+                Err(SettingsError::NotBuilt { name: format!("{} with TLS", given("MAIL_STORE")) })
+            }
+            (Some(url), None) if url.encryption == Encryption::VerifyFull => {
+                let name = format!("{} with sslmode=verify-full", given("MAIL_STORE"));
+                Err(SettingsError::Alone { given: name, missing: "MAIL_STORE_CA" })
+            }
+            (Some(url), Some(_)) if url.encryption != Encryption::VerifyFull => {
+                let detail =
+                    "only goes with sslmode=verify-full in MAIL_STORE; nobody would look at it".to_owned();
+                Err(SettingsError::BadFile { name: given("MAIL_STORE_CA"), detail })
+            }
+            (Some(_), Some(authorities)) => net::check_authorities(authorities)
+                .map_err(|detail| SettingsError::BadFile { name: given("MAIL_STORE_CA"), detail }),
+            (Some(_), None) => Ok(()),
+        }
     }
 }
 

@@ -83,7 +83,7 @@ impl Supervisor {
                 Control::Settings(read) => self.note_read(*read, server),
                 Control::Reload => self.begin_reload(server),
                 // The network has obeyed these.
-                Control::Stop | Control::Certificate(_) => {}
+                Control::Stop | Control::Certificate(_) | Control::Store => {}
             }
         }
         if server.is_draining() && !self.has_told_the_end {
@@ -130,11 +130,12 @@ impl Supervisor {
     fn adopt(&mut self, mut read: Settings, server: &mut Server<MioNet>) {
         let changes = Changes::settle(&self.in_force, &mut read);
         if !changes.now.is_empty() {
+            let config = descriptors::fitted(Config::from(&read));
+            if let Err(error) = server.reconfigure(config, Box::new(ConfiguredPolicy::new(&read))) {
+                log::error!("the settings stay as they are: {error}");
+                return;
+            }
             logging::set_level(read.log_level);
-            server.reconfigure(
-                descriptors::fitted(Config::from(&read)),
-                Box::new(ConfiguredPolicy::new(&read)),
-            );
         }
         // After the level has changed, so that it is said if anybody wants to hear it now.
         log::info!("settings read again; changed: {}", listed(&changes.now));
@@ -214,7 +215,7 @@ mod tests {
         let net = MioNet::bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]).unwrap();
         let control = net.control_handle();
         let mut server =
-            Server::new(net, Config::default(), Box::new(AllowAll), peerpigeon_core::UnixMillis(0));
+            Server::new(net, Config::default(), Box::new(AllowAll), peerpigeon_core::UnixMillis(0)).unwrap();
         let manager = Notifier::new(|_| None).unwrap();
         let mut supervisor = Supervisor::new(settings(), Arc::new(read), control.clone(), manager);
         let mut turn_until = |wanted: Reading| {

@@ -7,6 +7,8 @@ use crate::net::{MioSocket, TLS_BUFFER_BYTES};
 use crate::program::settings::{Settings, Switch};
 use crate::server::Config;
 use crate::server::{CONNECTION_BYTES, INPUT_BYTES, MAX_POOL_BYTES};
+#[cfg(feature = "postgres")]
+use crate::store::postgres::PostgresStore;
 use core::fmt;
 use peerpigeon_core::Share;
 
@@ -36,6 +38,11 @@ impl WorstCase {
                 what: "TLS",
                 bytes: TLS_BUFFER_BYTES as u64 + sockets * (TLS_STATE_BYTES + TLS_PLACES_BYTES),
             });
+        }
+        #[cfg(feature = "postgres")]
+        if settings.mail_store.is_some() {
+            let bytes = PostgresStore::<()>::worst_case_bytes(&config.limits);
+            shares.push(Share { what: "questions to the mail store", bytes });
         }
         shares.extend(config.limits.worst_case());
         WorstCase(shares)
@@ -112,6 +119,8 @@ mod tests {
             ("MAX_HANDSHAKES", "5000"),
             ("MAX_CONNECTIONS", "2000"),
             ("MAILBOX_TOTAL_BYTES", "100000000"),
+            #[cfg(feature = "postgres")]
+            ("MAIL_STORE", "postgres://pigeon@localhost"),
         ] {
             assert!(with(&[(name, value)], None).bytes() > usual, "{name}");
         }

@@ -4,12 +4,11 @@ use crate::http::{MAX_HEAD_BYTES, PageRules, PublicUrl};
 use crate::program::settings::Settings;
 use crate::server::INPUT_BYTES;
 use crate::server::slots::MAX_SLOTS;
-use peerpigeon_core::Limits;
+use peerpigeon_core::{LimitError, Limits};
 
 /// Settings of a [`crate::Server`]; [`Config::default`] holds the documented defaults.
 ///
-/// Every field is a hard bound: together with [`Limits`] they give the memory that the process can take. What is outside
-/// of its own bounds counts as the nearest that is inside.
+/// Every field is a hard bound: together with [`Limits`] they give the memory that the process can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Settings of the core.
@@ -72,21 +71,16 @@ impl Config {
 }
 
 impl Config {
-    /// With every field inside its bounds. The settings of the program keep to them; who embeds a server may not.
-    pub(super) fn bounded(self) -> Config {
-        Config {
-            max_head_bytes: self.max_head_bytes.min(INPUT_BYTES - 1),
-            max_handshakes: self.max_handshakes.max(1),
-            max_sockets: self.max_sockets.clamp(1, MAX_SLOTS),
-            limits: Limits {
-                connections: self.limits.connections.max(1),
-                introductions: self.limits.introductions.clamp(1, Limits::MAX_PEERS),
-                message_burst: self.limits.message_burst.max(1),
-                cleanup_interval_ms: self.limits.cleanup_interval_ms.max(1),
-                ..self.limits
-            },
-            ..self
-        }
+    /// Whether a server can keep to this.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that is out of its range. The settings of the program give none.
+    pub fn check(&self) -> Result<(), LimitError> {
+        LimitError::check("max_head_bytes", self.max_head_bytes as u64, 0..=INPUT_BYTES as u64 - 1)?;
+        LimitError::check("max_handshakes", self.max_handshakes as u64, 1..=u64::MAX)?;
+        LimitError::check("max_sockets", self.max_sockets as u64, 1..=MAX_SLOTS as u64)?;
+        self.limits.check()
     }
 }
 
@@ -137,6 +131,37 @@ mod tests {
             let config = Config::new(Limits { connections, ..Limits::default() });
             assert!(config.max_handshakes >= connections as usize);
             assert!(config.max_sockets > config.max_handshakes + connections as usize);
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_its_range_is_named_and_no_server_is_made() {
+        let usual = Config::default();
+        assert_eq!(usual.check(), Ok(()));
+        let wrong = [
+            (
+                Config { max_head_bytes: 65_536, ..usual.clone() },
+                "max_head_bytes is 65536: allowed is 0 to 65535",
+            ),
+            (Config { max_handshakes: 0, ..usual.clone() }, "max_handshakes is 0: allowed is 1 or more"),
+            (Config { max_sockets: 0, ..usual.clone() }, "max_sockets is 0: allowed is 1 to 16777216"),
+            (
+                Config { max_sockets: 1 << 25, ..usual.clone() },
+                "max_sockets is 33554432: allowed is 1 to 16777216",
+            ),
+            (
+                Config { limits: Limits { connections: 0, ..Limits::default() }, ..usual },
+                "connections is 0: allowed is 1 or more",
+            ),
+        ];
+        for (config, said) in wrong {
+            assert_eq!(config.check().unwrap_err().to_string(), said);
+            let net = crate::MioNet::bind(&[std::net::SocketAddr::from(([127, 0, 0, 1], 0))]).unwrap();
+            let error =
+                crate::Server::new(net, config, Box::new(crate::AllowAll), peerpigeon_core::UnixMillis(0))
+                    .err()
+                    .unwrap();
+            assert_eq!((error.kind(), error.to_string().as_str()), (std::io::ErrorKind::InvalidInput, said));
         }
     }
 }

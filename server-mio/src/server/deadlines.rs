@@ -10,7 +10,8 @@ impl<N: Net> Server<N> {
     /// When the next turn must begin at the latest.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let core = self.switchboard.poll_timeout().map(|(when, _)| when);
-        [core, self.connections.deadline(), self.acceptor.deadline(), self.drain_deadline()]
+        let store = self.store.as_ref().and_then(|store| store.deadline());
+        [core, store, self.connections.deadline(), self.acceptor.deadline(), self.drain_deadline()]
             .into_iter()
             .flatten()
             .min()

@@ -28,7 +28,9 @@ impl<N: Net> Server<N> {
     /// Whether everybody who was connected is gone, or the time for that is over.
     pub fn is_over(&self) -> bool {
         self.draining.is_some_and(|draining| {
-            let is_done = self.unfinished() == 0 && self.switchboard.census().connections == 0;
+            let is_done = self.unfinished() == 0
+                && self.switchboard.census().connections == 0
+                && self.asked_of_store() == 0;
             self.now >= draining.by || (is_done && !self.expects_requests(draining))
         })
     }

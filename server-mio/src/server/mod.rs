@@ -17,6 +17,7 @@ mod read_http;
 mod read_websocket;
 mod shed;
 mod slots;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +32,8 @@ use crate::server::connections::Connections;
 use crate::server::drain::DrainTimes;
 use crate::server::exchange::Exchange;
 pub(crate) use crate::server::pool::MAX_POOL_BYTES;
-use peerpigeon_core::{Census, ConnId, Input, Switchboard, Time, UnixMillis, WallClock};
+use crate::store::{MailStore, STORE_KEY};
+use peerpigeon_core::{Census, ConnId, Input, LimitError, Switchboard, Time, UnixMillis, WallClock};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -54,6 +56,8 @@ pub struct Server<N: Net> {
     exchanges: BTreeMap<ConnId, Exchange>,
     /// What the core has answered to them, with its status, while other outputs are worked on.
     replies: Vec<(ConnId, u16, String)>,
+    /// `None`: mail does not outlive the process.
+    store: Option<Box<dyn MailStore<N>>>,
     /// `None` until the process is asked to end.
     draining: Option<DrainTimes>,
     /// What every read goes into; taken out while one is worked on.
@@ -66,11 +70,47 @@ pub struct Server<N: Net> {
 }
 
 impl<N: Net> Server<N> {
-    /// A server without connections; `boot` is the wall time when the clock of `net` showed 0.
-    pub fn new(net: N, config: Config, policy: Box<dyn AccessPolicy>, boot: UnixMillis) -> Server<N> {
-        let config = config.bounded();
-        Server {
-            switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key),
+    /// A server without connections; `boot` is the wall time when the clock of `net` showed 0. Its mail does not outlive it,
+    /// whatever [`peerpigeon_core::Limits::store_timeout_ms`] says.
+    ///
+    /// # Errors
+    ///
+    /// Of [`io::ErrorKind::InvalidInput`], where [`Config::check`] finds something that is not allowed.
+    pub fn new(
+        net: N,
+        mut config: Config,
+        policy: Box<dyn AccessPolicy>,
+        boot: UnixMillis,
+    ) -> io::Result<Server<N>> {
+        config.limits.store_timeout_ms = 0;
+        Server::with(net, config, policy, boot, None)
+    }
+
+    /// As [`Server::new`], but mail is kept in a store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::new`].
+    pub fn with_store(
+        net: N,
+        config: Config,
+        policy: Box<dyn AccessPolicy>,
+        boot: UnixMillis,
+        store: Box<dyn MailStore<N>>,
+    ) -> io::Result<Server<N>> {
+        Server::with(net, config, policy, boot, Some(store))
+    }
+
+    fn with(
+        net: N,
+        config: Config,
+        policy: Box<dyn AccessPolicy>,
+        boot: UnixMillis,
+        store: Option<Box<dyn MailStore<N>>>,
+    ) -> io::Result<Server<N>> {
+        config.check().map_err(invalid)?;
+        Ok(Server {
+            switchboard: Switchboard::new(config.limits.clone(), boot, config.hash_key).map_err(invalid)?,
             peer_counters: PeerCounters::default(),
             loop_counters: LoopCounters::default(),
             connections: Connections::new(config.max_queue_bytes, config.max_message_bytes),
@@ -79,6 +119,7 @@ impl<N: Net> Server<N> {
             clock: WallClock::new(boot),
             exchanges: BTreeMap::new(),
             replies: Vec::new(),
+            store,
             draining: None,
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
@@ -87,7 +128,7 @@ impl<N: Net> Server<N> {
             net,
             config,
             policy,
-        }
+        })
     }
 
     /// Works until the process was asked to end ([`Ready::Stop`]) and everybody has been told, or
@@ -125,23 +166,30 @@ impl<N: Net> Server<N> {
         self.note_events();
         self.accept_some();
         self.read_ready();
+        self.read_store();
         self.fire_deadlines();
         self.flush_and_shed();
         self.loop_counters.relays.note(self.net.micros() - start, self.peer_counters.relays() - relayed);
         self.close_ended();
+        self.write_store();
         self.loop_counters.turns.note(self.net.micros() - start, 1);
         Ok(())
     }
 
     /// Goes on with other settings. Limits of the core other than [`peerpigeon_core::LiveLimits`] stay as they are.
-    pub fn reconfigure(&mut self, config: Config, policy: Box<dyn AccessPolicy>) {
-        let config = config.bounded();
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::new`]; then nothing has changed.
+    pub fn reconfigure(&mut self, config: Config, policy: Box<dyn AccessPolicy>) -> io::Result<()> {
+        config.check().map_err(invalid)?;
+        let limits = config.limits.live().map_err(invalid)?;
         self.connections.set_max_queue_bytes(config.max_queue_bytes, config.max_message_bytes);
         self.acceptor.set_max_sockets(config.max_sockets, self.now, self.connections.len());
-        let limits = config.limits.live();
         self.config = Config { limits: self.config.limits.clone().with(limits), ..config };
         self.policy = policy;
         self.feed(Input::Adjust { limits });
+        Ok(())
     }
 
     /// The time of this turn.
@@ -199,6 +247,9 @@ impl<N: Net> Server<N> {
         for i in 0..self.events.len() {
             match self.events[i] {
                 Ready::Acceptable => self.acceptor.note_pending(),
+                Ready::Store
+                | Ready::Readable { key: STORE_KEY, .. }
+                | Ready::Writable { key: STORE_KEY } => self.note_store_ready(),
                 Ready::Readable { key, hangup } => {
                     if let Some(connection) = self.connections.at_key_mut(key) {
                         connection.marks.has_hangup |= hangup;
@@ -230,6 +281,10 @@ impl<N: Net> Server<N> {
 
 /// Bytes of one connection, its socket and what it owns aside.
 pub(crate) const CONNECTION_BYTES: usize = size_of::<connection::Connection<()>>();
+
+fn invalid(error: LimitError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
+}
 
 /// Bytes read from one connection in one turn at most.
 pub(crate) const INPUT_BYTES: usize = 64 * 1024;

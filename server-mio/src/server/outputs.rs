@@ -12,6 +12,11 @@ impl<N: Net> Server<N> {
     /// Hands one input to the core and does what comes out.
     pub(super) fn feed(&mut self, input: Input<'_>) {
         self.give(input);
+        self.settle();
+    }
+
+    /// Does what comes out of the core, and tells it what comes of that, until nothing does.
+    pub(super) fn settle(&mut self) {
         loop {
             self.apply_outputs();
             while let Some((conn, status, text)) = self.replies.pop() {
@@ -22,7 +27,7 @@ impl<N: Net> Server<N> {
                 self.give(Input::QueueFull { conn });
             } else if let Some((conn, waiting, capacity)) = self.connections.next_behind() {
                 self.give(Input::Backlog { conn, waiting, capacity });
-            } else {
+            } else if !self.hear_store() {
                 break;
             }
         }
@@ -36,7 +41,7 @@ impl<N: Net> Server<N> {
         }
     }
 
-    fn give(&mut self, input: Input<'_>) {
+    pub(super) fn give(&mut self, input: Input<'_>) {
         self.net.note_input(self.now, &input);
         self.switchboard.handle(self.now, input);
     }
@@ -65,6 +70,11 @@ impl<N: Net> Server<N> {
                 Output::Close { conn, why } => {
                     let deadline = self.now + self.config.closing_timeout_ms;
                     self.connections.close(conn, why, deadline);
+                }
+                Output::Ask { id, question } => {
+                    if let Some(store) = &mut self.store {
+                        store.ask(self.now, self.clock.at(self.now), id, question);
+                    }
                 }
                 Output::Observe(event) => {
                     self.peer_counters.count(event);
@@ -122,6 +132,7 @@ fn log_event(event: &Event) {
         | Event::Shelved { .. }
         | Event::ShelfEnded { .. }
         | Event::MailEnded { .. }
+        | Event::LetterEnded { .. }
         | Event::Refused { .. }
         | Event::Limited { .. }
         | Event::Handled { .. } => {}

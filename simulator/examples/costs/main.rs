@@ -134,7 +134,8 @@ impl Bench {
             ..Limits::default()
         };
         Bench {
-            board: Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0),
+            board: Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0)
+                .expect("limits that are allowed"),
             now: Time(0),
             ids: Vec::new(),
             random: Random::new(1),

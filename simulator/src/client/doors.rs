@@ -3,6 +3,7 @@
 use peerpigeon_core::{Signal, Spelling, Time};
 
 /// What happened outside, or what the program wants.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// Connect, and stay connected; ignored unless idle.
@@ -24,7 +25,6 @@ pub enum Input<'a> {
     Signal {
         /// To whom, in the spelling in which it was discovered.
         to: &'a Spelling,
-        /// What.
         signal: Signal,
         /// One JSON value; arrives byte for byte.
         data: &'a str,
@@ -32,10 +32,7 @@ pub enum Input<'a> {
     /// Ask the server for a `pong`.
     Ping,
     /// Have the mail between this peer and `other` forgotten.
-    Cleanup {
-        /// Who.
-        other: &'a Spelling,
-    },
+    Cleanup { other: &'a Spelling },
     /// Have all mail from this peer forgotten.
     CleanupAll,
     /// So many WebRTC links are up. While there are some, coming back takes three times as long.
@@ -44,20 +41,13 @@ pub enum Input<'a> {
         count: usize,
     },
     /// The socket is open.
-    Opened {
-        /// Which.
-        attempt: u64,
-    },
+    Opened { attempt: u64 },
     /// The socket could not be opened.
-    Failed {
-        /// Which.
-        attempt: u64,
-    },
+    Failed { attempt: u64 },
     /// A message came.
     Text {
         /// From which socket.
         attempt: u64,
-        /// What.
         text: &'a str,
     },
     /// A sign of life without content: a WebSocket ping or pong.
@@ -67,7 +57,6 @@ pub enum Input<'a> {
     },
     /// The socket is closed.
     Closed {
-        /// Which.
         attempt: u64,
         /// The code of the close frame; 1006 where there was none (RFC 6455 section 7.1.5).
         code: u16,
@@ -77,6 +66,7 @@ pub enum Input<'a> {
 }
 
 /// What is to be done.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Open a WebSocket and report [`Input::Opened`] or [`Input::Failed`]. Sockets of earlier attempts are of
@@ -95,15 +85,13 @@ pub enum Output {
         text: String,
     },
     /// Close the socket after what is queued, with code 1000.
-    HangUp {
-        /// Which.
-        attempt: u64,
-    },
+    HangUp { attempt: u64 },
     /// For the program.
     Tell(Event),
 }
 
 /// What a program is told.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The server let this peer in.
@@ -113,26 +101,17 @@ pub enum Event {
     },
     /// There is a peer. Introductions are mutual; the one with the larger id, compared as strings, dials.
     Discovered {
-        /// Who.
         peer: Spelling,
         /// What it announced, one JSON object.
         data: String,
     },
     /// A peer's connection to the server ended. Its WebRTC link may well live.
-    Disconnected {
-        /// Who.
-        peer: Spelling,
-    },
+    Disconnected { peer: Spelling },
     /// A peer left for good: cut its link.
-    Goodbye {
-        /// Who.
-        peer: Spelling,
-    },
+    Goodbye { peer: Spelling },
     /// A signal came.
     Signal {
-        /// From whom.
         from: Spelling,
-        /// What.
         signal: Signal,
         /// One JSON value as its sender wrote it; empty where it sent none.
         data: String,
@@ -154,12 +133,7 @@ pub enum Event {
         code: Option<u16>,
     },
     /// A signal could not be sent, since there is no connection.
-    Unsent {
-        /// To whom.
-        to: Spelling,
-        /// What.
-        signal: Signal,
-    },
+    Unsent { to: Spelling, signal: Signal },
     /// The other side closed with 1000: this client stays away until it is started again.
     GaveUp,
     /// A message that is no message of the protocol, or is meant for another network or peer.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use peerpigeon_core::{Census, ConnId, Grant, Input, Time, UnixMillis, WallClock};
 
+use super::store::Store;
 use super::{BOOT, Downward, Host, Upward, care};
 use crate::record::Record;
 use crate::scenario::Knobs;
@@ -12,6 +13,8 @@ use crate::watch::{Breach, Outgoing, Watch};
 
 pub(super) struct MessageHost {
     watch: Watch,
+    /// Where mail is kept, if it is not the process itself.
+    store: Option<Store>,
     clock: WallClock,
     /// Requests that ask for what was said.
     polls: BTreeSet<ConnId>,
@@ -19,13 +22,25 @@ pub(super) struct MessageHost {
 }
 
 impl MessageHost {
-    pub(super) fn new(knobs: &Knobs) -> MessageHost {
+    pub(super) fn new(knobs: &Knobs, seed: u64) -> MessageHost {
+        let store = (knobs.limits.store_timeout_ms > 0).then(|| Store::new(knobs.store, seed));
         let watch = Watch::new(&knobs.limits, BOOT, care(knobs.slots));
-        MessageHost { watch, clock: WallClock::new(BOOT), polls: BTreeSet::new(), outgoing: Vec::new() }
+        MessageHost {
+            watch,
+            store,
+            clock: WallClock::new(BOOT),
+            polls: BTreeSet::new(),
+            outgoing: Vec::new(),
+        }
     }
 
     fn give(&mut self, now: Time, input: Input<'_>, record: &mut Record) -> Result<(), Breach> {
         self.watch.handle(now, input, record)?;
+        for (id, question) in self.watch.take_asked() {
+            if let Some(store) = &mut self.store {
+                store.ask(now, id, &question);
+            }
+        }
         let (went_out, polls) = (self.watch.take_outgoing(), &mut self.polls);
         let went_out = went_out.into_iter().map(|(conn, outgoing)| {
             let downward = match outgoing {
@@ -47,11 +62,14 @@ impl MessageHost {
 
 impl Host for MessageHost {
     fn deadline(&self) -> Option<Time> {
-        self.watch.deadline()
+        self.watch.deadline().into_iter().chain(self.store.as_ref().and_then(Store::deadline)).min()
     }
 
     fn tick(&mut self, now: Time, record: &mut Record) -> Result<(), Breach> {
-        let due = self.deadline().is_some_and(|deadline| deadline <= now);
+        while let Some(told) = self.store.as_mut().and_then(|store| store.pop_due(now)) {
+            self.give(now, told.input(), record)?;
+        }
+        let due = self.watch.deadline().is_some_and(|deadline| deadline <= now);
         if due { self.give(now, Input::Tick, record) } else { Ok(()) }
     }
 
@@ -101,7 +119,11 @@ impl Host for MessageHost {
 
     fn exhaust(&mut self, _: Time, _: u64) {}
 
-    fn heal(&mut self, _: Time) {}
+    fn heal(&mut self, now: Time) {
+        if let Some(store) = &mut self.store {
+            store.heal(now);
+        }
+    }
 
     fn take_outgoing(&mut self) -> Vec<(ConnId, Downward)> {
         core::mem::take(&mut self.outgoing)

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod messages;
+mod store;
 
 use peerpigeon_core::{AddressKey, Census, ConnId, Gone, Time, UnixMillis};
 
@@ -131,7 +132,7 @@ pub(crate) enum Downward {
 /// A fresh process.
 pub(crate) fn start(level: Level, knobs: &Knobs, seed: u64) -> Box<dyn Host> {
     match level {
-        Level::Messages => Box::new(messages::MessageHost::new(knobs)),
+        Level::Messages => Box::new(messages::MessageHost::new(knobs, seed)),
         Level::Bytes => Box::new(bytes::ByteHost::new(knobs, seed)),
     }
 }

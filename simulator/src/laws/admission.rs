@@ -288,6 +288,8 @@ impl Law for Admission {
             | Input::Posted { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
+            | Input::Store { .. }
+            | Input::Answered { .. }
             | Input::ClockSet { .. }
             | Input::Tick => {}
         }

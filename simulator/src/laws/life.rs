@@ -50,6 +50,8 @@ impl Law for Life {
             | Input::Polled { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
+            | Input::Store { .. }
+            | Input::Answered { .. }
             | Input::ClockSet { .. }
             | Input::Tick => None,
         };
@@ -145,6 +147,7 @@ impl Law for Life {
             | Event::Listed { .. }
             | Event::Mailed { .. }
             | Event::MailEnded { .. }
+            | Event::LetterEnded { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }
             | Event::Refused { .. }

@@ -141,16 +141,20 @@ pub(crate) trait Law {
 
 /// All of them for a switchboard with these settings.
 pub(crate) fn all(limits: &Limits) -> Vec<Box<dyn Law>> {
-    vec![
+    let mut laws: Vec<Box<dyn Law>> = vec![
         Box::new(life::Life::default()),
         Box::new(bounds::Bounds::new(limits.clone())),
         Box::new(signals::Signals::default()),
-        Box::new(delivery::Delivery::new()),
+        Box::new(delivery::Delivery::new(limits)),
         Box::new(acquaintance::Acquaintance::default()),
         Box::new(liveness::Liveness::new(limits.clone())),
         Box::new(admission::Admission::new(limits.clone())),
-        Box::new(replies::Replies::default()),
+        Box::new(replies::Replies::new(limits)),
         Box::new(shelves::Shelves::new(limits.clone())),
-        Box::new(Model::new(limits.clone())),
-    ]
+    ];
+    // It says of each mail when it is due, which with a store nobody can.
+    if limits.store_timeout_ms == 0 {
+        laws.push(Box::new(Model::new(limits.clone())));
+    }
+    laws
 }

@@ -18,6 +18,13 @@ pub(crate) struct Replies {
     posted: Option<ConnId>,
     /// The peer that a request names is connected by WebSocket.
     conflict: bool,
+    has_store: bool,
+}
+
+impl Replies {
+    pub(crate) fn new(limits: &Limits) -> Replies {
+        Replies { has_store: limits.store_timeout_ms > 0, ..Replies::default() }
+    }
 }
 
 /// Whether a peer is connected by WebSocket.
@@ -129,6 +136,10 @@ impl Law for Replies {
     fn rest(&mut self, scene: Scene<'_>, rest: &Rest) -> Verdict {
         demand!(self.posted.is_none(), "{:?} posted and got no answer", self.posted);
         let ledger = scene.ledger;
+        if self.has_store {
+            // Some wait for that, and not for a message.
+            return Ok(());
+        }
         demand!(
             ledger.asked.len() == rest.census.polls,
             "{} requests wait, the census says {}",

@@ -30,8 +30,8 @@ impl Shelves {
                 demand!(self.limits.message_ttl_ms > 0, "something for {to} expired without a time to live");
             }
             MailEnd::Dropped => {}
-            MailEnd::Forgotten => {
-                return Err(format!("something for {to} was forgotten, which only mail is"));
+            MailEnd::Forgotten | MailEnd::Stored => {
+                return Err(format!("something for {to} was {end:?}, which only mail is"));
             }
         }
         Ok(())

@@ -59,6 +59,7 @@ impl Law for Signals {
             | Event::Handled { .. }
             | Event::Shelved { .. }
             | Event::ShelfEnded { .. }
+            | Event::LetterEnded { .. }
             | Event::Limited { .. }
             | Event::Swept { .. } => {}
         }

@@ -28,7 +28,8 @@ impl Core {
     pub(super) fn new(peers: u32) -> Core {
         let limits = Limits { connections: peers.saturating_mul(2), ..Limits::default() };
         Core {
-            board: Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0),
+            board: Switchboard::new(limits, UnixMillis(1_700_000_000_000), 0)
+                .expect("limits that are allowed"),
             notices: Vec::new(),
             pinged: Vec::new(),
             capacities: Vec::new(),
@@ -53,7 +54,7 @@ impl Core {
                     self.cost.introducing_frames += 2;
                     self.cost.joining_frames += 2 * u64::from(*occasion == Occasion::Announce);
                 }
-                Output::Observe(_) => {}
+                Output::Ask { .. } | Output::Observe(_) => {}
                 Output::Reply { .. } | Output::Close { .. } => {
                     debug_assert!(false, "a page that behaves got {output:?}");
                 }

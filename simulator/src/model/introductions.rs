@@ -147,10 +147,9 @@ impl Introductions {
         let closed = most > 1 && self.links.shared(newcomer, other) + 1 >= most;
         let island = closed && self.have_a_choice(scene, newcomer, other);
         demand!(vague || !island, "{newcomer} and {other} would be an island with those whom they know");
-        let room = |peer| self.links.room(peer) > 0;
         let splits = self.links.would_evict(other, newcomer);
-        demand!(vague || room(newcomer), "{newcomer} has no room");
-        demand!(vague || room(other) || splits, "{other} has no room");
+        demand!(vague || self.links.has_room_for(newcomer, other), "{newcomer} has no room");
+        demand!(vague || self.links.has_room_for(other, newcomer) || splits, "{other} has no room");
         Ok(())
     }
 
@@ -291,8 +290,11 @@ impl Introductions {
                     self.knows(*one, *two)
                         || self.acquaintances(peer).len() < most.min(self.limits.acquaintances as usize)
                 };
-                let possible =
-                    self.could_link(scene, *one, *two, then).is_ok() && has_place(*one) && has_place(*two);
+                let has_room = self.links.has_room_for(*one, *two) && self.links.has_room_for(*two, *one);
+                let possible = has_room
+                    && self.could_link(scene, *one, *two, then).is_ok()
+                    && has_place(*one)
+                    && has_place(*two);
                 demand!(
                     !possible,
                     "{one} and {two} have had room for {known_for} ms and were not introduced to anybody"

@@ -53,6 +53,9 @@ pub(super) enum Stage {
     Linked,
 }
 
+/// Who has fewer links gets the places that are kept.
+const FEW_LINKS: usize = 3;
+
 impl Links {
     pub(super) fn announced(&mut self, spelling: Spelling, most: usize) {
         let fresh = || Page { spelling, most, full: None, ended: Vec::new(), is_vague: false };
@@ -207,8 +210,18 @@ impl Links {
 
     /// Places that are not taken, where it is not full.
     pub(super) fn room(&self, peer: PeerId) -> usize {
-        let page = self.pages.get(&peer);
-        page.map_or(0, |page| page.most.saturating_sub(self.tied_to(peer).len() + page.ended.len()))
+        self.most(peer).saturating_sub(self.taken_or_promised(peer))
+    }
+
+    /// Places that links have, or will have, or had until a moment ago.
+    fn taken_or_promised(&self, peer: PeerId) -> usize {
+        self.tied_to(peer).len() + self.pages.get(&peer).map_or(0, |page| page.ended.len())
+    }
+
+    /// Whether one of the places that are not taken is for `other`: one in seven is only for those with fewer than three links.
+    pub(super) fn has_room_for(&self, peer: PeerId, other: PeerId) -> bool {
+        let kept = if self.taken_or_promised(other) < FEW_LINKS { 0 } else { self.most(peer) / 7 };
+        self.room(peer) > kept
     }
 
     pub(super) fn most(&self, peer: PeerId) -> usize {
@@ -315,6 +328,20 @@ mod tests {
         assert_eq!(links.room(peer(0x80)), 0, "its page has not noticed yet");
         links.pass(Time(1));
         assert_eq!(links.room(peer(0x80)), 1);
+    }
+
+    #[test]
+    fn the_last_of_seven_places_is_only_for_who_has_few_links() {
+        let mut links = links(&(1..14).collect::<Vec<_>>(), 7);
+        for other in 2..8 {
+            relay(&mut links, other, 1, Signal::Answer);
+        }
+        assert!(links.has_room_for(peer(1), peer(9)));
+        for other in 10..13 {
+            assert!(links.has_room_for(peer(1), peer(9)), "{other}");
+            relay(&mut links, other, 9, Signal::Answer);
+        }
+        assert_eq!((links.room(peer(1)), links.has_room_for(peer(1), peer(9))), (1, false));
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Mailboxes {
             let fits = match end {
                 MailEnd::Delivered => mailbox.mails.front().is_some_and(|mail| now.since(mail.at) <= ttl),
                 MailEnd::Expired => mailbox.expired(now, ttl),
-                MailEnd::Dropped | MailEnd::Forgotten => false,
+                MailEnd::Dropped | MailEnd::Forgotten | MailEnd::Stored => false,
             };
             demand!(fits, "the first of {} mails for {to}, who is back, was {end:?}", mailbox.mails.len());
             return mailbox.mails.pop_front().ok_or_else(String::new);
@@ -183,7 +183,7 @@ impl Mailboxes {
         let mut boxes =
             self.boxes.iter_mut().filter(|((_, owner), _)| *owner == to).map(|(_, mailbox)| mailbox);
         let found = match end {
-            MailEnd::Delivered => None,
+            MailEnd::Delivered | MailEnd::Stored => None,
             MailEnd::Expired => boxes.find(|mailbox| mailbox.expired(now, ttl)).map(|mailbox| (mailbox, 0)),
             MailEnd::Dropped => boxes.find(|mailbox| !mailbox.mails.is_empty()).map(|mailbox| (mailbox, 0)),
             MailEnd::Forgotten => boxes.find_map(|mailbox| {

@@ -453,6 +453,7 @@ impl Law for Model {
             Event::PassedOn { .. } | Event::Listed { .. } => {
                 return Err("somebody speaks PSP here".into());
             }
+            Event::LetterEnded { .. } => return Err("there is no store here".into()),
             Event::Held { .. } | Event::Limited { .. } | Event::Swept { .. } => {}
         }
         Ok(())

@@ -7,7 +7,7 @@ use peerpigeon_core::{DuplicatePeer, Limits, Signal};
 
 use super::{
     Behaviour, ByteKnobs, Ending, Flaw, FrameFlaw, IdPool, Knobs, Leaving, Level, Request, Scenario, Shape,
-    Step, Way,
+    Step, StoreKnobs, Way,
 };
 use crate::random::Random;
 
@@ -19,6 +19,7 @@ impl Scenario {
         let mut knobs = draw_knobs(&mut random);
         // Of its own part of the seed, so that everything else is drawn as if there were one way only.
         knobs.ways = Random::part(seed, WAYS_PART).pick(&WAYS).to_vec();
+        draw_store(&mut knobs, level, &mut Random::part(seed, STORE_PART));
         let mut weights = swarm(&mut random);
         match level {
             Level::Messages => weights[BYTES_ONLY..].fill(0),
@@ -40,6 +41,9 @@ impl Scenario {
         let mut rare = Random::part(seed, LATE_RETURN_PART);
         if rare.chance(20) && knobs.limits.message_ttl_ms > 0 {
             steps.extend(draw_late_return(&knobs, &mut rare));
+        }
+        if knobs.limits.store_timeout_ms > 0 {
+            steps.extend(draw_returns(&knobs, &mut Random::part(seed, RETURNS_PART)));
         }
         let mut clock = Random::part(seed, CLOCK_PART);
         if clock.chance(25) {
@@ -76,6 +80,7 @@ impl Scenario {
             slots_per_address: 0,
             bytes: ByteKnobs::default(),
             ways: vec![Way::A],
+            store: StoreKnobs::default(),
             limits,
         };
         let steps = vec![
@@ -97,6 +102,18 @@ const WEIGHTS: [u32; 32] =
 
 /// The first kind that only bytes can suffer.
 const BYTES_ONLY: usize = 25;
+
+/// Some runs have a store of mail. Messages are given to the switchboard then, and no requests: when a post is answered depends on
+/// the store.
+fn draw_store(knobs: &mut Knobs, level: Level, random: &mut Random) {
+    if level == Level::Bytes || knobs.ways.contains(&Way::Http) || !random.chance(20) {
+        return;
+    }
+    knobs.limits.store_timeout_ms = *random.pick(&[10, 1_000, 1_000]);
+    let low = *random.pick(&[0, 0, 5]);
+    let delay_ms = (low, low + *random.pick(&[1, 20, 900, 3_000]));
+    knobs.store = StoreKnobs { delay_ms, fault_percent: *random.pick(&[0, 5, 30]) };
+}
 
 fn swarm(random: &mut Random) -> [u32; WEIGHTS.len()] {
     let mut weights = WEIGHTS;
@@ -129,6 +146,7 @@ fn draw_knobs(random: &mut Random) -> Knobs {
         slots_per_address: *random.pick(&[0, 0, 0, 1, 4]),
         bytes: ByteKnobs::default(),
         ways: vec![Way::A],
+        store: StoreKnobs::default(),
         limits: draw_limits(random),
     }
 }
@@ -278,6 +296,42 @@ fn draw_late_return(knobs: &Knobs, random: &mut Random) -> Vec<Step> {
     steps
 }
 
+/// Somebody drops out and comes back again and again, and is written to all the time: mail on its way to a store and from it.
+fn draw_returns(knobs: &Knobs, random: &mut Random) -> Vec<Step> {
+    let lost = draw_slot(knobs, random);
+    let (from, network) = (lost + 1, draw_network(knobs, random));
+    let mut steps = vec![Step::Restore, Step::Thaw { slot: lost }, Step::Thaw { slot: from }];
+    for slot in [lost, from] {
+        steps.extend([Step::Connect { slot }, Step::Announce { slot, network, max_peers: None }]);
+    }
+    for _ in 0..random.between(5, 25) {
+        let pause =
+            |random: &mut Random| Step::Advance { ms: *random.pick(&[0, 0, 1, 20, 500, 3_000, 25_000]) };
+        let write = |random: &mut Random, steps: &mut Vec<Step>| {
+            for _ in 0..random.between(0, 3) {
+                // Each says something else, so that it shows which one comes.
+                let size = u32::try_from(random.below(400)).unwrap_or(0);
+                steps.push(Step::Signal {
+                    from,
+                    to: lost,
+                    kind: Signal::IceCandidate,
+                    data: Shape::Plain,
+                    size,
+                });
+            }
+        };
+        write(random, &mut steps);
+        steps.extend([pause(random), Step::Vanish { slot: lost }, Step::Bury { slot: lost }]);
+        write(random, &mut steps);
+        steps.push(pause(random));
+        write(random, &mut steps);
+        steps.extend([pause(random), Step::Connect { slot: lost }, Step::Advance { ms: random.below(900) }]);
+        write(random, &mut steps);
+        steps.push(pause(random));
+    }
+    steps
+}
+
 /// A correction, a machine that has slept for a while, or one that learns the date only after its start.
 fn draw_clock(random: &mut Random) -> Step {
     let by_ms =
@@ -310,6 +364,8 @@ fn draw_signal(from: u32, knobs: &Knobs, random: &mut Random) -> Step {
 const WAYS_PART: u64 = 1 << 43;
 const LATE_RETURN_PART: u64 = 1 << 44;
 const CLOCK_PART: u64 = 1 << 45;
+const STORE_PART: u64 = 1 << 46;
+const RETURNS_PART: u64 = 1 << 48;
 
 /// The ways that occur together in a run; of a way that comes twice there are more.
 const WAYS: [&[Way]; 10] = [

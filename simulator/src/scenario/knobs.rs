@@ -29,6 +29,9 @@ pub struct Knobs {
     /// How the slots speak to the server, each in one of these ways.
     #[serde(default = "only_a", skip_serializing_if = "is_only_a")]
     pub ways: Vec<Way>,
+    /// How the store of mail behaves, where [`Limits::store_timeout_ms`] says that there is one.
+    #[serde(default)]
+    pub store: StoreKnobs,
     /// The server's settings.
     #[serde(with = "limits_file")]
     pub limits: Limits,
@@ -56,6 +59,8 @@ impl Knobs {
         fine("oddity_percent", self.bytes.oddity_percent.into(), 0, 90)?;
         fine("send_buffer", self.bytes.send_buffer as u64, 1, u64::MAX)?;
         fine("introductions", self.limits.introductions.into(), 1, Limits::MAX_PEERS.into())?;
+        fine("delay_ms of the store", self.store.delay_ms.1, self.store.delay_ms.0, 600_000)?;
+        fine("fault_percent", self.store.fault_percent.into(), 0, 100)?;
         fine("message_burst", self.limits.message_burst.into(), 1, u32::MAX.into())?;
         fine("cleanup_interval_ms", self.limits.cleanup_interval_ms, 1, u64::MAX)
     }
@@ -93,6 +98,16 @@ impl Default for ByteKnobs {
             memory_budget_bytes: 128 << 20,
         }
     }
+}
+
+/// How a store of mail behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreKnobs {
+    /// It answers after a time between these, in ms.
+    pub delay_ms: (u64, u64),
+    /// Percent of the questions that it answers with an error, twice, very late, or never, or loses its connection by.
+    pub fault_percent: u8,
 }
 
 /// How the ids of the slots lie.
@@ -176,6 +191,8 @@ struct LimitsFile {
     mailbox_total_bytes: u64,
     mailboxes: u32,
     cleanup_interval_ms: u64,
+    #[serde(default)]
+    store_timeout_ms: u64,
 }
 
 #[derive(Serialize, Deserialize)]

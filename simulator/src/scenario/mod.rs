@@ -13,7 +13,7 @@ use std::path::Path;
 use peerpigeon_core::Signal;
 use serde::{Deserialize, Serialize};
 
-pub use knobs::{Behaviour, ByteKnobs, IdPool, Knobs, Way};
+pub use knobs::{Behaviour, ByteKnobs, IdPool, Knobs, StoreKnobs, Way};
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,17 +59,14 @@ impl Level {
 pub type Slot = u32;
 
 /// One thing that the run does.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
     /// A peer opens its page: it connects, announces, and stays connected.
-    Connect {
-        /// Who.
-        slot: Slot,
-    },
+    Connect { slot: Slot },
     /// A peer announces itself, perhaps in another network.
     Announce {
-        /// Who.
         slot: Slot,
         /// Number of the network.
         network: u8,
@@ -78,9 +75,7 @@ pub enum Step {
     },
     /// A peer sends a signal to another.
     Signal {
-        /// Who.
         from: Slot,
-        /// To whom.
         to: Slot,
         /// What: the `type` on the wire.
         #[serde(with = "signal_name")]
@@ -91,76 +86,39 @@ pub enum Step {
         size: u32,
     },
     /// A peer says goodbye and stays connected.
-    Goodbye {
-        /// Who.
-        slot: Slot,
-    },
+    Goodbye { slot: Slot },
     /// A page is closed as browsers do it: goodbye three times, `cleanup-all`, close.
-    Unload {
-        /// Who.
-        slot: Slot,
-    },
+    Unload { slot: Slot },
     /// A peer asks for a pong.
-    Ping {
-        /// Who.
-        slot: Slot,
-    },
+    Ping { slot: Slot },
     /// A peer has the mail between itself and another forgotten.
     Cleanup {
-        /// Who.
         slot: Slot,
         /// Who else.
         other: Slot,
     },
     /// A peer has all its mail forgotten.
-    CleanupAll {
-        /// Who.
-        slot: Slot,
-    },
+    CleanupAll { slot: Slot },
     /// A page dies without a word: its socket stays open for the server.
-    Vanish {
-        /// Who.
-        slot: Slot,
-    },
+    Vanish { slot: Slot },
     /// The server learns that a connection ended; the page comes back by itself.
     Close {
-        /// Whose.
         slot: Slot,
         /// How it ended.
         how: Ending,
     },
     /// A page stops reading and answering; what is sent to it waits.
-    Freeze {
-        /// Who.
-        slot: Slot,
-    },
+    Freeze { slot: Slot },
     /// A frozen page goes on.
-    Thaw {
-        /// Who.
-        slot: Slot,
-    },
+    Thaw { slot: Slot },
     /// A page loses its socket without the server seeing it, and connects again at once under the same id.
-    Duplicate {
-        /// Who.
-        slot: Slot,
-    },
+    Duplicate { slot: Slot },
     /// The server learns at last that the lost sockets of a slot have ended.
-    Bury {
-        /// Whose.
-        slot: Slot,
-    },
+    Bury { slot: Slot },
     /// The queue of a connection is full, since its peer does not read.
-    Choke {
-        /// Whose.
-        slot: Slot,
-    },
+    Choke { slot: Slot },
     /// A peer sends something that is wrong.
-    Malformed {
-        /// Who.
-        slot: Slot,
-        /// What.
-        what: Flaw,
-    },
+    Malformed { slot: Slot, what: Flaw },
     /// Somebody connects with a target that names no peer.
     Stray {
         /// In whose place.
@@ -170,7 +128,6 @@ pub enum Step {
     },
     /// A peer sends many messages at once.
     Flood {
-        /// Who.
         slot: Slot,
         /// How many.
         count: u32,
@@ -184,37 +141,26 @@ pub enum Step {
     Restore,
     /// What a page sends arrives late; with bytes only, as are the following.
     Stall {
-        /// Whose.
         slot: Slot,
         /// By how much.
         ms: u64,
     },
     /// A connection is reset in the middle of a frame.
-    Cut {
-        /// Whose.
-        slot: Slot,
-    },
+    Cut { slot: Slot },
     /// One direction of a connection is dead, and nobody is told.
     HalfOpen {
-        /// Whose.
         slot: Slot,
         /// The direction to the server, or the one from it.
         upward: bool,
     },
     /// A page reads slowly.
     Slow {
-        /// Whose.
         slot: Slot,
         /// How slowly.
         bytes_per_second: u64,
     },
     /// A page sends a frame that is wrong.
-    Frame {
-        /// Whose.
-        slot: Slot,
-        /// What.
-        what: FrameFlaw,
-    },
+    Frame { slot: Slot, what: FrameFlaw },
     /// Somebody who is no WebSocket client connects.
     Http {
         /// In whose place.
@@ -255,10 +201,7 @@ pub enum Step {
         over_ms: u64,
     },
     /// Everybody goes.
-    EverybodyLeaves {
-        /// How.
-        how: Leaving,
-    },
+    EverybodyLeaves { how: Leaving },
     /// Pages live and die: each one that is there stays for an exponentially distributed time and comes back after
     /// another.
     Churn {

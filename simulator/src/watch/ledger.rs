@@ -214,7 +214,11 @@ impl Ledger {
             Input::ClockSet { wall } => {
                 self.clock.get_or_insert(WallClock::new(BOOT)).set(now, wall);
             }
-            Input::QueueFull { .. } | Input::Adjust { .. } | Input::Tick => {}
+            Input::QueueFull { .. }
+            | Input::Adjust { .. }
+            | Input::Store { .. }
+            | Input::Answered { .. }
+            | Input::Tick => {}
         }
     }
 
@@ -293,6 +297,7 @@ impl Ledger {
                 }
             }
             Output::Close { conn, .. } => self.set_stage(conn, Stage::Over),
+            Output::Ask { .. } => {}
             Output::Observe(event) => self.event(now, *event),
             Output::Reply { conn, .. } => {
                 if let Some(Asked::Poll { party: Some(party), .. }) = self.asked.remove(&conn) {
@@ -391,6 +396,7 @@ impl Ledger {
             | Event::Struck { .. }
             | Event::Accepted { .. }
             | Event::MailEnded { .. }
+            | Event::LetterEnded { .. }
             | Event::ShelfEnded { .. }
             | Event::Limited { .. }
             | Event::Swept { .. } => {}

@@ -12,7 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::value::RawValue;
 
 use peerpigeon_core::{
-    AddressKey, Census, CloseReason, ConnId, Grant, Input, Limits, Output, Switchboard, Time, UnixMillis,
+    AddressKey, Census, CloseReason, ConnId, Grant, Input, Letter, Limits, Output, Question, QuestionId,
+    StoreAnswer, Switchboard, Time, UnixMillis,
 };
 
 pub(crate) use ledger::{Asked, Behind, Ledger, Party, Sent, Stage, is_virtual, posted_texts};
@@ -48,6 +49,7 @@ pub(crate) enum Outgoing {
 /// An input as it was given, to be given again.
 #[derive(Clone, Debug)]
 pub(crate) enum Given {
+    Taken { id: QuestionId, letters: Vec<Letter> },
     Opened { conn: ConnId, target: String, address: Option<AddressKey> },
     Posted { conn: ConnId, body: String, address: Option<AddressKey> },
     Polled { conn: ConnId, target: String },
@@ -74,13 +76,15 @@ pub(crate) struct Watch {
     trace: Vec<(Time, Given)>,
     fresh: Box<dyn Fn() -> Switchboard>,
     outgoing: Vec<(ConnId, Outgoing)>,
+    asked: Vec<(QuestionId, Question)>,
 }
 
 impl Watch {
     pub(crate) fn new(limits: &Limits, boot: UnixMillis, care: Care) -> Watch {
         let laws = laws::all(limits);
         let limits = limits.clone();
-        let fresh = Box::new(move || Switchboard::new(limits.clone(), boot, 0));
+        let fresh =
+            Box::new(move || Switchboard::new(limits.clone(), boot, 0).expect("limits that are allowed"));
         Watch {
             board: fresh(),
             ledger: Ledger::default(),
@@ -91,6 +95,7 @@ impl Watch {
             trace: Vec::new(),
             fresh,
             outgoing: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -113,6 +118,11 @@ impl Watch {
     /// What has gone out since this was asked last.
     pub(crate) fn take_outgoing(&mut self) -> Vec<(ConnId, Outgoing)> {
         core::mem::take(&mut self.outgoing)
+    }
+
+    /// What the store was asked since this was asked last.
+    pub(crate) fn take_asked(&mut self) -> Vec<(QuestionId, Question)> {
+        core::mem::take(&mut self.asked)
     }
 
     /// Gives one input. Deadlines that are due are fired by a tick of their own before, so that each law sees what
@@ -161,6 +171,8 @@ impl Watch {
             | Input::QueueFull { .. }
             | Input::Drain { .. }
             | Input::Adjust { .. }
+            | Input::Store { .. }
+            | Input::Answered { .. }
             | Input::ClockSet { .. }
             | Input::Tick => {}
         }
@@ -211,6 +223,7 @@ impl Watch {
                     each(laws, |law| law.closed(scene, conn, why))?;
                     outgoing.push((conn, Outgoing::Close(why)));
                 }
+                Output::Ask { id, question } => self.asked.push((id, question.clone())),
                 Output::Observe(event) => {
                     let scene = Scene { now, ledger };
                     each(laws, |law| law.event(scene, *event))?;
@@ -276,12 +289,29 @@ impl Given {
             Input::Drain { until } => Given::Other(Input::Drain { until }),
             Input::Adjust { limits } => Given::Other(Input::Adjust { limits }),
             Input::ClockSet { wall } => Given::Other(Input::ClockSet { wall }),
+            Input::Store { is_up } => Given::Other(Input::Store { is_up }),
+            Input::Answered { id, answer: StoreAnswer::Taken(letters) } => {
+                Given::Taken { id, letters: letters.to_vec() }
+            }
+            Input::Answered { id, answer: StoreAnswer::Stored } => {
+                Given::Other(Input::Answered { id, answer: StoreAnswer::Stored })
+            }
+            Input::Answered { id, answer: StoreAnswer::Gone(count) } => {
+                Given::Other(Input::Answered { id, answer: StoreAnswer::Gone(count) })
+            }
+            Input::Answered { id, answer: StoreAnswer::Failed } => {
+                Given::Other(Input::Answered { id, answer: StoreAnswer::Failed })
+            }
+            Input::Answered { id, answer: StoreAnswer::Unknown } => {
+                Given::Other(Input::Answered { id, answer: StoreAnswer::Unknown })
+            }
             Input::Tick => Given::Other(Input::Tick),
         }
     }
 
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
+            Given::Taken { id, letters } => Input::Answered { id: *id, answer: StoreAnswer::Taken(letters) },
             Given::Opened { conn, target, address } => {
                 Input::Opened { conn: *conn, target, address: *address, grant: &Grant::ANY }
             }
@@ -426,6 +456,7 @@ fn hash(transcript: &mut Transcript, now: Time, output: &Output<'_>) {
         Output::Reply { conn, status, text } => write!(transcript, "reply {} {status} {text}", conn.0),
         Output::Ping { conn } => write!(transcript, "ping {}", conn.0),
         Output::Close { conn, why } => write!(transcript, "close {} {}", conn.0, why.text()),
+        Output::Ask { id, question } => write!(transcript, "ask {} {question:?}", id.0),
         Output::Observe(event) => write!(transcript, "{event:?}"),
     };
     debug_assert!(written.is_ok(), "hashing never fails");

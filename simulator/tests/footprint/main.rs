@@ -25,7 +25,7 @@ fn feed(board: &mut Switchboard, input: Input<'_>) {
 }
 
 fn board(peers: usize) -> Switchboard {
-    let mut board = Switchboard::new(limits(peers + 1), UnixMillis(1_700_000_000_000), 0);
+    let mut board = Switchboard::new(limits(peers + 1), UnixMillis(1_700_000_000_000), 0).unwrap();
     for peer in 0..peers {
         visit(&mut board, peer, &target(peer));
     }
@@ -42,6 +42,7 @@ fn server(peers: usize) -> Server<CountingNet> {
     let mut config = Config::new(limits(peers));
     config.memory_budget_bytes = usize::MAX;
     Server::new(CountingNet::with_room_for(peers), config, Box::new(AllowAll), UnixMillis(1_700_000_000_000))
+        .unwrap()
 }
 
 /// Connects so many peers more, a few in each turn.

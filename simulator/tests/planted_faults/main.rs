@@ -23,7 +23,9 @@ fn every_planted_fault_is_found_within_300_seeds() {
     let _alone = alone();
     let begin = Instant::now();
     let mut missed = Vec::new();
-    for (fault, place) in FAULTS {
+    // `plant store_` looks for those whose names begin so.
+    let only = env::var("PLANT_ONLY").unwrap_or_default();
+    for (fault, place) in FAULTS.iter().copied().filter(|(fault, _)| fault.starts_with(&only)) {
         let begin = Instant::now();
         let level = if place == "core" { Level::Messages } else { Level::Bytes };
         let found = with(fault, || found(level));

@@ -1,12 +1,14 @@
 //! `announce`: a page joins a room, or says that it is still there.
 
+use alloc::boxed::Box;
 use core::mem;
 
+use crate::mail::questions::Continuation;
 use crate::peers::{PeerSlot, Standing};
 use crate::rooms::{Joining, MemberKey, Scope};
 use crate::verbs::psp::{Rejection, Reply};
 use crate::wire::psp::{self, Announce, Envelope, PspCode};
-use crate::{CloseReason, Departure, Event, Limit, MailEnd, PeerId, Switchboard, Verb};
+use crate::{CloseReason, Departure, Event, Limit, MailEnd, PeerId, Question, Switchboard, Verb};
 
 /// What a page is listed for after it has said something, where it does not say how long.
 const LEASE_MS: u64 = 30_000;
@@ -100,16 +102,35 @@ impl Switchboard {
         self.charge_lists(member);
         let caused = self.caused;
         self.psp_send_list(slot, member, Reply::Nothing);
-        for kept in mails {
-            let is_late = kept.expires <= self.now;
-            if !is_late {
-                self.psp_deliver(slot, &kept.text);
-            }
-            let end = if is_late { MailEnd::Expired } else { MailEnd::Delivered };
-            self.outbox.observe(Event::MailEnded { to: peer, end });
+        if self.psp_fetch_mail(slot, member) {
+            self.rooms.mail_is_coming(member, mails);
+        } else {
+            self.psp_deliver_all(slot, peer, mails);
         }
         // Whoever wrote that has paid for it.
         self.caused = caused;
+    }
+
+    /// Fetches what the store has for a member. Returns whether that is under way.
+    fn psp_fetch_mail(&mut self, slot: PeerSlot, member: MemberKey) -> bool {
+        if !self.has_store() {
+            return false;
+        }
+        let (conn, address) = (self.peers[slot].conn(), self.psp_address(member));
+        let may_take = self.questions.may_take();
+        if may_take {
+            let question = Question::Take { address: address.clone(), is_proven: false };
+            self.ask(question, Continuation::TakeFrames { conn, address });
+        } else {
+            self.questions.owe(Question::Discard { address, is_proven: false }, false);
+        }
+        may_take
+    }
+
+    /// As what the store knows a member.
+    fn psp_address(&self, member: MemberKey) -> Box<str> {
+        let member = self.rooms.member(member);
+        self.rooms.room(member.room()).address_of(member.id())
     }
 
     /// Every announcement is acknowledged: a page says nothing else before that, and tries another server after some seconds.
@@ -131,6 +152,7 @@ impl Switchboard {
         let own = self.rooms.member(member);
         let (peer, network) = (PeerId::label(own.id()), self.rooms.room(own.room()).id());
         let is_last = self.rooms.room(own.room()).len() == 1;
+        let address = (cause == Departure::Goodbye && self.has_store()).then(|| self.psp_address(member));
         let is_remembered = match cause {
             Departure::Goodbye | Departure::Moved | Departure::Closed(CloseReason::Replaced) => false,
             Departure::Lost(_) | Departure::Closed(_) => self.draining.is_none(),
@@ -141,6 +163,10 @@ impl Switchboard {
         self.outbox.observe(Event::Left { peer, network, cause, told });
         if is_last {
             self.outbox.observe(Event::NetworkClosed { network });
+        }
+        self.observe_mails(&peer, left.waited, MailEnd::Dropped);
+        if let Some(address) = address {
+            self.ask_in_any_case(|| Question::Discard { address, is_proven: false });
         }
         for absent in left.dropped {
             self.observe_mails(&PeerId::label(absent.id()), absent.mails(), MailEnd::Dropped);

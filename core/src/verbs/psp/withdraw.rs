@@ -4,7 +4,7 @@ use crate::peers::PeerSlot;
 use crate::rooms::Scope;
 use crate::verbs::psp::Rejection;
 use crate::wire::psp::Envelope;
-use crate::{Departure, Event, MailEnd, PeerId, Switchboard, Verb};
+use crate::{Departure, Event, MailEnd, PeerId, Question, Switchboard, Verb};
 
 impl Switchboard {
     /// A page that was loaded again says so of its former self, by a connection of its own. Anybody could say so of anybody: so
@@ -27,6 +27,8 @@ impl Switchboard {
         if let Some(absent) = self.rooms.absent(room, &envelope.from) {
             let dropped = self.rooms.take_absent(absent).mails();
             self.observe_mails(&PeerId::label(&envelope.from), dropped, MailEnd::Dropped);
+            let address = self.rooms.room(room).address_of(&envelope.from);
+            self.ask_in_any_case(|| Question::Discard { address, is_proven: false });
         } else if let Some(member) = self.rooms.by_id(room, &envelope.from)
             && let Some(other) = self.peers.by_conn(self.rooms.member(member).conn())
             && self.rooms.probe(member, self.now)

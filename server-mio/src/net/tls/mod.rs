@@ -12,5 +12,5 @@ mod tests;
 
 pub use certificate::Certificate;
 pub(crate) use certificate::TlsConfig;
-pub(crate) use client::unverified;
+pub(crate) use client::{ClientTls, check_authorities, unverified};
 pub(super) use session::{Scratch, TlsSession};

@@ -137,7 +137,9 @@ impl Driven {
                         self.has_hangup |= hangup;
                     }
                     Ready::Writable { key: KEY } => self.is_blocked = false,
-                    Ready::Readable { .. } | Ready::Writable { .. } | Ready::Stop => panic!("{event:?}"),
+                    Ready::Readable { .. } | Ready::Writable { .. } | Ready::Store | Ready::Stop => {
+                        panic!("{event:?}")
+                    }
                 }
             }
             self.read();

@@ -5,6 +5,7 @@ use core::fmt;
 
 /// Why the server does not start. Shown as one line, whatever the values hold; never shows a secret, nor
 /// what looks like one.
+#[allow(missing_docs, reason = "fields whose name and type say it all")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsError {
     /// A value that is not allowed.
@@ -20,7 +21,6 @@ pub enum SettingsError {
     },
     /// A file that a setting names is wrong.
     BadFile {
-        /// The setting.
         name: String,
         /// Which file, and what is wrong with it.
         detail: String,
@@ -34,9 +34,7 @@ pub enum SettingsError {
     },
     /// Two values that do not go together, each as `NAME=value`.
     Conflict {
-        /// One of them.
         first: String,
-        /// The other.
         second: String,
         /// What must hold.
         rule: String,
@@ -50,14 +48,12 @@ pub enum SettingsError {
     },
     /// A variable `PEERPIGEON_…` that is no setting.
     UnknownVariable {
-        /// Which.
         name: String,
         /// The variable that looks most like it.
         nearest: Option<String>,
     },
     /// A flag that is none.
     UnknownFlag {
-        /// Which.
         name: String,
         /// The flag that looks most like it.
         nearest: Option<String>,
@@ -68,27 +64,17 @@ pub enum SettingsError {
         name: String,
     },
     /// A token is to be minted, and there is nothing to sign it with.
-    SecretMissing {
-        /// The setting.
-        name: String,
-    },
+    SecretMissing { name: String },
     /// A flag without its value.
     NoValue {
-        /// The flag.
         name: String,
         /// What it may be.
         allowed: String,
     },
     /// A value for a flag that takes none.
-    UnexpectedValue {
-        /// The flag.
-        name: String,
-    },
+    UnexpectedValue { name: String },
     /// Something on the command line that belongs to no flag.
-    UnexpectedArgument {
-        /// What.
-        argument: String,
-    },
+    UnexpectedArgument { argument: String },
 }
 
 impl fmt::Display for SettingsError {

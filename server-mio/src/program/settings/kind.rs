@@ -40,6 +40,8 @@ pub enum ValueKind {
     Secret,
     /// A public key in PEM.
     PublicKey,
+    /// A [`StoreUrl`](crate::StoreUrl), which may have a password; that is never shown.
+    Store,
     /// A [`Pem`](super::Pem).
     File,
 }
@@ -79,7 +81,7 @@ impl ValueKind {
     /// Whether its value is never shown.
     #[must_use]
     pub fn is_secret(self) -> bool {
-        matches!(self, ValueKind::Tokens | ValueKind::Secret)
+        matches!(self, ValueKind::Tokens | ValueKind::Secret | ValueKind::Store)
     }
 
     /// What stands for the value in the help.
@@ -93,7 +95,7 @@ impl ValueKind {
             ValueKind::Host => "ADDRESS",
             ValueKind::Mode => "OCTAL",
             ValueKind::Endpoint => "ADDRESS:PORT",
-            ValueKind::Url => "URL",
+            ValueKind::Url | ValueKind::Store => "URL",
             ValueKind::Path => "FILE",
             ValueKind::Addresses | ValueKind::Origins => "LIST",
             ValueKind::Tokens => "TOKEN",
@@ -141,6 +143,10 @@ impl fmt::Display for ValueKind {
                 f,
                 "a text of {} bytes at least, or the absolute path of a file with it",
                 Secret::LEAST_BYTES
+            ),
+            ValueKind::Store => f.write_str(
+                "postgres://user:password@host:port/database?sslmode=verify-full (or require, or disable), \
+                 a Unix socket as ?host=/its/folder, or the absolute path of a file with it",
             ),
             ValueKind::File => f.write_str("a file in PEM, or the text itself"),
             ValueKind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),

@@ -1,4 +1,4 @@
-//! The settings for readers: help, check, and the table of the README.
+//! The settings for readers: help, check, and the tables of the document.
 
 use super::sources::{Sources, flag_of};
 use super::token_arguments::{self, TokenFlag};
@@ -52,17 +52,19 @@ pub(crate) fn effective(settings: &Settings, sources: &Sources) -> String {
     text
 }
 
-/// The table of all settings for the README.
+/// A table of settings for `docs/SETTINGS.md`.
 #[must_use]
-pub fn markdown_table() -> String {
-    let mut text = "| variable | default | allowed | |\n| --- | --- | --- | --- |\n".to_owned();
-    for row in SETTINGS {
+pub fn markdown_table<'a>(rows: impl IntoIterator<Item = &'a Setting>) -> String {
+    let mut text =
+        "| variable | default | allowed | takes effect by | |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    for row in rows {
         let default = match (row.default, &row.kind) {
             ("", _) => "none".to_owned(),
             (computed, ValueKind::Number { .. }) if computed.contains(' ') => computed.to_owned(),
             (value, _) => format!("`{value}`"),
         };
-        line(&mut text, format_args!("| `{}` | {default} | {} | {} |", row.name, row.kind, row.help));
+        let by = if row.waits_for_start() { "restart" } else { "reload" };
+        line(&mut text, format_args!("| `{}` | {default} | {} | {by} | {} |", row.name, row.kind, row.help));
     }
     text
 }
@@ -73,7 +75,7 @@ fn in_a_sentence(row: &Setting) -> String {
     let _ = match row.kind {
         ValueKind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
         ValueKind::Word(_) => write!(text, " One of {}.", row.kind),
-        ValueKind::Secret | ValueKind::PublicKey | ValueKind::File => {
+        ValueKind::Secret | ValueKind::PublicKey | ValueKind::Store | ValueKind::File => {
             write!(text, " Allowed is {}.", row.kind)
         }
         ValueKind::Number { zero: None, .. }

@@ -11,6 +11,7 @@ use crate::access::Origins;
 use crate::access::Tokens;
 use crate::access::{PublicKey, Secret};
 use crate::http::{Demo, PublicUrl};
+use crate::store::StoreUrl;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::SocketAddr;
@@ -83,7 +84,7 @@ impl Group {
         Group::Process,
     ];
 
-    /// Its heading.
+    /// What it is called in help, documents and the example file.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -261,6 +262,12 @@ settings! { |memory|
         "Size of all that is kept for one peer.";
     Mailbox: "MAILBOX_TOTAL_BYTES" mailbox_total_bytes: u64 = "16777216", ValueKind::bytes(KIB, 1_024 * GIB),
         "Size of all that is kept.";
+    Mailbox: "MAIL_STORE" mail_store: Option<StoreUrl> = "", ValueKind::Store,
+        "PostgreSQL database that keeps what waits for peers, across restarts and for several servers.";
+    Mailbox: "MAIL_STORE_CA" mail_store_ca: Option<Pem> = "", ValueKind::File,
+        "Certificates of those who may have signed that of the database; for `sslmode=verify-full`.";
+    Mailbox: "MAIL_STORE_TIMEOUT" mail_store_timeout: u64 = "1000", ValueKind::millis(10, 60_000),
+        "How long anything waits for the database.";
 
     Process: "CONFIG_FILE" config_file: Option<PathBuf> = "", ValueKind::Path,
         "File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.";

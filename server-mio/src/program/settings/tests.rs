@@ -134,6 +134,7 @@ fn two_values(row: &Setting) -> [String; 2] {
         (_, ValueKind::Origins) => ("https://a.example", "https://*.b.example,null"),
         (_, ValueKind::Tokens) => ("first", "second"),
         (_, ValueKind::Secret) => ("first secret of thirty-two bytes", "second secret, which has more bytes"),
+        (_, ValueKind::Store) => ("postgres://a@localhost/mail", "postgres://b:c@[::1]:7?sslmode=disable"),
         (_, ValueKind::File) => ("goes", "with another"),
         (_, ValueKind::PublicKey) => return [1, 2].map(public_key_file),
     };
@@ -142,7 +143,8 @@ fn two_values(row: &Setting) -> [String; 2] {
 
 /// What cannot be given alone.
 fn needs_another(row: &Setting) -> bool {
-    row.kind == ValueKind::File || row.name == "PROXY_PROTOCOL"
+    let is_built = row.kind != ValueKind::Store || cfg!(feature = "postgres");
+    row.kind == ValueKind::File || row.name == "PROXY_PROTOCOL" || !is_built
 }
 
 /// The name of a file with an Ed25519 public key. The files are not written here, where several tests read them at once.
@@ -294,14 +296,14 @@ fn the_help_names_everything_and_fits_on_a_screen() {
 }
 
 #[test]
-fn the_table_of_the_readme_has_a_row_of_four_cells_for_each_setting() {
-    let table = markdown_table();
+fn the_table_of_the_document_has_a_row_of_five_cells_for_each_setting() {
+    let table = markdown_table(SETTINGS);
     let rows: Vec<&str> = table.lines().skip(2).collect();
     assert_eq!(rows.len(), SETTINGS.len());
     for (row, line) in SETTINGS.iter().zip(rows) {
         assert!(line.starts_with(&format!("| `{}` | ", row.name)), "{line}");
         assert!(line.contains(&row.kind.to_string()) && line.contains(row.help), "{line}");
-        assert_eq!(line.matches('|').count(), 5, "{line}");
+        assert_eq!(line.matches('|').count(), 6, "{line}");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::access::Origins;
 use crate::access::Tokens;
 use crate::access::{PublicKey, Secret};
 use crate::http::{Demo, PublicUrl};
+use crate::store::StoreUrl;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -81,7 +82,7 @@ pub(super) fn read<V: Value>(sources: &Sources, row: &Setting, fallback: &str) -
         _ => text(sources, row, fallback)
             .and_then(|text| match row.kind {
                 ValueKind::Word(words) => V::read(&handed::word(text, words), row.kind),
-                ValueKind::Tokens | ValueKind::Secret => {
+                ValueKind::Tokens | ValueKind::Secret | ValueKind::Store => {
                     V::read(&handed::secret(text).map_err(ValueError::Because)?, row.kind)
                 }
                 ValueKind::Number { .. }
@@ -371,6 +372,18 @@ impl Value for Option<Pem> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "(not set)".to_owned(), Pem::to_string)
+    }
+}
+
+impl Value for Option<StoreUrl> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: ValueKind) -> Result<Option<StoreUrl>, ValueError> {
+        text.parse().map(Some).map_err(ValueError::Because)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "(not set)".to_owned(), StoreUrl::to_string)
     }
 }
 

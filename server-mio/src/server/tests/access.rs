@@ -10,7 +10,7 @@ fn guarded(variables: &[(&str, &str)]) -> Bench {
     let Ok(Command::Serve(settings)) = Settings::from(environment, [], None) else { panic!("{variables:?}") };
     let mut bench = Bench::new();
     let config = bench.server.config.clone();
-    bench.server.reconfigure(config, Box::new(ConfiguredPolicy::new(&settings)));
+    bench.server.reconfigure(config, Box::new(ConfiguredPolicy::new(&settings))).unwrap();
     bench
 }
 

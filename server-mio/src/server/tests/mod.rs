@@ -7,14 +7,17 @@ mod reconfigure;
 mod scripted_net;
 mod shutdown;
 mod signaling;
+mod store;
 mod websocket;
 
 use crate::access::AllowAll;
 use crate::server::Server;
 use crate::server::config::Config;
+use crate::store::MailStore;
 use peerpigeon_core::{Limits, Time, UnixMillis};
 use scripted_net::{End, Pipe, ScriptedNet, World};
 use std::cell::{Ref, RefCell};
+use std::io;
 use std::rc::Rc;
 
 /// A server and its clients.
@@ -23,6 +26,7 @@ struct Bench {
     world: Rc<RefCell<World>>,
 }
 
+const BOOT: UnixMillis = UnixMillis(784_111_777_000);
 const ID_A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const ID_B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
@@ -32,13 +36,24 @@ impl Bench {
     }
 
     fn with(change: impl FnOnce(&mut Config)) -> Bench {
+        Bench::made(change, |net, config| Server::new(net, config, Box::new(AllowAll), BOOT))
+    }
+
+    fn with_store(change: impl FnOnce(&mut Config), store: Box<dyn MailStore<ScriptedNet>>) -> Bench {
+        Bench::made(change, |net, config| Server::with_store(net, config, Box::new(AllowAll), BOOT, store))
+    }
+
+    fn made(
+        change: impl FnOnce(&mut Config),
+        make: impl FnOnce(ScriptedNet, Config) -> io::Result<Server<ScriptedNet>>,
+    ) -> Bench {
         // No pings and no re-introductions unless a test wants them: they would keep the loop from sleeping.
         let limits = Limits { ping_interval_ms: 0, reintroduce_interval_ms: 0, ..Limits::default() };
         let mut config = Config::new(limits);
         change(&mut config);
         let world = Rc::new(RefCell::new(World::default()));
         let net = ScriptedNet(Rc::clone(&world));
-        let server = Server::new(net, config, Box::new(AllowAll), UnixMillis(784_111_777_000));
+        let server = make(net, config).unwrap();
         Bench { server, world }
     }
 

@@ -1,7 +1,8 @@
 //! `plant`: shows that the simulator finds faults, without a word of them in what ships.
 //!
 //! Copies what is needed of the workspace to `target/faults`, plants every fault of `simulator/faults` in the copy, each
-//! behind a switch that there is only there, builds it once, and runs `simulator/tests/planted_faults` in it.
+//! behind a switch that there is only there, builds it once, and runs `simulator/tests/planted_faults` in it. With an argument
+//! only those faults are looked for whose names begin with it.
 
 mod copy;
 mod patch;
@@ -40,6 +41,7 @@ fn run() -> Result<bool, String> {
         .current_dir(&copy)
         // What others wrote is compiled once, and kept for the next time.
         .env("CARGO_TARGET_DIR", copy.join("target"))
+        .env("PLANT_ONLY", std::env::args().nth(1).unwrap_or_default())
         .status();
     status.map(|status| status.success()).map_err(|error| format!("cargo: {error}"))
 }

@@ -62,7 +62,8 @@ impl ByteHost {
         };
         let net = SimNet::new(seed, bytes.oddity_percent.into());
         ByteHost {
-            server: Server::new(net, config.clone(), Box::new(policy::SimPolicy), BOOT),
+            server: Server::new(net, config.clone(), Box::new(policy::SimPolicy), BOOT)
+                .expect("limits that are allowed"),
             config,
             knobs: bytes,
             lines: BTreeMap::new(),

@@ -1,5 +1,10 @@
-//! Documents that come from the source: the README's table of settings, and what the Debian package brings.
+//! Documents: those that come from the source or from measurements, and what holds for those that people write.
 #![allow(missing_docs, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
+
+mod api;
+mod architecture;
+mod figures;
+mod prose;
 
 use core::fmt::Write as _;
 use peerpigeon_server::settings::{Group, SETTINGS, Setting, ValueKind, help, markdown_table};
@@ -44,29 +49,19 @@ fn plain(row: &Setting) -> String {
 }
 
 #[test]
-fn the_settings_in_the_readme() {
-    const START: &str = "<!-- settings -->\n";
-    const END: &str = "<!-- /settings -->";
-    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    let (before, rest) = readme.split_once(START).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    hold("README.md", &format!("{before}{START}{}{END}{after}", markdown_table()));
-}
+fn the_document_of_the_settings() {
+    let mut text = "\
+# Settings
 
-#[test]
-fn the_settings_in_the_operators_document() {
-    const START: &str = "<!-- settings -->\n";
-    const END: &str = "<!-- /settings -->";
-    let document = fs::read_to_string(repository().join("docs/OPERATIONS.md")).unwrap();
-    let (before, rest) = document.split_once(START).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    let mut table = "| variable | default | takes effect by | |\n| --- | --- | --- | --- |\n".to_owned();
-    for row in SETTINGS {
-        let by = if row.waits_for_start() { "restart" } else { "reload" };
-        let default = if row.default.is_empty() { "none" } else { row.default };
-        writeln!(table, "| `{}` | {default} | {by} | {} |", row.name, row.help).unwrap();
+Made from the table of settings (`server-mio/src/program/settings/table.rs`). How settings are given, and
+what a wrong one does: [OPERATIONS.md](OPERATIONS.md#settings). Times are milliseconds, sizes are bytes.
+"
+    .to_owned();
+    for group in Group::ALL {
+        let rows = SETTINGS.iter().filter(|row| row.group == group);
+        write!(text, "\n## {}\n\n{}", group.title(), markdown_table(rows)).unwrap();
     }
-    hold("docs/OPERATIONS.md", &format!("{before}{START}{table}{END}{after}"));
+    hold("docs/SETTINGS.md", &prose::wrap(&text));
 }
 
 #[test]
