@@ -11,7 +11,11 @@ fn handle(switchboard: &mut Switchboard, now: Time, input: Input<'_>) {
             Output::Send { conn, text } => println!("{:>5} ms  to {}: {text}", now.0, conn.0),
             Output::Close { conn, why } => println!("{:>5} ms  close {}: {}", now.0, conn.0, why.text()),
             // What an HTTP server, a WebSocket and a log would have to do.
-            Output::Reply { .. } | Output::Ping { .. } | Output::Ask { .. } | Output::Observe(_) => {}
+            Output::Reply { .. }
+            | Output::Ping { .. }
+            | Output::Ask { .. }
+            | Output::Publish { .. }
+            | Output::Observe(_) => {}
         }
     }
 }

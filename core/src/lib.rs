@@ -19,6 +19,7 @@
 //!         Output::Ping { conn } => println!("ping {conn:?}"),
 //!         Output::Close { conn, why } => println!("close {conn:?} with {}", why.code()),
 //!         Output::Ask { id, question } => println!("{id:?} to the store: {question:?}"),
+//!         Output::Publish { to, frame } => println!("{} bytes for {to:?}", frame.len()),
 //!         Output::Observe(event) => println!("{event:?}"),
 //!     }
 //! }
@@ -60,6 +61,9 @@
 //!    for no answer longer than that, and ignores what comes later; but of what the store may have done it gives out
 //!    nothing itself. [`Input::Store`] says when it can be asked.
 //!
+//! 9. **Publish every [`Output::Publish`]**, if [`Limits::node_timeout_ms`] says that this is one node of several, say
+//!    [`Input::Bus`] and [`Input::Frame`], and end every turn with [`Input::Flush`]: what waits for other nodes goes out then.
+//!
 //! [`Event`]s say what happened; the core itself neither logs nor counts.
 //!
 //! # Versions
@@ -73,6 +77,8 @@
 extern crate alloc;
 
 mod api;
+#[allow(dead_code, unused_imports, reason = "the switchboard does not use it yet")]
+mod cluster;
 mod holders;
 mod lobby;
 mod mail;
@@ -87,9 +93,10 @@ mod wire;
 mod worst_case;
 
 pub use api::{
-    AddressKey, Census, CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone, Input, Letter,
-    Limit, LimitError, Limits, LiveLimits, MailEnd, NetworkId, Occasion, Output, ParsePeerIdError, PeerId,
-    Question, QuestionId, Signal, Spelling, StoreAnswer, Time, UnixMillis, Verb, WallClock,
+    AddressKey, Census, Channel, CloseReason, ConnId, Departure, DuplicatePeer, ErrorCode, Event, Gone,
+    Input, Letter, Limit, LimitError, Limits, LiveLimits, MailEnd, NetworkId, NodeId, Occasion, Output,
+    ParsePeerIdError, PeerId, Question, QuestionId, Signal, Spelling, StoreAnswer, Time, UnixMillis, Verb,
+    WallClock,
 };
 pub use holders::{Holder, Holders};
 pub use lobby::Grant;

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::worst_case::SHORTEST_TEXT_BYTES;
-use crate::{CloseReason, ConnId, Event, Limits, Output, Question, QuestionId};
+use crate::{Channel, CloseReason, ConnId, Event, Limits, Output, Question, QuestionId};
 
 /// Above so much text, what can wait a moment does: deadlines that came due together, and the rest of a batch.
 pub(crate) const CROWDED_BYTES: usize = 2 * 1024 * 1024;
@@ -28,6 +28,8 @@ enum Entry {
     Close(ConnId, CloseReason),
     /// The next of the questions.
     Ask,
+    /// The next of the frames.
+    Publish,
     Observe(Event),
 }
 
@@ -36,12 +38,47 @@ pub(crate) struct Outbox {
     entries: Vec<Entry>,
     text: String,
     questions: Vec<(QuestionId, Question)>,
+    frames: Frames,
     /// Questions polled so far.
     polled_questions: usize,
     /// Entries polled so far.
     polled: usize,
     /// Text polled so far.
     polled_text: usize,
+}
+
+/// Frames for other nodes.
+#[derive(Debug, Default)]
+struct Frames {
+    /// For whom each is, and where it ends: it begins where the one before does.
+    ends: Vec<(Channel, usize)>,
+    bytes: Vec<u8>,
+    /// Frames polled so far.
+    polled: usize,
+}
+
+impl Frames {
+    fn clear(&mut self) {
+        if self.ends.is_empty() {
+            return;
+        }
+        self.ends.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_TEXT_BYTES);
+        self.polled = 0;
+    }
+
+    fn push(&mut self, to: Channel, frame: &[u8]) {
+        self.bytes.extend_from_slice(frame);
+        self.ends.push((to, self.bytes.len()));
+    }
+
+    fn next(&mut self) -> Option<(Channel, &[u8])> {
+        let (to, end) = *self.ends.get(self.polled)?;
+        let start = self.polled.checked_sub(1).and_then(|before| self.ends.get(before));
+        self.polled += 1;
+        Some((to, self.bytes.get(start.map_or(0, |(_, end)| *end)..end)?))
+    }
 }
 
 impl Outbox {
@@ -70,6 +107,7 @@ impl Outbox {
         self.polled_questions = 0;
         self.polled = 0;
         self.polled_text = 0;
+        self.frames.clear();
         if self.text.capacity() > KEPT_TEXT_BYTES {
             self.text.shrink_to(KEPT_TEXT_BYTES);
             self.entries.shrink_to(KEPT_TEXT_BYTES / size_of::<Entry>());
@@ -109,6 +147,12 @@ impl Outbox {
         self.entries.push(Entry::Ask);
     }
 
+    /// A frame for other nodes.
+    pub(crate) fn publish(&mut self, to: Channel, frame: &[u8]) {
+        self.frames.push(to, frame);
+        self.entries.push(Entry::Publish);
+    }
+
     pub(crate) fn observe(&mut self, event: Event) {
         self.entries.push(Entry::Observe(event));
     }
@@ -131,6 +175,10 @@ impl Outbox {
                 let (id, question) = self.questions.get(self.polled_questions)?;
                 self.polled_questions += 1;
                 Output::Ask { id: *id, question }
+            }
+            Entry::Publish => {
+                let (to, frame) = self.frames.next()?;
+                Output::Publish { to, frame }
             }
             Entry::Observe(event) => Output::Observe(event),
         })

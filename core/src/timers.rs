@@ -27,11 +27,13 @@ pub enum TimerKind {
     Rooms,
     /// The store of mail should have answered; belongs to no connection.
     Store,
+    /// Something is due between nodes; belongs to no connection.
+    Cluster,
 }
 
 impl TimerKind {
     /// All of them, in the order of their numbers.
-    const ALL: [TimerKind; 9] = [
+    const ALL: [TimerKind; 10] = [
         TimerKind::Register,
         TimerKind::Hold,
         TimerKind::Liveness,
@@ -41,6 +43,7 @@ impl TimerKind {
         TimerKind::Drain,
         TimerKind::Rooms,
         TimerKind::Store,
+        TimerKind::Cluster,
     ];
 }
 

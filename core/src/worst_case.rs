@@ -3,6 +3,7 @@
 //! Each machine tells what it takes itself; here it is summed up. Each figure is an upper bound for what an attacker can fill, all of it at the same time. The allocator is assumed to
 //! take [`ALLOCATION_BYTES`] more than asked for; what it does not give back to the system in between is not in here.
 
+use crate::cluster::Cluster;
 use crate::lobby::{Grants, Lobby};
 use crate::mail::mailboxes::Mailboxes;
 use crate::mail::poll_queue::PollQueues;
@@ -26,7 +27,7 @@ pub struct Share {
 impl Limits {
     /// The most memory that a [`crate::Switchboard`] with these limits takes, by what takes it.
     #[must_use]
-    pub fn worst_case(&self) -> [Share; 8] {
+    pub fn worst_case(&self) -> [Share; 9] {
         let share = |what, bytes| Share { what, bytes };
         [
             share("peers and what they announce", Peers::worst_case(self) + Announcement::worst_case(self)),
@@ -36,6 +37,7 @@ impl Limits {
             share("rooms", Rooms::worst_case(self, Announcement::worst_case(self))),
             share("mail", Mailboxes::worst_case(self) + Questions::worst_case(self)),
             share("inboxes of peers without a WebSocket", PollQueues::worst_case(self)),
+            share("other nodes and their peers", Cluster::worst_case(self)),
             share("output of one input", Outbox::worst_case(self)),
         ]
     }
@@ -71,7 +73,7 @@ pub(crate) fn grown(bytes: usize) -> u64 {
 }
 
 /// An entry of a B-tree whose nodes are as empty as they can be (5 of 11), with its share of the nodes above.
-pub(crate) fn tree(bytes: usize) -> u64 {
+pub(crate) const fn tree(bytes: usize) -> u64 {
     3 * bytes as u64 + 8
 }
 
@@ -113,14 +115,17 @@ mod tests {
             (
                 Limits::default(),
                 [
-                    10_812_992, 8_999_424, 18_140_160, 6_824_000, 11_782_440, 37_606_912, 22_257_216,
+                    10_812_992, 8_999_424, 18_140_160, 6_824_000, 11_782_440, 37_606_912, 22_257_216, 0,
                     14_585_664,
                 ],
             ),
-            (small, [226_501, 48_576, 12_374, 10_010, 27_313, 6_960, 5_680, 9_476_655]),
+            (small, [226_501, 48_576, 12_374, 10_010, 27_313, 6_960, 5_680, 0, 9_476_655]),
             (
                 known,
-                [88_764_992, 8_999_424, 18_140_160, 6_824_000, 9_394_352, 16_949_920, 22_257_216, 96_630_144],
+                [
+                    88_764_992, 8_999_424, 18_140_160, 6_824_000, 9_394_352, 16_949_920, 22_257_216, 0,
+                    96_630_144,
+                ],
             ),
         ] {
             assert_eq!(limits.worst_case().map(|share| share.bytes), shares);

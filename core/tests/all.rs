@@ -4,6 +4,7 @@
 mod adjusting;
 mod backlogs;
 mod charges;
+mod cluster;
 mod common;
 mod dialect_b;
 mod drain;

@@ -75,21 +75,21 @@ fn where_nobody_has_room_a_full_page_is_told_that_will_give_up_its_farthest_link
     let mut board = Board::new(quiet());
     // All are linked to each other, and to both of the others the farthest is f0….
     for peer in [0x20, 0xf0, 0x10] {
-        announce(&mut board, peer << 56, 2);
+        announce(&mut board, peer << 52, 2);
     }
-    link(&mut board, 0xf0 << 56, 0x20 << 56);
-    link(&mut board, 0x20 << 56, 0x10 << 56);
-    link(&mut board, 0xf0 << 56, 0x10 << 56);
+    link(&mut board, 0xf0 << 52, 0x20 << 52);
+    link(&mut board, 0x20 << 52, 0x10 << 52);
+    link(&mut board, 0xf0 << 52, 0x10 << 52);
     board.events.clear();
     // Nearer to both than f0…, and larger, so that it dials.
-    announce(&mut board, 0x30 << 56, 2);
-    let met: Vec<PeerId> = board.introductions().with(0x30 << 56).collect();
-    let page = [0x20, 0x10].into_iter().find(|page| met == [peer_id(page << 56)]).unwrap();
-    link(&mut board, 0x30 << 56, page << 56);
+    announce(&mut board, 0x30 << 52, 2);
+    let met: Vec<PeerId> = board.introductions().with(0x30 << 52).collect();
+    let page = [0x20, 0x10].into_iter().find(|page| met == [peer_id(page << 52)]).unwrap();
+    link(&mut board, 0x30 << 52, page << 52);
     board.events.clear();
     // f0… has room as soon as its page has noticed, and the newcomer has.
     board.pass(500);
-    assert_eq!(board.introductions().0, [(peer_id(0xf0 << 56), peer_id(0x30 << 56), Occasion::Free)]);
+    assert_eq!(board.introductions().0, [(peer_id(0xf0 << 52), peer_id(0x30 << 52), Occasion::Free)]);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn five_hundred_joins_cost_a_few_messages_each_and_make_one_piece() {
     let mut graph: BTreeMap<PeerId, Vec<PeerId>> = BTreeMap::new();
     for conn in 0..500_u64 {
         board.raw.clear();
-        announce(&mut board, conn.wrapping_mul(0x9E37_79B9_7F4A_7C15), 10);
+        announce(&mut board, conn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 2, 10);
         assert!(board.raw.len() <= 21, "{} messages for one join", board.raw.len());
     }
     for (a, b, _) in board.introductions().0 {

@@ -65,6 +65,9 @@ fn tight() -> Limits {
         mailboxes: 2,
         cleanup_interval_ms: 100,
         store_timeout_ms: 0,
+        node_timeout_ms: 0,
+        cluster_bytes: 65_536,
+        remote_peers: 2,
     }
 }
 
@@ -208,7 +211,7 @@ impl World {
                 }
                 Output::Observe(Event::Opened { .. }) => self.opened += 1,
                 Output::Observe(Event::Gone { .. }) => self.gone += 1,
-                Output::Ask { .. } | Output::Observe(_) => {}
+                Output::Ask { .. } | Output::Publish { .. } | Output::Observe(_) => {}
             }
         }
         // With debug assertions the core has done so itself.

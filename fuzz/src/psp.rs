@@ -108,6 +108,7 @@ impl World {
                     told.push((usize::try_from(conn.0).expect("few") - 1, text.to_owned()));
                 }
                 Output::Ask { .. }
+                | Output::Publish { .. }
                 | Output::Observe(_)
                 | Output::Ping { .. }
                 | Output::Close { .. }

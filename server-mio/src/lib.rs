@@ -77,6 +77,7 @@
 //! [`http`] and [`websocket`] by themselves.
 
 mod access;
+mod bus;
 pub mod http;
 mod net;
 mod observe;
@@ -86,6 +87,9 @@ mod store;
 pub mod websocket;
 
 pub use access::{AccessPolicy, AddressList, AllowAll, AllowOrigin, ConfiguredPolicy, Purpose, Tokens};
+#[cfg(feature = "cluster")]
+pub use bus::redis::{BusSettings, RedisBus};
+pub use bus::{BUS_KEY, Bus, BusCounters, BusEvent, BusUrl, BusUrls};
 pub use net::{
     Accepted, Certificate, ControlHandle, Dialed, Host, Inherited, ListenerKind, MioNet, MioSocket, Net,
     Process, Ready,

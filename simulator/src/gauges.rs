@@ -5,8 +5,10 @@ use peerpigeon_core::{Census, Limits};
 /// Every gauge with its name. Taken apart without `..`, so that a new gauge of the core does not build until it has a
 /// name here, and a limit in [`most`].
 #[must_use]
-pub fn named(census: &Census) -> [(&'static str, usize); 17] {
+pub fn named(census: &Census) -> [(&'static str, usize); 19] {
     let Census {
+        nodes,
+        remote_peers,
         connections,
         unregistered,
         held,
@@ -26,6 +28,8 @@ pub fn named(census: &Census) -> [(&'static str, usize); 17] {
         timers,
     } = *census;
     [
+        ("other nodes", nodes),
+        ("remote peers", remote_peers),
         ("connections", connections),
         ("unregistered connections", unregistered),
         ("held connections", held),
@@ -56,7 +60,10 @@ pub fn most(limits: &Limits) -> Census {
     // Nobody is acquainted with itself.
     let each_knows = count(limits.acquaintances).min(admitted.saturating_sub(1));
     let mailboxes = if limits.message_ttl_ms == 0 { 0 } else { count(limits.mailboxes) };
+    let has_cluster = limits.node_timeout_ms > 0;
     Census {
+        nodes: if has_cluster { MOST_NODES } else { 0 },
+        remote_peers: if has_cluster { count(limits.remote_peers) } else { 0 },
         // A connection is in one of the three; a peer without one takes a place, too.
         connections: admitted + held + unregistered,
         unregistered,
@@ -84,14 +91,19 @@ pub fn most(limits: &Limits) -> Census {
 
 /// The most deadlines of `admitted` connections of which so many wait for a message: the next one of each connection, and
 /// the end of each request that waits; and for all together the next sweep, the next part of a drain,
-/// the next task of rooms, and the next answer of the store.
+/// the next task of rooms, the next answer of the store, and what is due between nodes.
 pub(crate) fn timers(admitted: usize, polls: usize) -> usize {
-    admitted + polls + 4
+    admitted + polls + 5
 }
+
+/// Other nodes that can be there at once.
+const MOST_NODES: usize = 63;
 
 /// The larger of each gauge.
 pub(crate) fn peak(a: &Census, b: &Census) -> Census {
     Census {
+        nodes: a.nodes.max(b.nodes),
+        remote_peers: a.remote_peers.max(b.remote_peers),
         connections: a.connections.max(b.connections),
         unregistered: a.unregistered.max(b.unregistered),
         held: a.held.max(b.held),

@@ -66,6 +66,11 @@ impl Record {
                 Happening::Inside(format!("the store is {}", if is_up { "up" } else { "down" }))
             }
             Input::Answered { id, answer } => Happening::Inside(format!("{answer:?} to {}", id.0)),
+            Input::Bus { is_up } => {
+                Happening::Inside(format!("the bus is {}", if is_up { "up" } else { "down" }))
+            }
+            Input::Frame { frame } => Happening::Inside(format!("a frame of {} bytes", frame.len())),
+            Input::Flush => Happening::Inside("flush".to_owned()),
             Input::Tick => Happening::Inside("tick".to_owned()),
         });
     }
@@ -81,6 +86,9 @@ impl Record {
                 Happening::Down(conn.0, format!("close {} {}", why.code(), why.text()))
             }
             Output::Ask { id, question } => Happening::Inside(format!("asks {}: {question:?}", id.0)),
+            Output::Publish { to, frame } => {
+                Happening::Inside(format!("publishes {} bytes to {to:?}", frame.len()))
+            }
             Output::Observe(event) => Happening::Told(*event),
         });
     }

@@ -8,6 +8,7 @@
 //! * [`http`] sends requests as raw bytes.
 //! * [`tools`] runs programs of Debian: promtool, nginx and others.
 //! * [`postgres`] runs a database for the mail store.
+//! * [`redis`] runs a Redis for the cluster.
 //! * [`conversation`] plays the transcripts in `golden/`.
 //!
 //! They panic with a message that says what was expected and what came: a test that uses them is a list of
@@ -24,6 +25,7 @@ pub mod id;
 mod peer;
 pub mod postgres;
 pub mod process;
+pub mod redis;
 mod ring;
 mod server;
 pub mod tools;

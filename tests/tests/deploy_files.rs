@@ -176,6 +176,45 @@ fn compose() {
 }
 
 #[test]
+fn compose_of_a_cluster() {
+    let file = yaml("docker/cluster.yaml");
+    let nodes = ["node1", "node2", "node3"];
+    let upstream = text("docker/cluster-upstream.conf");
+    let proxies = file["networks"]["inside"]["ipam"]["config"][0]["subnet"].as_str().unwrap();
+    for name in nodes {
+        let node = &file["services"][name];
+        let settings = members(&node["environment"]);
+        // Its host is known in the network of this file only, and is asked for.
+        let others = settings.iter().filter(|(name, _)| name != "CLUSTER").cloned();
+        settings_are_accepted("cluster.yaml", &others.collect::<Vec<_>>());
+        let value = |wanted: &str| settings.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
+        assert_eq!(value("TRUSTED_PROXIES"), proxies);
+        let redis = value("CLUSTER").replace("redis://", "");
+        assert!(file["services"][&redis]["image"].is_string(), "{redis} is a service of this file");
+        assert!(upstream.contains(&format!("\nserver {name}:3000;\n")), "nginx knows {name}");
+    }
+    for volume in file["services"]["nginx"]["volumes"].as_array().unwrap() {
+        let path = volume.as_str().unwrap().split(':').next().unwrap();
+        assert!(repository().join("deploy/docker").join(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn the_unit_of_a_node_says_what_the_unit_of_the_server_says() {
+    let lines = |name: &str| -> Vec<String> {
+        let of_both = |line: &&str| {
+            !["#", "Description=", "After=", "Requires=", "ExecStart=", "Also="]
+                .iter()
+                .any(|start| line.starts_with(start))
+        };
+        let text = text(name);
+        let lines = text.lines().filter(|line| !line.is_empty()).filter(of_both);
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(lines("systemd/peerpigeon@.service"), lines("systemd/peerpigeon.service"));
+}
+
+#[test]
 fn docker() {
     let file = text("docker/Dockerfile");
     let instructions: Vec<Vec<&str>> = file
@@ -309,11 +348,15 @@ fn the_units_are_well_formed_and_hardened() {
     let service =
         text("systemd/peerpigeon.service").replace("/usr/bin/peerpigeon-server", program.to_str().unwrap());
     fs::write(folder.join("peerpigeon.service"), service).unwrap();
+    let node =
+        text("systemd/peerpigeon@.service").replace("/usr/bin/peerpigeon-server", program.to_str().unwrap());
+    fs::write(folder.join("peerpigeon@.service"), node).unwrap();
     fs::write(folder.join("peerpigeon.socket"), text("systemd/peerpigeon.socket")).unwrap();
     let mut verify = Command::new("systemd-analyze");
     verify
         .args(["verify", "--man=no"])
         .arg(folder.join("peerpigeon.service"))
+        .arg(folder.join("peerpigeon@3001.service"))
         .arg(folder.join("peerpigeon.socket"));
     let said = succeed(&mut verify);
     assert!(!said.contains("peerpigeon."), "{said}");

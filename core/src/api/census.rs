@@ -3,6 +3,10 @@
 /// How much of everything there is right now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
+    /// Other nodes of the cluster that can be spoken to.
+    pub nodes: usize,
+    /// Peers of other nodes that are known here.
+    pub remote_peers: usize,
     /// Connections that the core knows, admitted or not.
     pub connections: usize,
     /// Of these, the ones that have not told yet who they are.

@@ -1,7 +1,7 @@
 //! What goes in through [`crate::Switchboard::handle`] and what comes out of
 //! [`crate::Switchboard::poll_output`].
 
-use crate::{ConnId, Event, Grant, LiveLimits, Question, QuestionId, StoreAnswer, Time, UnixMillis};
+use crate::{Channel, ConnId, Event, Grant, LiveLimits, Question, QuestionId, StoreAnswer, Time, UnixMillis};
 
 /// The party that a connection counts against where a limit per address applies: an IPv4 address, or the
 /// /64 of an IPv6 one. The driver makes it; the core only compares.
@@ -96,6 +96,17 @@ pub enum Input<'a> {
         id: QuestionId,
         answer: StoreAnswer<'a>,
     },
+    /// The bus between the nodes of a cluster carries what is published from now on, or does not any more. At the beginning it does
+    /// not.
+    Bus {
+        /// Whether it does.
+        is_up: bool,
+    },
+    /// Something came by the bus, by the channel of all or by that of this node.
+    Frame { frame: &'a [u8] },
+    /// All that came together has been given in: what waits for other nodes goes out. Once in each turn of a driver that is a
+    /// node, after everything else.
+    Flush,
     /// Nothing but the passing of time.
     Tick,
 }
@@ -146,6 +157,13 @@ pub enum Output<'a> {
         /// To be answered by exactly one [`Input::Answered`] with this id, however late.
         id: QuestionId,
         question: &'a Question,
+    },
+    /// Publish a frame on the bus, if it can be done; what is lost is sent again. Only where
+    /// [`crate::Limits::node_timeout_ms`] is not 0.
+    Publish {
+        to: Channel,
+        /// At most [`crate::Limits::FRAME_BYTES`].
+        frame: &'a [u8],
     },
     /// For logs, metrics and the laws of the simulator; asks for nothing.
     Observe(&'a Event),

@@ -1,6 +1,6 @@
 //! What happened inside: the only source of metrics, log lines and the simulator's laws.
 
-use crate::{CloseReason, ConnId, Gone, PeerId};
+use crate::{CloseReason, ConnId, Gone, NodeId, PeerId};
 
 /// One thing that happened. Carries ids, kinds and sizes, never content.
 #[allow(missing_docs, reason = "fields whose name and type say it all")]
@@ -126,6 +126,24 @@ pub enum Event {
     },
     /// A message that is neither a signal nor refused was handled.
     Handled { conn: ConnId, verb: Verb },
+    /// A signal came from a peer of another node, and went to its target.
+    Arrived {
+        from: PeerId,
+        to: PeerId,
+        signal: Signal,
+        /// Size of the delivered message in bytes.
+        bytes: u32,
+    },
+    /// Another node can be spoken to, for the first time or anew.
+    NodeOpened { node: NodeId },
+    /// Another node is over: it said so, or nothing was heard of it for too long.
+    NodeClosed {
+        node: NodeId,
+        /// Whether it said so.
+        said_bye: bool,
+    },
+    /// What came by the bus was no frame of a node, or one of an unknown version.
+    FrameRefused,
     /// Expired state was swept.
     Swept {
         /// Mailboxes ended.
@@ -204,6 +222,11 @@ pub enum Occasion {
     Again,
     /// A link between them has become possible: both have room, or one who is full will make room.
     Free,
+}
+
+impl Occasion {
+    /// All of them.
+    pub const ALL: [Occasion; 4] = [Occasion::Announce, Occasion::Healing, Occasion::Again, Occasion::Free];
 }
 
 /// How a mail ended: each does exactly once.

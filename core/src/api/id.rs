@@ -120,6 +120,26 @@ impl Spelling {
         &self.id
     }
 
+    /// In 25 bytes: the id, then the case of its digits.
+    pub(crate) fn packed(&self) -> [u8; 25] {
+        let mut packed = [0; 25];
+        packed[..20].copy_from_slice(&self.id.0);
+        packed[20..].copy_from_slice(&self.upper);
+        packed
+    }
+
+    /// What was [packed](Spelling::packed); the case of a digit that has none is ignored.
+    pub(crate) fn unpack(packed: [u8; 25]) -> Spelling {
+        let mut spelling = Spelling::NOBODY;
+        spelling.id.0.copy_from_slice(&packed[..20]);
+        let digits = spelling.digits();
+        for (i, digit) in digits.iter().enumerate() {
+            let is_upper = digit.is_ascii_alphabetic() && packed[20 + i / 8] >> (i % 8) & 1 > 0;
+            spelling.upper[i / 8] |= u8::from(is_upper) << (i % 8);
+        }
+        spelling
+    }
+
     /// The 40 digits as their owner wrote them.
     #[must_use]
     pub fn digits(&self) -> [u8; Self::DIGITS] {

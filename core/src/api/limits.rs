@@ -87,6 +87,12 @@ pub struct Limits {
     pub cleanup_interval_ms: u64,
     /// How long anything waits for the store of mail; 0 = there is none.
     pub store_timeout_ms: u64,
+    /// Silence after which another node of the cluster is dead, from 1,000 to 60,000; 0 = there is no cluster.
+    pub node_timeout_ms: u64,
+    /// Bytes that wait for all other nodes together; at least 65,536 for each.
+    pub cluster_bytes: u32,
+    /// Peers of other nodes that are known.
+    pub remote_peers: u32,
 }
 
 /// A limit that is not allowed: which, what it was, and what it may be.
@@ -150,6 +156,10 @@ impl Limits {
     /// Names the first field that is out of its range.
     pub fn check(&self) -> Result<(), LimitError> {
         LimitError::check("introductions", self.introductions.into(), 1..=Self::MAX_PEERS.into())?;
+        if self.node_timeout_ms > 0 {
+            LimitError::check("node_timeout_ms", self.node_timeout_ms, 1_000..=60_000)?;
+            LimitError::check("cluster_bytes", self.cluster_bytes.into(), 65_536..=u32::MAX.into())?;
+        }
         // Without any of these nobody could ever come, speak or be told of.
         let positive = [
             ("connections", self.connections.into()),
@@ -209,6 +219,9 @@ impl Limits {
     /// The most questions to the store of mail that are open at once.
     pub const STORE_QUESTIONS: usize = 16_384;
 
+    /// The longest frame that is published on the bus between nodes.
+    pub const FRAME_BYTES: usize = 65_536;
+
     /// The longest that an HTTP request can wait for a message.
     pub const POLL_MS: u64 = 25_000;
 }
@@ -248,6 +261,9 @@ impl Default for Limits {
             mailboxes: 10_000,
             cleanup_interval_ms: 60_000,
             store_timeout_ms: 0,
+            node_timeout_ms: 0,
+            cluster_bytes: 64 * 1024 * 1024,
+            remote_peers: 1_000_000,
         }
     }
 }

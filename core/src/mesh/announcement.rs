@@ -21,6 +21,8 @@ pub(crate) struct Announcement {
     /// How often it was looked in vain since somebody was found.
     vain_looks: u8,
     pub(super) links: Links,
+    /// How many acquaintances it has by its own node, if that is another one: here are only those that are peers of this one.
+    reported: u16,
 }
 
 /// What was due of the introductions of a peer.
@@ -48,6 +50,16 @@ impl Announcement {
         &mut self.acquaintances
     }
 
+    /// How many acquaintances it has, wherever they are.
+    pub(super) fn acquainted(&self) -> usize {
+        self.acquaintances.len().max(self.reported.into())
+    }
+
+    /// Its own node has told how many acquaintances it has.
+    pub(crate) fn report_acquainted(&mut self, count: u16) {
+        self.reported = count;
+    }
+
     pub(crate) fn links(&self) -> &Links {
         &self.links
     }
@@ -58,6 +70,11 @@ impl Announcement {
 
     pub(crate) fn set_data(&mut self, data: Box<str>) {
         self.data = data;
+    }
+
+    /// Members of the announced `data` but `peerId`, each with a comma before it.
+    pub(crate) fn data(&self) -> &str {
+        &self.data
     }
 
     /// Its data, to be given back after a moment.
@@ -84,6 +101,11 @@ impl Announcement {
     /// It is looked for others again at that time.
     pub(crate) fn look_at(&mut self, due: Time) {
         self.look_due = Deadline::at(due, TimerKind::Introduce);
+    }
+
+    /// It is looked for others again at that time at the latest.
+    pub(crate) fn look_by(&mut self, due: Time) {
+        self.look_due = self.look_due.or_earlier(Deadline::at(due, TimerKind::Introduce));
     }
 
     /// After a look that has found so many, it is looked again if it lacks links: soon where it has few, else after `interval`,

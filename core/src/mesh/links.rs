@@ -169,6 +169,16 @@ impl Links {
         place.map(|place| self.ties.swap_remove(place)).is_some()
     }
 
+    /// So many of its links have ended, which its page may not know yet, by what its own node tells.
+    pub(crate) fn report_ended(&mut self, count: usize) {
+        self.ties.retain(|tie| tie.stage != LinkStage::Ended);
+        for _ in 0..count.min(usize::from(Limits::MAX_PEERS)) {
+            if self.can_follow() {
+                self.set(PeerSlot::NOBODY, LinkStage::Ended, Time(0));
+            }
+        }
+    }
+
     /// When the next of those that are waited for is waited for no longer.
     pub(crate) fn next_overdue(&self) -> Option<Time> {
         self.ties.iter().filter(|tie| tie.stage != LinkStage::Linked).map(|tie| tie.at).min()

@@ -157,6 +157,11 @@ impl Networks {
         self.acquainted += pairs;
     }
 
+    /// A pair does not know each other any more.
+    pub(crate) fn note_parted(&mut self) {
+        self.acquainted -= 1;
+    }
+
     /// Peers in a network.
     pub(crate) fn announced(&self) -> usize {
         self.announced

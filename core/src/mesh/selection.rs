@@ -69,8 +69,7 @@ impl<'a> Selection<'a> {
     /// Whether the two are acquainted, or both can have one acquaintance more; and neither is far behind with reading.
     pub(crate) fn can_be_acquainted(self, one: PeerSlot, two: PeerSlot) -> bool {
         let most = self.limits.acquaintances as usize;
-        let has_place =
-            |slot: PeerSlot| self.announcement(slot).is_some_and(|own| own.acquaintances.len() < most);
+        let has_place = |slot: PeerSlot| self.announcement(slot).is_some_and(|own| own.acquainted() < most);
         !self.is_crowded(one)
             && !self.is_crowded(two)
             && (self.are_acquainted(one, two) || (has_place(one) && has_place(two)))
@@ -133,7 +132,7 @@ impl<'a> Selection<'a> {
     /// the other.
     fn have_few_acquaintances(self, one: PeerSlot, two: PeerSlot) -> bool {
         let beyond_links = usize::from(self.limits.introductions);
-        let few = |own: &Announcement| own.acquaintances.len() < own.links.max() + beyond_links;
+        let few = |own: &Announcement| own.acquainted() < own.links.max() + beyond_links;
         [one, two].iter().all(|slot| self.announcement(*slot).is_some_and(few))
     }
 

@@ -9,6 +9,7 @@ mod table;
 
 use alloc::boxed::Box;
 
+use crate::cluster::is_remote;
 use crate::mail::poll_queue::PollQueue;
 use crate::mesh::announcement::{Announcement, Overdue};
 use crate::mesh::networks::NetKey;
@@ -140,9 +141,14 @@ impl Peer {
         self.spelling
     }
 
-    /// Whether it is told things as they happen; otherwise they wait in its queue.
+    /// Whether it is told things as they happen; otherwise they wait in its queue, or its own node tells it.
     pub(crate) fn has_connection(&self) -> bool {
-        self.poll_queue.is_none()
+        self.poll_queue.is_none() && self.is_here()
+    }
+
+    /// Whether it is a peer of this node, and not of another one.
+    pub(crate) fn is_here(&self) -> bool {
+        !is_remote(self.conn)
     }
 
     pub(crate) fn poll_queue(&self) -> Option<&PollQueue> {
@@ -167,8 +173,12 @@ impl Peer {
         Holder::new(self.address.map(|home| home.key), self.conn)
     }
 
-    /// The earliest of its deadlines: the one that the table of deadlines has.
+    /// The earliest of its deadlines: the one that the table of deadlines has. Those of a peer of another node are looked after
+    /// there.
     pub(crate) fn next_due(&self) -> Deadline {
+        if !self.is_here() {
+            return Deadline::NONE;
+        }
         let introduce = self.announcement().map_or(Deadline::NONE, Announcement::next_due);
         self.liveness_deadline.or_earlier(introduce)
     }

@@ -23,6 +23,8 @@ pub(crate) struct Peers {
     by_conn: Index,
     by_id: Index,
     addresses: Addresses,
+    /// Those of other nodes.
+    remote: usize,
     /// How many there were when another limit was set, which may allow fewer.
     overbooked: usize,
 }
@@ -36,12 +38,24 @@ impl Peers {
             by_conn: Index::default(),
             by_id: Index::default(),
             addresses: Addresses::default(),
+            remote: 0,
             overbooked: 0,
         }
     }
 
+    /// Those of this node.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.remote
+    }
+
+    /// Those of other nodes.
+    pub(crate) fn remote(&self) -> usize {
+        self.remote
+    }
+
+    /// Who is in a slot, if anybody is.
+    pub(crate) fn get(&self, slot: PeerSlot) -> Option<&Peer> {
+        self.slots.get(slot.place())
     }
 
     pub(crate) fn by_conn(&self, conn: ConnId) -> Option<PeerSlot> {
@@ -56,10 +70,10 @@ impl Peers {
         self.slots.iter().map(|(place, peer)| (PeerSlot::at(place), peer))
     }
 
-    /// The next slot that is taken, where so many places have been looked at, in an order that peers cannot influence.
+    /// The next slot that a peer of this node has, where so many places have been looked at, in an order that peers cannot influence.
     pub(crate) fn next(&self, looked_at: &mut usize) -> Option<PeerSlot> {
         let end = self.slots.capacity();
-        let found = (*looked_at..end).find(|place| self.slots.contains(*place));
+        let found = (*looked_at..end).find(|place| self.slots.get(*place).is_some_and(Peer::is_here));
         *looked_at = found.map_or(end, |place| place + 1);
         found.map(PeerSlot::at)
     }
@@ -79,6 +93,7 @@ impl Peers {
             // In steps instead of doubling: nearly all of what a connected peer costs is here.
             self.slots.reserve_exact((self.slots.len() / 8).max(16));
         }
+        self.remote += usize::from(!peer.is_here());
         let slot = PeerSlot::at(self.slots.insert(peer));
         let (slots, hashing) = (&self.slots, &self.hashing);
         self.by_conn.insert(Hashing::conn(conn), slot, |slot| Hashing::conn(slots[slot.place()].conn));
@@ -91,6 +106,7 @@ impl Peers {
 
     pub(crate) fn remove(&mut self, slot: PeerSlot, now: Time) -> Peer {
         let peer = self.slots.remove(slot.place());
+        self.remote -= usize::from(!peer.is_here());
         if let Some(home) = peer.address {
             self.addresses.go(home, now);
         }
@@ -181,7 +197,7 @@ impl Peers {
 
     /// Other limits hold from now on. Nobody goes because of them.
     pub(crate) fn limits_change(&mut self) {
-        self.overbooked = self.slots.len();
+        self.overbooked = self.len();
     }
 
     /// Checks every invariant; returns how many deadlines there are.
@@ -190,7 +206,9 @@ impl Peers {
     ///
     /// When an index does not match, or there are too many.
     pub(crate) fn check(&self, limits: &Limits, timers: &Timers) -> usize {
-        assert!(self.slots.len() <= self.overbooked.max(limits.connections as usize));
+        assert!(self.len() <= self.overbooked.max(limits.connections as usize));
+        assert!(self.remote <= limits.remote_peers as usize);
+        assert_eq!(self.remote, self.iter().filter(|(_, peer)| !peer.is_here()).count());
         assert_eq!(self.slots.len(), self.by_conn.len());
         let mut named = 0;
         let mut by_address: BTreeMap<AddressKey, u32> = BTreeMap::new();
@@ -198,7 +216,7 @@ impl Peers {
             if let Some(home) = peer.address {
                 *by_address.entry(home.key).or_default() += 1;
             }
-            let is_watched = peer.liveness_deadline != Deadline::NONE;
+            let is_watched = !peer.is_here() || peer.liveness_deadline != Deadline::NONE;
             assert!(is_watched || (limits.ping_interval_ms == 0 && limits.peer_timeout_ms == 0));
             assert_eq!(self.by_conn(peer.conn), Some(slot));
             if let Some(id) = peer.own_id() {

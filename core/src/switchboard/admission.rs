@@ -284,6 +284,7 @@ impl Switchboard {
         let peer = Peer::new(conn, dialect, spelling, poll_queue, self.now);
         let slot = self.peers.insert(peer, address, self.now, &self.limits);
         self.arm_liveness(slot);
+        self.tell_of_arrival(slot);
         self.outbox.observe(Event::Admitted { conn, peer: *spelling.id() });
         if self.peers[slot].has_connection() && dialect.names_peers_by_connection() {
             self.send(slot, Message::Connected);

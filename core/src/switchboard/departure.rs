@@ -62,6 +62,10 @@ impl Switchboard {
 
     /// Forgets a connection and everything that belongs to it. Returns its id, which is free then, if it stood for one peer.
     pub(crate) fn forget(&mut self, slot: PeerSlot, cause: Departure) -> Option<PeerId> {
+        if !self.peers[slot].is_here() {
+            return self.forget_remote(slot, cause);
+        }
+        self.tell_of_end(slot, cause);
         let caused = core::mem::take(&mut self.caused);
         self.leave(slot, cause);
         // The connection is over, but not its address, whose next one pays for it.
@@ -101,7 +105,11 @@ impl Switchboard {
         self.networks.leave(network, spelling.id(), holder, known);
         let id = self.networks.id(network);
         let told = u32::try_from(known).unwrap_or(u32::MAX);
-        self.outbox.observe(Event::Left { peer: *spelling.id(), network: id, cause, told });
+        if self.peers[slot].is_here() {
+            self.outbox.observe(Event::Left { peer: *spelling.id(), network: id, cause, told });
+        } else if let Some(cluster) = &mut self.cluster {
+            cluster.announced -= 1;
+        }
         self.tell_acquaintances(slot, &announcement, cause);
         if self.networks.members(network).is_empty() {
             self.outbox.observe(Event::NetworkClosed { network: id });
@@ -117,6 +125,9 @@ impl Switchboard {
             if let Some(other) = self.peers[acquaintance].announcement_mut() {
                 other.acquaintances_mut().part_from(slot);
             }
+            if !self.peers[acquaintance].is_here() {
+                continue;
+            }
             // Only of a peer that says so itself: clients cut the link at once.
             if cause == Departure::Goodbye {
                 self.send(acquaintance, Message::Goodbye { from: peer, reason });
@@ -131,6 +142,9 @@ impl Switchboard {
             return;
         }
         for acquaintance in left.acquaintances().iter() {
+            if !self.peers[acquaintance].is_here() {
+                continue;
+            }
             let Some(own) = self.peers[acquaintance].announcement() else { continue };
             let wanted = own.links().max().min(FEW_ACQUAINTANCES);
             if own.acquaintances().len() * 2 < wanted {

@@ -161,6 +161,9 @@ impl Switchboard {
     /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time since it did so
     /// last. Whom it should know anyway it meets now, since it may do so again and again.
     pub(crate) fn mark_full(&mut self, slot: PeerSlot) {
+        if !self.peers[slot].is_here() {
+            return;
+        }
         self.set_full(slot, true);
         self.arm_look(slot, 0);
         self.meet_some(slot);
@@ -186,6 +189,9 @@ impl Switchboard {
             && let Some(is_listed) = own.links_mut().list()
         {
             self.networks.list_free(network, conn, is_listed);
+        }
+        if let Some(cluster) = &mut self.cluster {
+            cluster.residents.note_changed(slot);
         }
         changed
     }
@@ -216,17 +222,30 @@ impl Switchboard {
 
     /// Of the links of a page, that one has ended which it would give up first.
     fn lose_farthest(&mut self, page: PeerSlot, but: PeerSlot) {
+        if !self.peers[page].is_here() {
+            return;
+        }
         let Some(farthest) = self.selection().farthest(page, but) else { return };
-        self.untie(page, farthest);
+        self.give_up_link(page, farthest);
+        self.tell_of_eviction(page, farthest);
+    }
+
+    /// A page has given up its link to another, which will notice.
+    pub(crate) fn give_up_link(&mut self, page: PeerSlot, other: PeerSlot) {
+        self.untie(page, other);
         let until = self.now + CLOSED_MS;
-        self.change_links(farthest, |own| own.end(page, until));
+        self.change_links(other, |own| own.end(page, until));
     }
 
     /// A peer is told to take another off its list, as if that had left: the evidence is a refusal, which only comes where there
     /// is no link.
     fn tell_to_strike(&mut self, slot: PeerSlot, other: PeerSlot) {
+        let is_here = self.peers[slot].is_here();
         let Some(own) = self.peers[slot].announcement_mut() else { return };
         own.acquaintances_mut().strike(other);
+        if !is_here {
+            return;
+        }
         let (peer, of) = (*self.peers[slot].id(), self.peers[other].spelling());
         self.send(slot, Message::Goodbye { from: of, reason: "refused" });
         self.outbox.observe(Event::Struck { peer, of: *of.id() });

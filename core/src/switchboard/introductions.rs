@@ -28,9 +28,9 @@ impl Switchboard {
     }
 
     /// Introduces a peer to those whom it should know whether a link is possible or not: to everybody in a network of a few, and
-    /// in a larger one to some if it knows nobody.
+    /// in a larger one to some if it knows nobody. A peer of another node is looked after there.
     pub(crate) fn meet_some(&mut self, slot: PeerSlot) {
-        if self.draining.is_some() {
+        if self.draining.is_some() || !self.peers[slot].is_here() {
             return;
         }
         let mut strangers = core::mem::take(&mut self.chosen);
@@ -42,8 +42,12 @@ impl Switchboard {
         self.chosen = strangers;
     }
 
-    /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway.
+    /// Introduces a peer with room to as many as it has room for, and to those whom it should know anyway. A peer of another node
+    /// is looked after there.
     pub(crate) fn look_for_mates(&mut self, slot: PeerSlot, occasion: Occasion) {
+        if !self.peers[slot].is_here() {
+            return;
+        }
         let (mut found, most) = (0, self.limits.introductions.into());
         while found < most
             && let Some(mate) = self.selection().mate(slot)
@@ -63,9 +67,18 @@ impl Switchboard {
 
     /// Introduces two so that they link to each other.
     pub(crate) fn mate(&mut self, slot: PeerSlot, other: PeerSlot, occasion: Occasion) {
-        self.tie(slot, other, LinkStage::Introduced, self.now + OFFER_MS);
+        if !self.peers[slot].is_here() {
+            return;
+        }
+        self.tie_mates(slot, other);
         let occasion = if self.selection().are_acquainted(slot, other) { Occasion::Again } else { occasion };
-        self.introduce_pair(slot, other, occasion);
+        self.acquaint(slot, other, occasion);
+        self.tell_of_introduction(slot, other, true, occasion);
+    }
+
+    /// A link may come between two.
+    pub(crate) fn tie_mates(&mut self, slot: PeerSlot, other: PeerSlot) {
+        self.tie(slot, other, LinkStage::Introduced, self.now + OFFER_MS);
     }
 
     /// A deadline of a peer has fired: nothing came of introductions or offers, pages have noticed that links ended, or it is
@@ -116,6 +129,16 @@ impl Switchboard {
         });
     }
 
+    /// A peer is looked at again within that time.
+    pub(crate) fn look_within(&mut self, slot: PeerSlot, millis: u64) {
+        let due = self.now + millis;
+        self.change_due(slot, |peer| {
+            if let Some(own) = peer.announcement_mut() {
+                own.look_by(due);
+            }
+        });
+    }
+
     /// A peer is looked at again at once, but for what else is to be done.
     pub(crate) fn look_soon(&mut self, slot: PeerSlot) {
         let due = self.now + 1;
@@ -127,6 +150,12 @@ impl Switchboard {
     }
 
     pub(crate) fn introduce_pair(&mut self, newcomer: PeerSlot, other: PeerSlot, occasion: Occasion) {
+        self.acquaint(newcomer, other, occasion);
+        self.tell_of_introduction(newcomer, other, false, occasion);
+    }
+
+    /// Two get to know each other, and are told so where they are peers of this node.
+    pub(crate) fn acquaint(&mut self, newcomer: PeerSlot, other: PeerSlot, occasion: Occasion) {
         let strangers = !self.selection().are_acquainted(newcomer, other);
         self.networks.note_acquainted(usize::from(strangers));
         for (one, two) in [(newcomer, other), (other, newcomer)] {
@@ -146,6 +175,9 @@ impl Switchboard {
 
     /// Tells `slot` that `other` is there.
     fn tell_of(&mut self, slot: PeerSlot, other: PeerSlot) {
+        if !self.peers[slot].is_here() {
+            return;
+        }
         let peer = self.peers[other].spelling();
         let Some(announcement) = self.peers[other].announcement_mut() else { return };
         let data = announcement.take_data();

@@ -1,5 +1,6 @@
 //! The full sweep, and what is counted along with it: each machine checks itself, and here is what lies between them.
 
+use crate::peers::Peer;
 use crate::switchboard::Stage;
 use crate::timers::NO_CONN;
 use crate::{Census, Switchboard};
@@ -7,11 +8,13 @@ use crate::{Census, Switchboard};
 impl Switchboard {
     pub(crate) fn count(&self) -> Census {
         Census {
+            nodes: self.cluster.as_ref().map_or(0, |cluster| cluster.nodes.open().count()),
+            remote_peers: self.peers.remote(),
             connections: self.peers.len() + self.lobby.held() + self.lobby.unregistered(),
             unregistered: self.lobby.unregistered(),
             held: self.lobby.held(),
             held_bytes: self.lobby.held_bytes(),
-            peers: self.networks.announced() + self.rooms.members(),
+            peers: self.networks.announced() - self.announced_elsewhere() + self.rooms.members(),
             networks: self.networks.populated() + self.rooms.len(),
             members: self.rooms.members(),
             rooms: self.rooms.len(),
@@ -25,6 +28,23 @@ impl Switchboard {
             questions: self.questions.len(),
             timers: self.timers.len(),
         }
+    }
+
+    /// Returns how many deadlines there are.
+    fn check_cluster(&self) -> usize {
+        let Some(cluster) = &self.cluster else {
+            assert_eq!(self.peers.remote(), 0);
+            return 0;
+        };
+        cluster.nodes.check();
+        cluster.residents.check(|slot| self.peers.get(slot).filter(|peer| peer.is_here())?.own_id().copied());
+        let remote = cluster.replicas.check(|slot| self.peers.get(slot).map(Peer::conn));
+        assert_eq!(remote, self.peers.remote());
+        let elsewhere = |peer: &Peer| !peer.is_here() && peer.announcement().is_some();
+        assert_eq!(cluster.announced, self.peers.iter().filter(|(_, peer)| elsewhere(peer)).count());
+        let named = |peer: &Peer| peer.is_here() && peer.own_id().is_some();
+        assert_eq!(cluster.residents.len(), self.peers.iter().filter(|(_, peer)| named(peer)).count());
+        self.timers.check(cluster.deadline, NO_CONN)
     }
 
     /// Checks every invariant, at a cost that grows with everything there is.
@@ -44,6 +64,7 @@ impl Switchboard {
         deadlines += self.poll_queues.check(self.peers.iter(), limits, timers);
         deadlines += self.check_rooms();
         deadlines += self.draining.map_or(0, |draining| timers.check(draining.deadline, NO_CONN));
+        deadlines += self.check_cluster();
         assert_eq!(deadlines, timers.len(), "deadlines that nobody knows");
         assert!(timers.next().is_none_or(|(when, _)| when > self.now), "a deadline that was not fired");
         self.selection().check(|network| self.mailboxes.absent_from(network).count());

@@ -11,6 +11,9 @@ impl Switchboard {
             let id = self.peers[slot].own_id().copied();
             id.into_iter().for_each(|id| self.answer_challenge(&id));
         }
+        if self.cluster.as_ref().is_some_and(|cluster| cluster.has_challenged()) {
+            self.tell_that_alive(slot);
+        }
     }
 
     /// The silence of a peer begins anew.
@@ -55,6 +58,9 @@ impl Switchboard {
     /// Pings a peer. One without a connection cannot be pinged: a request of it that waits is the answer, and so is the next
     /// one.
     pub(crate) fn ask_for_life(&mut self, slot: PeerSlot) {
+        if !self.peers[slot].is_here() {
+            return self.challenge_elsewhere(slot);
+        }
         if !self.peers[slot].has_connection() {
             if self.is_polled(slot) {
                 self.sign_of_life(slot);

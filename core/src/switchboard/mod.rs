@@ -8,14 +8,18 @@ mod introductions;
 mod invariants;
 mod keeping;
 mod liveness;
+mod nodes;
+mod replicating;
 mod requests;
 mod sending;
 pub(crate) mod storing;
+mod telling;
 
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
+use crate::cluster::Cluster;
 use crate::lobby::{Grants, Lobby, Waiting};
 use crate::mail::mailboxes::Mailboxes;
 use crate::mail::poll_queue::PollQueues;
@@ -33,8 +37,8 @@ use crate::timers::{Fired, Timers};
 use crate::verbs::psp;
 use crate::wire::{self, Dialect, Kind, Message, MessageId, Naming, Outcome, Refusal, Request};
 use crate::{
-    Census, CloseReason, ConnId, Departure, Event, Input, LimitError, Limits, Output, Time, TimerKind,
-    UnixMillis, Verb, WallClock,
+    Census, CloseReason, ConnId, Departure, Event, Input, LimitError, Limits, NodeId, Output, Time,
+    TimerKind, UnixMillis, Verb, WallClock,
 };
 use drain::Draining;
 
@@ -64,6 +68,8 @@ pub struct Switchboard {
     /// What waits for peers who do not take it at once.
     pub(crate) backlogs: Backlogs,
     pub(crate) outbox: Outbox,
+    /// Other nodes, if this is one of several.
+    pub(crate) cluster: Option<Box<Cluster>>,
     /// What was sent because of the message that is being handled.
     pub(crate) caused: Caused,
     pub(crate) last_message: MessageId,
@@ -103,7 +109,10 @@ impl Switchboard {
     /// Where [`Limits::check`] finds one that is not allowed.
     pub fn new(limits: Limits, boot: UnixMillis, hash_key: u64) -> Result<Self, LimitError> {
         limits.check()?;
+        let naming = Naming::new(boot, hash_key);
+        let me = NodeId(naming.number(MessageId(0)));
         Ok(Switchboard {
+            cluster: (limits.node_timeout_ms > 0).then(|| Box::new(Cluster::new(me, &limits))),
             limits,
             clock: WallClock::new(boot),
             now: Time(0),
@@ -123,8 +132,8 @@ impl Switchboard {
             outbox: Outbox::default(),
             caused: Caused::default(),
             last_message: MessageId(0),
-            naming: Naming::new(boot, hash_key),
-            server_id: server_id(Naming::new(boot, hash_key)),
+            naming,
+            server_id: server_id(naming),
             chosen: Vec::new(),
         })
     }
@@ -154,11 +163,15 @@ impl Switchboard {
             Input::ClockSet { wall } => self.clock.set(self.now, wall),
             Input::Store { is_up } => self.store_is(is_up),
             Input::Answered { id, answer } => self.answered(id, answer),
+            Input::Bus { is_up } => self.bus_is(is_up),
+            Input::Frame { frame } => self.frame(frame),
+            Input::Flush => self.flush_to_nodes(),
             Input::Tick => {}
         }
         self.answer_ready();
         self.rooms.arm(self.now, &mut self.timers);
         self.questions.arm(&mut self.timers);
+        self.arm_cluster();
     }
 
     /// The next thing to do, first in, first out; does no work. Drain to `None` before the next
@@ -178,6 +191,12 @@ impl Switchboard {
     #[must_use]
     pub fn psp_server_id(&self) -> &str {
         self.server_id.trim_matches('"')
+    }
+
+    /// As which node this switchboard speaks to others, if there is a cluster.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        NodeId(self.naming.number(MessageId(0)))
     }
 
     /// Gauges.
@@ -205,6 +224,7 @@ impl Switchboard {
             (TimerKind::Drain, _) => self.drain_some(),
             (TimerKind::Rooms, _) => self.rooms_are_due(),
             (TimerKind::Store, _) => self.answers_are_due(fired),
+            (TimerKind::Cluster, _) => self.cluster_is_due(),
             (TimerKind::Liveness | TimerKind::Introduce | TimerKind::Poll, None) => {
                 debug_assert!(false, "{kind:?} of {conn:?} outlived its connection");
             }

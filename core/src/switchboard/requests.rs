@@ -155,7 +155,7 @@ impl Switchboard {
         let claimed = request.claimed.ok_or(Refusal::PeerNotAnId)?;
         self.may_speak_for(claimed.id(), grant)?;
         let slot = match self.peers.by_id(claimed.id()) {
-            Some(slot) if self.peers[slot].has_connection() => return Err(Refusal::ConnectedElsewhere),
+            Some(slot) if self.peers[slot].poll_queue().is_none() => return Err(Refusal::ConnectedElsewhere),
             Some(slot) => slot,
             None => self.seat_without_connection(claimed, address)?,
         };
@@ -203,7 +203,7 @@ impl Switchboard {
             return Err(Refusal::NetworkNotGranted);
         }
         match slot {
-            Some(slot) if self.peers[slot].has_connection() => Err(Refusal::ConnectedElsewhere),
+            Some(slot) if self.peers[slot].poll_queue().is_none() => Err(Refusal::ConnectedElsewhere),
             Some(slot) => Ok(MailSource::Queue(slot)),
             None if self.mailboxes.is_proven(id) && grant.peer.is_none() => Err(Refusal::PeerNotGranted),
             None => Ok(MailSource::Mailbox),

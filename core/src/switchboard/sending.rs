@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use crate::cluster::events::Passed;
 use crate::mesh::networks::GLOBAL_JSON;
 use crate::peers::PeerSlot;
 use crate::switchboard::Stage;
@@ -20,6 +21,13 @@ impl Switchboard {
             self.backlogs.grow(peer.conn(), bytes);
             self.caused.add(bytes);
             return bytes;
+        }
+        if !peer.is_here() {
+            let Message::Signal { signal, from, data, name } = message else {
+                // Its own node tells it.
+                return 0;
+            };
+            return self.pass_on(slot, from, signal, name, data, Passed::Mail);
         }
         let mut text = String::new();
         wire::write(&mut text, &to, message, stamp);
@@ -66,6 +74,9 @@ impl Switchboard {
 
     /// Whether a signal with so much data may be sent from one peer to another.
     pub(crate) fn has_room(&self, from: PeerSlot, to: PeerSlot, data: Option<&str>) -> bool {
+        if !self.peers[to].is_here() {
+            return self.can_pass_on(to, data);
+        }
         self.backlogs.has_room(self.peers[from].conn(), self.peers[to].conn(), data)
     }
 }

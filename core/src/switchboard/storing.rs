@@ -299,7 +299,7 @@ impl Switchboard {
             };
             self.observe_mails(&id, 1, end);
         }
-        if is_late {
+        if is_late && self.peers[slot].is_here() {
             // The store may have it all the same.
             let is_proven = self.grants.has_proven(self.peers[slot].conn(), &id);
             self.ask_in_any_case(|| Question::Discard { address: address(&id), is_proven });

@@ -10,6 +10,9 @@ use crate::peers::{PeerSlot, Standing};
 use crate::wire::{self, Refusal, Request};
 use crate::{Departure, Event, Switchboard};
 
+/// What is told to another node is known there by then.
+const HOP_MS: u64 = 300;
+
 impl Switchboard {
     /// Joins the network that the message names; again in the same network: takes the new `data` and
     /// introduces anew.
@@ -21,14 +24,19 @@ impl Switchboard {
         if self.networks.find(&request.network).is_none() && !self.make_room_for_network(slot) {
             return Err(Refusal::TooManyNetworks { networks: self.limits.networks });
         }
-        let network = self.join(slot, &request.network);
+        let (network, is_new) = self.join(slot, &request.network);
         if let Some(announcement) = self.peers[slot].announcement_mut() {
             announcement.set_data(data);
         }
         let (conn, peer) = (self.peers[slot].conn(), *self.peers[slot].id());
         let id = self.networks.id(network);
         self.outbox.observe(Event::Announced { conn, peer, network: id });
+        self.tell_of_announcement(slot, request.max_peers, is_new);
         self.introduce(slot, request.max_peers);
+        if self.has_other_nodes() {
+            // Whoever announces itself elsewhere at the same moment is not known yet, and does not know of it.
+            self.look_within(slot, HOP_MS);
+        }
         let caused = self.caused;
         self.deliver_mail(slot, network);
         // Whoever wrote that has paid for it.
@@ -36,10 +44,11 @@ impl Switchboard {
         Ok(())
     }
 
-    fn join(&mut self, slot: PeerSlot, name: &str) -> NetKey {
+    /// Returns the network, and whether it was not in there before.
+    pub(crate) fn join(&mut self, slot: PeerSlot, name: &str) -> (NetKey, bool) {
         if let Some(network) = self.peers[slot].network() {
             if self.networks.name(network) == name {
-                return network;
+                return (network, false);
             }
             self.leave(slot, Departure::Moved);
         }
@@ -51,18 +60,19 @@ impl Switchboard {
         let id = *self.peers[slot].id();
         self.networks.enter(network, id, slot);
         self.peers[slot].stand(Standing::Announced(network, Box::default()));
-        network
+        (network, true)
     }
 
     /// Hands out what was kept for a peer while it was away; kept for another network it is lost, and kept for somebody who
     /// had proven this id it waits on.
-    fn deliver_mail(&mut self, slot: PeerSlot, network: NetKey) {
+    pub(crate) fn deliver_mail(&mut self, slot: PeerSlot, network: NetKey) {
         let id = *self.peers[slot].id();
         if !self.owns_mail(self.peers[slot].conn(), &id) {
             return;
         }
         let is_proven = self.grants.has_proven(self.peers[slot].conn(), &id);
-        if !self.fetch_mail(id, Taker::Session { is_proven }) {
+        // What the store has is taken by the node that the peer is at.
+        if !self.peers[slot].is_here() || !self.fetch_mail(id, Taker::Session { is_proven }) {
             self.hand_out_here(slot, network, &BTreeSet::new());
         }
     }

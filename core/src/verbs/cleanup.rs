@@ -12,6 +12,7 @@ impl Switchboard {
         let target = *target.id();
         let sender = *self.peers[slot].id();
         self.forget_mail(&sender, &target);
+        self.tell_of_cleanup(sender, Some(target));
         let conn = self.peers[slot].conn();
         let forget = |from: &PeerId, to: &PeerId, is_proven| Question::Forget {
             sender: address(from),
@@ -21,6 +22,7 @@ impl Switchboard {
         self.ask_in_any_case(|| forget(&sender, &target, true));
         if self.owns_mail(conn, &sender) {
             self.forget_mail(&target, &sender);
+            self.tell_of_cleanup(target, Some(sender));
             let is_proven = self.grants.has_proven(conn, &sender);
             self.ask_in_any_case(|| forget(&target, &sender, is_proven));
         }
@@ -30,9 +32,8 @@ impl Switchboard {
     /// Forgets all mail from the sender.
     pub(crate) fn cleanup_all(&mut self, slot: PeerSlot) {
         let sender = *self.peers[slot].id();
-        for addressee in self.mailboxes.addressees(&sender) {
-            self.forget_mail(&sender, &addressee);
-        }
+        self.forget_all_mail(&sender);
+        self.tell_of_cleanup(sender, None);
         self.ask_in_any_case(|| Question::Forget {
             sender: address(&sender),
             address: None,
@@ -40,7 +41,13 @@ impl Switchboard {
         });
     }
 
-    fn forget_mail(&mut self, from: &PeerId, to: &PeerId) {
+    pub(crate) fn forget_all_mail(&mut self, sender: &PeerId) {
+        for addressee in self.mailboxes.addressees(sender) {
+            self.forget_mail(sender, &addressee);
+        }
+    }
+
+    pub(crate) fn forget_mail(&mut self, from: &PeerId, to: &PeerId) {
         let count = self.mailboxes.forget(from, to);
         self.observe_mails(to, count, MailEnd::Forgotten);
     }

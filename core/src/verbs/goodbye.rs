@@ -12,6 +12,7 @@ impl Switchboard {
         if matches!(self.peers[slot].stand(Standing::Departed), Standing::Departed) {
             return;
         }
+        self.tell_of_goodbye(slot);
         let id = *self.peers[slot].id();
         if self.owns_mail(self.peers[slot].conn(), &id) {
             self.close_mailbox(&id, MailEnd::Dropped);

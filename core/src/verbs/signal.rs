@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::cluster::events::Passed;
 use crate::mail::mailboxes::{Keeping, Mail, Owner};
 use crate::mesh::networks::{GLOBAL, GLOBAL_JSON, NetKey};
 use crate::peers::{PeerSlot, Standing};
@@ -107,6 +108,10 @@ impl Switchboard {
             match self.follow(slot, to, message.signal, message.data) {
                 Passage::Relay => self.relay(slot, to, message),
                 Passage::Withhold => {
+                    if !self.peers[to].is_here() {
+                        // The other end of the link is followed there.
+                        self.pass(to, message, Passed::Withheld);
+                    }
                     let (from, to) = (*message.from.id(), *target.id());
                     self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
                 }
@@ -141,11 +146,42 @@ impl Switchboard {
 
     fn relay(&mut self, sender: PeerSlot, to: PeerSlot, message: &Outgoing<'_>) {
         let Outgoing { from, signal, data, id } = *message;
-        let bytes = self.send(to, Message::Signal { signal, from, data, name: id.into() });
-        self.backlogs.charge(self.peers[to].conn(), self.peers[sender].conn(), bytes);
+        let bytes = if self.peers[to].is_here() {
+            let bytes = self.send(to, Message::Signal { signal, from, data, name: id.into() });
+            self.backlogs.charge(self.peers[to].conn(), self.peers[sender].conn(), bytes);
+            bytes
+        } else {
+            self.pass(to, message, Passed::Live)
+        };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let to = *self.peers[to].id();
         self.outbox.observe(Event::Relayed { from: *from.id(), to, signal, bytes });
+    }
+
+    /// A signal goes to a peer of another node. Returns the size of what is sent.
+    fn pass(&mut self, to: PeerSlot, message: &Outgoing<'_>, passage: Passed) -> usize {
+        let Outgoing { from, signal, data, id } = *message;
+        let bytes = self.pass_on(to, from, signal, id.into(), data, passage);
+        self.caused.add(bytes);
+        bytes
+    }
+
+    /// Keeps a signal that came from another node until the mail of its target has come.
+    pub(crate) fn keep_behind(
+        &mut self,
+        sender: PeerSlot,
+        to: PeerSlot,
+        signal: Signal,
+        data: Option<&str>,
+    ) -> Result<Outcome, Refusal> {
+        let (from, id) = (self.peers[sender].spelling(), self.next_message_id());
+        self.mail_behind(sender, to, &Outgoing { from, signal, data, id })
+    }
+
+    /// Whether a peer can be reached where another is.
+    pub(crate) fn share_a_network(&self, one: PeerSlot, other: PeerSlot) -> bool {
+        let reach = self.reach(other);
+        reach != Reach::Nowhere && reach == self.reach(one)
     }
 
     fn observe_accepted(&mut self, message: &Outgoing<'_>) {

@@ -52,6 +52,16 @@ pub(crate) struct Name {
 }
 
 impl Name {
+    /// In two numbers.
+    pub(crate) fn parts(self) -> (u64, u64) {
+        (self.start.0, self.number)
+    }
+
+    /// What was in [two numbers](Name::parts).
+    pub(crate) fn from_parts(start: u64, number: u64) -> Name {
+        Name { start: UnixMillis(start), number }
+    }
+
     /// The name of a message of any process, as it was written.
     pub(crate) fn parse(text: &str) -> Option<Name> {
         let (start, number) = text.split_once('-')?;

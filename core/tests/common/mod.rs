@@ -4,8 +4,8 @@
 #![allow(unreachable_pub, reason = "shared by several test crates")]
 
 use peerpigeon_core::{
-    AddressKey, CloseReason, ConnId, Event, Gone, Grant, Input, Limits, Occasion, Output, PeerId, Question,
-    QuestionId, Switchboard, Time, UnixMillis,
+    AddressKey, Channel, CloseReason, ConnId, Event, Gone, Grant, Input, Limits, Occasion, Output, PeerId,
+    Question, QuestionId, Switchboard, Time, UnixMillis,
 };
 use serde_json::Value;
 
@@ -22,14 +22,21 @@ pub struct Board {
     pub events: Vec<Event>,
     /// What the store was asked and has not answered.
     pub asked: Vec<(QuestionId, Question)>,
+    /// What was published for other nodes.
+    pub published: Vec<(Channel, Vec<u8>)>,
     /// Whether all invariants are checked after each input.
     pub is_watched: bool,
 }
 
 impl Board {
     pub fn new(limits: Limits) -> Board {
+        Board::keyed(limits, 0)
+    }
+
+    /// One whose hash key, and with it the number of its node, is another than that of other boards.
+    pub fn keyed(limits: Limits, hash_key: u64) -> Board {
         Board {
-            board: Switchboard::new(limits, UnixMillis(BOOT), 0).unwrap(),
+            board: Switchboard::new(limits, UnixMillis(BOOT), hash_key).unwrap(),
             now: Time(0),
             raw: Vec::new(),
             replies: Vec::new(),
@@ -37,6 +44,7 @@ impl Board {
             closed: Vec::new(),
             events: Vec::new(),
             asked: Vec::new(),
+            published: Vec::new(),
             is_watched: true,
         }
     }
@@ -64,6 +72,7 @@ impl Board {
                 Output::Ping { conn } => self.pinged.push(conn.0),
                 Output::Close { conn, why } => self.closed.push((conn.0, why)),
                 Output::Ask { id, question } => self.asked.push((id, question.clone())),
+                Output::Publish { to, frame } => self.published.push((to, frame.to_vec())),
                 Output::Observe(event) => self.events.push(*event),
             }
         }

@@ -162,6 +162,28 @@ _peerpigeon_server() {
     --mail-store-timeout)
         return
         ;;
+    --cluster)
+        return
+        ;;
+    --cluster-prefix)
+        return
+        ;;
+    --cluster-ca)
+        COMPREPLY=($(compgen -f -- "$current"))
+        return
+        ;;
+    --cluster-key)
+        return
+        ;;
+    --cluster-node-timeout)
+        return
+        ;;
+    --cluster-buffer)
+        return
+        ;;
+    --cluster-peers)
+        return
+        ;;
     --config-file)
         COMPREPLY=($(compgen -f -- "$current"))
         return
@@ -181,7 +203,7 @@ _peerpigeon_server() {
         return
         ;;
     esac
-    local words='--port --host --socket-mode --cors-origin --auth-token --auth-jwt-secret --auth-jwt-public-key --tls-cert --tls-key --trusted-proxies --proxy-protocol --admin-listen --metrics-token --public-url --demo --max-connections --max-connections-per-ip --connection-rate-per-ip --http-rate --http-window --limit-exempt --handshake-timeout --keep-alive-timeout --max-handshakes --max-header-size --introductions --max-acquaintances --max-networks --max-network-name --max-announced-data --reintroduce-interval --duplicate-peer --ping-interval --pong-timeout --peer-timeout --max-message-size --max-queue-size --memory-budget --message-rate --message-burst --max-json-depth --byte-rate --byte-burst --max-fan-out --message-ttl --mailbox-messages --mailbox-bytes --mailbox-total-bytes --mail-store --mail-store-ca --mail-store-timeout --config-file --cleanup-interval --shutdown-timeout --log-level --log-format --check --help --version'
+    local words='--port --host --socket-mode --cors-origin --auth-token --auth-jwt-secret --auth-jwt-public-key --tls-cert --tls-key --trusted-proxies --proxy-protocol --admin-listen --metrics-token --public-url --demo --max-connections --max-connections-per-ip --connection-rate-per-ip --http-rate --http-window --limit-exempt --handshake-timeout --keep-alive-timeout --max-handshakes --max-header-size --introductions --max-acquaintances --max-networks --max-network-name --max-announced-data --reintroduce-interval --duplicate-peer --ping-interval --pong-timeout --peer-timeout --max-message-size --max-queue-size --memory-budget --message-rate --message-burst --max-json-depth --byte-rate --byte-burst --max-fan-out --message-ttl --mailbox-messages --mailbox-bytes --mailbox-total-bytes --mail-store --mail-store-ca --mail-store-timeout --cluster --cluster-prefix --cluster-ca --cluster-key --cluster-node-timeout --cluster-buffer --cluster-peers --config-file --cleanup-interval --shutdown-timeout --log-level --log-format --check --help --version'
     [[ $COMP_CWORD -gt 1 ]] || words="token healthcheck $words"
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

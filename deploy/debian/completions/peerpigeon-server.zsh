@@ -53,6 +53,13 @@ _arguments \
   '--mail-store[PostgreSQL database that keeps what waits for peers, across restarts and for several servers.]:URL: ' \
   '--mail-store-ca[Certificates of those who may have signed that of the database; for sslmode=verify-full.]:FILE:_files' \
   '--mail-store-timeout[How long anything waits for the database.]:MS: ' \
+  '--cluster[Redis or Valkey by which several processes act as one server.]:URL: ' \
+  '--cluster-prefix[What the names of the channels begin with\: who has another one is in another cluster.]:NAME: ' \
+  '--cluster-ca[Certificates of those who may have signed that of the Redis; for rediss\://.]:FILE:_files' \
+  '--cluster-key[Secret that all nodes share; without it, whoever can publish can speak for every peer.]:SECRET: ' \
+  '--cluster-node-timeout[Silence after which another node is dead and its peers are gone.]:MS: ' \
+  '--cluster-buffer[Size of all that waits for other nodes.]:BYTES: ' \
+  '--cluster-peers[Peers of other nodes that are known.]:NUMBER: ' \
   '--config-file[File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.]:FILE:_files' \
   '--cleanup-interval[How often expired state is swept.]:MS: ' \
   '--shutdown-timeout[How long saying goodbye to everybody may take after SIGTERM or SIGINT.]:MS: ' \

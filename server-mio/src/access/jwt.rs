@@ -80,6 +80,12 @@ impl Secret {
         if text.len() < Self::LEAST_BYTES { Err(KeyError::TooShort) } else { Ok(Secret(text.to_owned())) }
     }
 
+    /// The text itself.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "tokens alone are minted by it"))]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     /// A token that says this.
     #[must_use]
     pub(crate) fn mint(&self, claims: &Claims) -> String {

@@ -22,6 +22,9 @@ pub(crate) enum Control {
     /// There is something for the store of mail, which knows where.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "there is none"))]
     Store,
+    /// There is something for the bus between nodes, which knows where.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "there is none"))]
+    Bus,
 }
 
 /// Reaches a server that runs, from any thread.

@@ -258,9 +258,8 @@ impl MioNet {
 
     /// Does what other threads want of the network; the rest of it is the program's.
     fn obey(&mut self, ready: &mut Vec<Ready>) {
-        while let Some(control) = self
-            .control
-            .take(|control| matches!(control, Control::Stop | Control::Certificate(_) | Control::Store))
+        while let Some(control) =
+            self.control.take(|control| !matches!(control, Control::Reload | Control::Settings(_)))
         {
             match (control, &mut self.tls) {
                 (Control::Certificate(shown), Some(tls)) => tls.certificate.show(shown),
@@ -269,6 +268,7 @@ impl MioNet {
                     ready.push(Ready::Stop);
                 }
                 (Control::Store, _) => ready.push(Ready::Store),
+                (Control::Bus, _) => ready.push(Ready::Bus),
                 (Control::Certificate(_), None) | (Control::Reload | Control::Settings(_), _) => {}
             }
         }

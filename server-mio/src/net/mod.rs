@@ -5,12 +5,15 @@
 
 mod arrivals;
 mod control;
+#[cfg(feature = "dial")]
+pub(crate) mod dial;
 mod heap;
 mod host;
 mod incomplete;
 mod listening;
 mod machine;
 mod mio_net;
+pub(crate) mod place;
 mod proc_files;
 mod proxy_protocol;
 mod sessions;
@@ -20,8 +23,11 @@ mod stream;
 mod tls;
 
 pub use control::ControlHandle;
+#[cfg(feature = "dial")]
+pub(crate) use dial::DialError;
 pub use host::{Host, Process};
 pub use mio_net::{MioNet, MioSocket};
+pub(crate) use place::Place;
 pub use sockets::{Accepted, ListenerKind, Net, Ready};
 pub use stream::{Dialed, Inherited};
 pub use tls::Certificate;
@@ -29,6 +35,6 @@ pub use tls::Certificate;
 pub(crate) use control::Control;
 pub(crate) use proc_files::monotonic_micros;
 pub(crate) use sessions::TLS_BUFFER_BYTES;
-#[cfg_attr(not(feature = "postgres"), expect(unused_imports, reason = "nobody connects"))]
+#[cfg_attr(not(feature = "dial"), expect(unused_imports, reason = "nobody connects"))]
 pub(crate) use tls::ClientTls;
 pub(crate) use tls::{check_authorities, unverified};

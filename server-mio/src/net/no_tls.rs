@@ -29,7 +29,7 @@ pub(crate) fn check_authorities(_: &Pem) -> Result<(), String> {
 #[derive(Debug)]
 pub(crate) struct ClientTls(Infallible);
 
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nobody connects"))]
+#[cfg_attr(not(feature = "dial"), expect(dead_code, reason = "nobody connects"))]
 impl ClientTls {
     pub(crate) fn new(_: &str, _: Option<&Pem>) -> Result<ClientTls, String> {
         Err("there is none in this build".to_owned())

@@ -118,6 +118,8 @@ pub enum Ready {
     },
     /// Another thread has something for the store of mail.
     Store,
+    /// There is something for the bus between nodes, which knows where.
+    Bus,
     /// The process has been asked to end.
     Stop,
 }

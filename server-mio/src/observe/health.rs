@@ -20,6 +20,8 @@ pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
         "memory": snapshot.memory(),
         // A server without its database serves.
         "mailStore": snapshot.mail_store(),
+        // And so does one that is alone.
+        "cluster": snapshot.cluster(),
         "version": env!("CARGO_PKG_VERSION"),
         // What pages of dialect PSP look for.
         "ok": !snapshot.is_draining,

@@ -2,6 +2,7 @@
 //!
 //! What each of them means for an operator is in `docs/OPERATIONS.md`; a test holds the two together.
 
+use crate::bus::BusCounters;
 use crate::http::{Answer, Status};
 use crate::observe::exposition::{Exposition, Label, labelled, seconds};
 use crate::observe::loop_counters::FrameKind;
@@ -22,6 +23,7 @@ pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
     frames(&mut to, snapshot);
     kept(&mut to, snapshot);
     mail_store(&mut to, snapshot);
+    cluster(&mut to, snapshot);
     limits(&mut to, snapshot);
     memory(&mut to, snapshot);
     time(&mut to, snapshot);
@@ -247,6 +249,67 @@ fn mail_store(to: &mut Exposition, snapshot: &Snapshot<'_>) {
         "peerpigeon_mail_store_letters_total",
         "Signals that were put, taken, or not taken in time.",
         labelled("event", counters.letters()),
+    );
+}
+
+/// Without a cluster its gauges have no value.
+fn cluster(to: &mut Exposition, snapshot: &Snapshot<'_>) {
+    let none = BusCounters::default();
+    let (bus, state) = (snapshot.cluster.map_or(&none, |state| state.bus), snapshot.cluster);
+    let (gauges, peer_counters) = (snapshot.gauges, snapshot.peer_counters);
+    to.gauge_of(
+        "peerpigeon_cluster_bus_up",
+        "1 while what is published on the bus comes back.",
+        state.map(|state| u64::from(state.bus.is_up)),
+    );
+    to.gauge_of(
+        "peerpigeon_cluster_nodes",
+        "Other nodes that can be spoken to.",
+        state.map(|_| gauges.nodes as u64),
+    );
+    to.gauge_of(
+        "peerpigeon_cluster_remote_peers",
+        "Peers of other nodes that are known.",
+        state.map(|_| gauges.remote_peers as u64),
+    );
+    to.gauge_of(
+        "peerpigeon_cluster_round_trip_milliseconds",
+        "How long what was published last to see whether it comes back took to do so.",
+        state.map(|state| state.bus.round_trip_ms),
+    );
+    to.counter("peerpigeon_cluster_connections_total", "Connections made to the bus.", bus.connections);
+    let nodes = [
+        ("opened", peer_counters.nodes_opened),
+        ("left", peer_counters.nodes_left),
+        ("dead", peer_counters.nodes_dead),
+    ];
+    to.counters(
+        "peerpigeon_cluster_node_events_total",
+        "Other nodes that came, said goodbye, or were heard no more.",
+        labelled("event", nodes.into_iter()),
+    );
+    let frames = [
+        ("published", bus.published),
+        ("received", bus.received),
+        ("dropped", bus.dropped),
+        ("unsealed", bus.unsealed),
+        ("refused", peer_counters.frames_refused),
+    ];
+    to.counters(
+        "peerpigeon_cluster_frames_total",
+        "Frames of the bus, by what became of them.",
+        labelled("event", frames.into_iter()),
+    );
+    let bytes = [("published", bus.published_bytes), ("received", bus.received_bytes)];
+    to.counters(
+        "peerpigeon_cluster_bytes_total",
+        "Bytes of these frames.",
+        labelled("event", bytes.into_iter()),
+    );
+    to.counter(
+        "peerpigeon_cluster_signals_arrived_total",
+        "Signals that came from peers of other nodes and went to their targets.",
+        peer_counters.arrived,
     );
 }
 

@@ -18,4 +18,4 @@ pub use loop_counters::{FrameKind, Frames, Histogram, LoopCounters};
 pub use peer_counters::PeerCounters;
 
 pub(crate) use log_throttle::LogThrottle;
-pub(crate) use snapshot::{MailStoreState, Snapshot};
+pub(crate) use snapshot::{ClusterState, MailStoreState, Snapshot};

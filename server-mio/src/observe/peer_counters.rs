@@ -31,6 +31,16 @@ pub struct PeerCounters {
     pub swept: u64,
     /// Messages kept for peers that signal without a WebSocket.
     pub shelved: u64,
+    /// Signals that came from peers of other nodes and went to their targets.
+    pub arrived: u64,
+    /// Other nodes that came, for the first time or anew.
+    pub nodes_opened: u64,
+    /// Other nodes that said goodbye.
+    pub nodes_left: u64,
+    /// Other nodes that were heard no more.
+    pub nodes_dead: u64,
+    /// What came by the bus and was no frame.
+    pub frames_refused: u64,
     accepted: [u64; Signal::ALL.len()],
     accepted_bytes: [u64; Signal::ALL.len()],
     relayed: [u64; Signal::ALL.len()],
@@ -83,6 +93,11 @@ impl PeerCounters {
             Event::Handled { verb, .. } => self.handled[*verb as usize] += 1,
             Event::Limited { limit, .. } => self.limited[*limit as usize] += 1,
             Event::Swept { .. } => self.swept += 1,
+            Event::Arrived { .. } => self.arrived += 1,
+            Event::NodeOpened { .. } => self.nodes_opened += 1,
+            Event::NodeClosed { said_bye: true, .. } => self.nodes_left += 1,
+            Event::NodeClosed { said_bye: false, .. } => self.nodes_dead += 1,
+            Event::FrameRefused => self.frames_refused += 1,
             Event::Gone { cause: Departure::Closed(why), .. } => self.closed[*why as usize] += 1,
             Event::Gone { cause: Departure::Lost(how), .. } => self.lost[*how as usize] += 1,
             // No connection ends by these two; they end a stay in a network.

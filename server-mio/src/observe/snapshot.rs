@@ -1,12 +1,13 @@
 //! What the pages about the server tell, gathered in one place.
 
+use crate::bus::BusCounters;
 use crate::http::PublicUrl;
 use crate::net::Process;
 use crate::observe::date::Iso8601;
 use crate::observe::loop_counters::{Frames, LoopCounters};
 use crate::observe::peer_counters::PeerCounters;
 use crate::store::StoreCounters;
-use peerpigeon_core::{Census, Time, UnixMillis};
+use peerpigeon_core::{Census, NodeId, Time, UnixMillis};
 use serde_json::{Value, json};
 
 /// What the pages tell about.
@@ -34,6 +35,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) psp_server_id: &'a str,
     /// `None`: there is none.
     pub(crate) mail_store: Option<MailStoreState<'a>>,
+    /// `None`: it is the only node.
+    pub(crate) cluster: Option<ClusterState<'a>>,
     /// Where pages reach it, if its operator says so.
     pub(crate) public_url: Option<&'a PublicUrl>,
 }
@@ -46,7 +49,27 @@ pub(crate) struct MailStoreState<'a> {
     pub(crate) pending: usize,
 }
 
+/// What the pages tell of the cluster.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClusterState<'a> {
+    pub(crate) bus: &'a BusCounters,
+    pub(crate) node: NodeId,
+}
+
 impl Snapshot<'_> {
+    /// Whether it can speak with other nodes, and since when.
+    pub(super) fn cluster(&self) -> Value {
+        let Some(ClusterState { bus, node }) = self.cluster else { return json!({ "status": "none" }) };
+        let ago_ms = self.now.0.saturating_sub(bus.since.0);
+        json!({
+            "status": if bus.is_up { "joined" } else { "alone" },
+            "since": Iso8601(UnixMillis(self.wall.0.saturating_sub(ago_ms))).to_string(),
+            "node": format!("{:016x}", node.0),
+            "nodes": self.gauges.nodes,
+            "remotePeers": self.gauges.remote_peers,
+        })
+    }
+
     /// Whether the mail store is up, and since when.
     pub(super) fn mail_store(&self) -> Value {
         let Some(MailStoreState { counters, .. }) = self.mail_store else {

@@ -2,7 +2,7 @@
 
 use crate::http::{Answer, Status};
 use crate::observe::date::Iso8601;
-use crate::observe::snapshot::{MailStoreState, Snapshot};
+use crate::observe::snapshot::{ClusterState, MailStoreState, Snapshot};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn page(snapshot: &Snapshot<'_>) -> Answer {
@@ -48,6 +48,7 @@ pub(super) fn values(snapshot: &Snapshot<'_>) -> Value {
         "waitingRequests": gauges.polls,
         "sweepsTotal": peer_counters.swept,
         "mailStore": mail_store(snapshot),
+        "cluster": cluster(snapshot),
         "maxConnections": snapshot.max_connections,
         "memory": snapshot.memory(),
     })
@@ -61,6 +62,19 @@ fn mail_store(snapshot: &Snapshot<'_>) -> Value {
         values["pending"] = pending.into();
         values["connectionsTotal"] = counters.connections.into();
         values["lettersTotal"] = object(&mut counters.letters());
+    }
+    values
+}
+
+/// As in `/health`, and what only operators should see.
+fn cluster(snapshot: &Snapshot<'_>) -> Value {
+    let mut values = snapshot.cluster();
+    if let Some(ClusterState { bus, .. }) = snapshot.cluster {
+        values["cause"] = bus.cause.clone().into();
+        values["connectionsTotal"] = bus.connections.into();
+        values["publishedTotal"] = bus.published.into();
+        values["receivedTotal"] = bus.received.into();
+        values["arrivedTotal"] = snapshot.peer_counters.arrived.into();
     }
     values
 }
@@ -97,6 +111,7 @@ pub(super) mod tests {
             psp_server_id: "peerpigeon-0",
             public_url: None,
             mail_store: None,
+            cluster: None,
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::program::settings::{SETTINGS, Setting, Settings};
 
 /// What is built once: these hold until the next start, whatever is read meanwhile.
-const AT_START: [&str; 30] = [
+const AT_START: [&str; 37] = [
     "PORT",
     "HOST",
     "SOCKET_MODE",
@@ -31,6 +31,13 @@ const AT_START: [&str; 30] = [
     "MAIL_STORE",
     "MAIL_STORE_CA",
     "MAIL_STORE_TIMEOUT",
+    "CLUSTER",
+    "CLUSTER_PREFIX",
+    "CLUSTER_CA",
+    "CLUSTER_KEY",
+    "CLUSTER_NODE_TIMEOUT",
+    "CLUSTER_BUFFER",
+    "CLUSTER_PEERS",
     "CONFIG_FILE",
     "CLEANUP_INTERVAL",
     "LOG_FORMAT",

@@ -1,6 +1,12 @@
 //! From the command line to the exit status.
 
 use crate::access::ConfiguredPolicy;
+#[cfg(feature = "cluster")]
+use crate::access::Secret;
+#[cfg(feature = "cluster")]
+use crate::bus::BusUrls;
+#[cfg(feature = "cluster")]
+use crate::bus::redis::{self, BusSettings, RedisBus};
 use crate::net::{ControlHandle, ListenerKind, MioNet};
 use crate::observe::date;
 use crate::program::service_manager::{InheritedSockets, Notifier};
@@ -68,6 +74,7 @@ fn serve(mut settings: Settings) -> Result<(), Box<dyn Error>> {
         Some(store) => Server::with_store(net, config, policy, date::now(), store)?,
         None => Server::new(net, config, policy, date::now())?,
     };
+    join(&mut server, &settings, &control);
     let read = Arc::new(move || read_again(admin));
     let mut supervisor = Supervisor::new(settings, read, control.clone(), manager);
     signals::listen(FAILED.into(), control)?;
@@ -123,9 +130,47 @@ fn mail_store(_: &Settings, _: &Limits, _: &ControlHandle) -> Option<Box<dyn Mai
     None
 }
 
-/// Shows the settings, and whether the database can be used that they name.
+/// Speaks with other nodes, if the settings say so.
+#[cfg(feature = "cluster")]
+fn join(server: &mut Server<MioNet>, settings: &Settings, control: &ControlHandle) {
+    let Some(urls) = settings.cluster.clone() else { return };
+    let bus = BusSettings {
+        urls,
+        prefix: settings.cluster_prefix.0.clone(),
+        authorities: settings.cluster_ca.clone(),
+        key: settings.cluster_key.as_ref().map(|key| key.bytes().to_vec()),
+    };
+    log::info!("cluster: this is node {:016x}", server.node_id().0);
+    server.join(Box::new(RedisBus::new(bus, server.node_id(), control.clone())));
+}
+
+/// Who wants it has been refused with the settings.
+#[cfg(not(feature = "cluster"))]
+fn join(_: &mut Server<MioNet>, _: &Settings, _: &ControlHandle) {}
+
+/// A comment that says that every bus can be used; else the first that cannot, and why.
+#[cfg(feature = "cluster")]
+fn try_cluster(settings: &Settings) -> Result<String, String> {
+    let mut lines = String::new();
+    for url in settings.cluster.iter().flat_map(BusUrls::iter) {
+        let key = settings.cluster_key.as_ref().map(Secret::bytes);
+        redis::try_out(url, &settings.cluster_prefix.0, settings.cluster_ca.as_ref(), key)
+            .map_err(|failure| format!("CLUSTER, {url}: {failure}"))?;
+        lines.push_str(&format!("# cluster: ready, {url}\n"));
+    }
+    Ok(lines)
+}
+
+#[cfg(not(feature = "cluster"))]
+fn try_cluster(_: &Settings) -> Result<String, String> {
+    Ok(String::new())
+}
+
+/// Shows the settings, and whether the database and the bus can be used that they name.
 fn check(settings: &Settings, effective: &str) -> ExitCode {
-    match try_mail_store(settings) {
+    let tried = try_mail_store(settings)
+        .and_then(|line| try_cluster(settings).map(|more| line + &more).map_err(|error| (error, "")));
+    match tried {
         Ok(line) => show(&format!("{effective}{line}")),
         Err((error, remedy)) => {
             let shown = show(&format!("{effective}{remedy}"));

@@ -125,6 +125,9 @@ impl Settings {
             mailbox_bytes: self.mailbox_bytes,
             mailbox_total_bytes: self.mailbox_total_bytes,
             cleanup_interval_ms: self.cleanup_interval,
+            node_timeout_ms: if self.cluster.is_some() { self.cluster_node_timeout } else { 0 },
+            cluster_bytes: self.cluster_buffer,
+            remote_peers: self.cluster_peers,
             store_timeout_ms: if self.mail_store.is_some() { self.mail_store_timeout } else { 0 },
             ..Limits::default()
         }
@@ -200,7 +203,39 @@ impl Settings {
             let rule = "MAILBOX_TOTAL_BYTES must be MAILBOX_BYTES at least".to_owned();
             return conflict("MAILBOX_TOTAL_BYTES", "MAILBOX_BYTES", rule);
         }
+        self.check_cluster(sources)?;
         self.check_mail_store(sources)
+    }
+
+    fn check_cluster(&self, sources: &Sources) -> Result<(), SettingsError> {
+        let given = |name| sources.spelled(name);
+        let Some(urls) = &self.cluster else {
+            let alone = |name| Err(SettingsError::Alone { given: given(name), missing: "CLUSTER" });
+            return match (&self.cluster_ca, &self.cluster_key) {
+                (Some(_), _) => alone("CLUSTER_CA"),
+                (None, Some(_)) => alone("CLUSTER_KEY"),
+                (None, None) => Ok(()),
+            };
+        };
+        if !cfg!(feature = "cluster") {
+            return Err(SettingsError::NotBuilt { name: given("CLUSTER") });
+        }
+        if urls.have_tls() && !cfg!(feature = "tls") {
+            return Err(SettingsError::NotBuilt { name: format!("{} with TLS", given("CLUSTER")) });
+        }
+        match &self.cluster_ca {
+            None if urls.have_tls() => {
+                let name = format!("{} with rediss://", given("CLUSTER"));
+                Err(SettingsError::Alone { given: name, missing: "CLUSTER_CA" })
+            }
+            Some(_) if !urls.have_tls() => {
+                let detail = "only goes with rediss:// in CLUSTER; nobody would look at it".to_owned();
+                Err(SettingsError::BadFile { name: given("CLUSTER_CA"), detail })
+            }
+            Some(authorities) => net::check_authorities(authorities)
+                .map_err(|detail| SettingsError::BadFile { name: given("CLUSTER_CA"), detail }),
+            None => Ok(()),
+        }
     }
 
     fn check_mail_store(&self, sources: &Sources) -> Result<(), SettingsError> {

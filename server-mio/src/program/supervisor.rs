@@ -83,7 +83,7 @@ impl Supervisor {
                 Control::Settings(read) => self.note_read(*read, server),
                 Control::Reload => self.begin_reload(server),
                 // The network has obeyed these.
-                Control::Stop | Control::Certificate(_) | Control::Store => {}
+                Control::Stop | Control::Certificate(_) | Control::Store | Control::Bus => {}
             }
         }
         if server.is_draining() && !self.has_told_the_end {

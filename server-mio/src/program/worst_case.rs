@@ -3,6 +3,8 @@
 //! Not in here is what the kernel keeps for sockets: a few KB for one that is idle, and what `net.ipv4.tcp_mem` allows for all.
 
 use crate::access::PerAddress;
+#[cfg(feature = "cluster")]
+use crate::bus::redis::RedisBus;
 use crate::net::{MioSocket, TLS_BUFFER_BYTES};
 use crate::program::settings::{Settings, Switch};
 use crate::server::Config;
@@ -43,6 +45,10 @@ impl WorstCase {
         if settings.mail_store.is_some() {
             let bytes = PostgresStore::<()>::worst_case_bytes(&config.limits);
             shares.push(Share { what: "questions to the mail store", bytes });
+        }
+        #[cfg(feature = "cluster")]
+        if settings.cluster.is_some() {
+            shares.push(Share { what: "the bus between nodes", bytes: RedisBus::<()>::WORST_CASE_BYTES });
         }
         shares.extend(config.limits.worst_case());
         WorstCase(shares)
@@ -121,6 +127,8 @@ mod tests {
             ("MAILBOX_TOTAL_BYTES", "100000000"),
             #[cfg(feature = "postgres")]
             ("MAIL_STORE", "postgres://pigeon@localhost"),
+            #[cfg(feature = "cluster")]
+            ("CLUSTER", "redis://localhost"),
         ] {
             assert!(with(&[(name, value)], None).bytes() > usual, "{name}");
         }

@@ -11,7 +11,8 @@ impl<N: Net> Server<N> {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let core = self.switchboard.poll_timeout().map(|(when, _)| when);
         let store = self.store.as_ref().and_then(|store| store.deadline());
-        [core, store, self.connections.deadline(), self.acceptor.deadline(), self.drain_deadline()]
+        let bus = self.bus.as_ref().and_then(|bus| bus.deadline());
+        [core, store, bus, self.connections.deadline(), self.acceptor.deadline(), self.drain_deadline()]
             .into_iter()
             .flatten()
             .min()

@@ -2,6 +2,7 @@
 
 mod accept;
 mod acceptor;
+mod bus;
 mod config;
 mod connection;
 mod connections;
@@ -22,6 +23,7 @@ mod store;
 mod tests;
 
 use crate::access::AccessPolicy;
+use crate::bus::{BUS_KEY, Bus};
 use crate::net::{Net, Ready};
 use crate::observe::LogThrottle;
 use crate::observe::LoopCounters;
@@ -58,6 +60,8 @@ pub struct Server<N: Net> {
     replies: Vec<(ConnId, u16, String)>,
     /// `None`: mail does not outlive the process.
     store: Option<Box<dyn MailStore<N>>>,
+    /// `None`: this is the only node.
+    bus: Option<Box<dyn Bus<N>>>,
     /// `None` until the process is asked to end.
     draining: Option<DrainTimes>,
     /// What every read goes into; taken out while one is worked on.
@@ -120,6 +124,7 @@ impl<N: Net> Server<N> {
             exchanges: BTreeMap::new(),
             replies: Vec::new(),
             store,
+            bus: None,
             draining: None,
             input: vec![0; INPUT_BYTES],
             events: Vec::new(),
@@ -167,11 +172,13 @@ impl<N: Net> Server<N> {
         self.accept_some();
         self.read_ready();
         self.read_store();
+        self.read_bus();
         self.fire_deadlines();
         self.flush_and_shed();
         self.loop_counters.relays.note(self.net.micros() - start, self.peer_counters.relays() - relayed);
         self.close_ended();
         self.write_store();
+        self.write_bus();
         self.loop_counters.turns.note(self.net.micros() - start, 1);
         Ok(())
     }
@@ -250,6 +257,9 @@ impl<N: Net> Server<N> {
                 Ready::Store
                 | Ready::Readable { key: STORE_KEY, .. }
                 | Ready::Writable { key: STORE_KEY } => self.note_store_ready(),
+                Ready::Bus | Ready::Readable { key: BUS_KEY, .. } | Ready::Writable { key: BUS_KEY } => {
+                    self.note_bus_ready()
+                }
                 Ready::Readable { key, hangup } => {
                     if let Some(connection) = self.connections.at_key_mut(key) {
                         connection.marks.has_hangup |= hangup;

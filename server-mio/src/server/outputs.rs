@@ -27,7 +27,7 @@ impl<N: Net> Server<N> {
                 self.give(Input::QueueFull { conn });
             } else if let Some((conn, waiting, capacity)) = self.connections.next_behind() {
                 self.give(Input::Backlog { conn, waiting, capacity });
-            } else if !self.hear_store() {
+            } else if !self.hear_store() && !self.hear_bus() {
                 break;
             }
         }
@@ -76,6 +76,11 @@ impl<N: Net> Server<N> {
                         store.ask(self.now, self.clock.at(self.now), id, question);
                     }
                 }
+                Output::Publish { to, frame } => {
+                    if let Some(bus) = &mut self.bus {
+                        bus.publish(to, frame);
+                    }
+                }
                 Output::Observe(event) => {
                     self.peer_counters.count(event);
                     log_event(event);
@@ -116,6 +121,12 @@ fn log_event(event: &Event) {
         Event::Gone { conn, peer: Some(peer), cause } => log::debug!("{peer} gone from {conn:?}: {cause:?}"),
         Event::Gone { conn, peer: None, cause } => log::debug!("{conn:?} gone: {cause:?}"),
         Event::Held { conn, why } => log::debug!("{conn:?} held: {why:?}"),
+        Event::NodeOpened { node } => log::info!("cluster: node {:016x} is there", node.0),
+        Event::NodeClosed { node, said_bye: true } => log::info!("cluster: node {:016x} has left", node.0),
+        Event::NodeClosed { node, said_bye: false } => {
+            log::warn!("cluster: node {:016x} is dead: nothing was heard of it", node.0);
+        }
+        Event::FrameRefused => log::debug!("cluster: a frame that is none was refused"),
         Event::Swept { mailboxes, mails } => log::debug!("swept {mailboxes} mailboxes, {mails} mails"),
         Event::Opened { .. }
         | Event::Left { .. }
@@ -126,6 +137,7 @@ fn log_event(event: &Event) {
         | Event::Withheld { .. }
         | Event::Accepted { .. }
         | Event::Relayed { .. }
+        | Event::Arrived { .. }
         | Event::PassedOn { .. }
         | Event::Listed { .. }
         | Event::Mailed { .. }

@@ -7,7 +7,7 @@ use crate::http::{
     MAX_HEADERS, Method, RequestBody, Status, Upgrade,
 };
 use crate::net::{ListenerKind, Net};
-use crate::observe::{MailStoreState, Snapshot};
+use crate::observe::{ClusterState, MailStoreState, Snapshot};
 use crate::server::Server;
 use crate::server::connection::{HttpState, NEVER, Phase};
 use crate::server::read::Received;
@@ -278,6 +278,10 @@ impl<N: Net> Server<N> {
             is_draining: self.is_draining(),
             psp_server_id: self.switchboard.psp_server_id(),
             public_url: self.config.public_url.as_ref(),
+            cluster: self
+                .bus
+                .as_deref()
+                .map(|bus| ClusterState { bus: bus.counters(), node: self.switchboard.node_id() }),
             mail_store: self
                 .store
                 .as_deref()

@@ -14,8 +14,6 @@ mod url;
 
 pub use counters::{QuestionKind, QuestionOutcome, StoreCounters};
 pub(crate) use url::Encryption;
-#[cfg(feature = "postgres")]
-pub(crate) use url::Place;
 pub use url::StoreUrl;
 
 use crate::net::Net;

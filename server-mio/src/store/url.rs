@@ -1,8 +1,9 @@
 //! The setting `MAIL_STORE`: where a database is, and who we are there.
 
+use crate::net::Place;
+use crate::net::place::{decoded, host_and_port, port_number};
 use core::fmt;
-use percent_encoding::percent_decode_str;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 /// `postgres://user:password@host:port/database?sslmode=…`
@@ -13,15 +14,6 @@ pub struct StoreUrl {
     pub(crate) place: Place,
     pub(crate) database: String,
     pub(crate) encryption: Encryption,
-}
-
-/// Where it listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// A name or an address, and a port.
-    Host(String, u16),
-    /// A Unix socket.
-    Socket(PathBuf),
 }
 
 /// `sslmode`
@@ -65,7 +57,7 @@ impl FromStr for StoreUrl {
                 _ => return Err(format!("the parameter {name:?} is none of host, port and sslmode")),
             }
         }
-        let place = Place::of(host, port.unwrap_or(DEFAULT_PORT))?;
+        let place = place_of(host, port.unwrap_or(DEFAULT_PORT))?;
         let database = decoded("the database", database)?;
         Ok(StoreUrl {
             encryption: Encryption::of(&place, mode)?,
@@ -88,42 +80,6 @@ impl fmt::Display for StoreUrl {
 impl fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoreUrl({self})")
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Host(name, port) if name.contains(':') => write!(f, "[{name}]:{port}"),
-            Place::Host(name, port) => write!(f, "{name}:{port}"),
-            Place::Socket(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-impl Place {
-    fn of(host: String, port: u16) -> Result<Place, String> {
-        match host.as_str() {
-            "" => {
-                Err("there is no host in it; a Unix socket is told by ?host=/folder/of/the/socket".to_owned())
-            }
-            _ if host.contains(',') => Err("there is more than one host in it".to_owned()),
-            _ if host.starts_with('/') && cfg!(unix) => {
-                // As libpq names it.
-                Ok(Place::Socket(Path::new(&host).join(format!(".s.PGSQL.{port}"))))
-            }
-            _ => Ok(Place::Host(host, port)),
-        }
-    }
-
-    /// Whether nobody but this machine can listen in.
-    fn is_local(&self) -> bool {
-        match self {
-            Place::Socket(_) => true,
-            Place::Host(name, _) => {
-                name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-            }
-        }
     }
 }
 
@@ -158,39 +114,16 @@ impl FromStr for Encryption {
     }
 }
 
-/// `[::1]:5432`, `host:5432` or `host`.
-fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
-    if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or("a [ has no ]")?;
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if rest.is_empty() => Ok((host, None)),
-            None => Err("there is something behind the ] of the host".to_owned()),
-        };
+fn place_of(host: String, port: u16) -> Result<Place, String> {
+    match host.as_str() {
+        "" => Err("there is no host in it; a Unix socket is told by ?host=/folder/of/the/socket".to_owned()),
+        _ if host.contains(',') => Err("there is more than one host in it".to_owned()),
+        _ if host.starts_with('/') && cfg!(unix) => {
+            // As libpq names it.
+            Ok(Place::Socket(Path::new(&host).join(format!(".s.PGSQL.{port}"))))
+        }
+        _ => Ok(Place::Host(host, port)),
     }
-    Ok(text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))))
-}
-
-fn port_number(text: &str) -> Result<u16, String> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|port| is_number && *port > 0)
-        .ok_or_else(|| "the port is no number from 1 to 65535".to_owned())
-}
-
-fn decoded(what: &str, text: &str) -> Result<String, String> {
-    let bytes = text.as_bytes();
-    let is_escape =
-        |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-    if (0..bytes.len()).any(|at| bytes[at] == b'%' && !is_escape(at)) {
-        return Err(format!("{what} has a % without two hex digits; % itself is %25"));
-    }
-    let text = percent_decode_str(text).decode_utf8().map_err(|_| format!("{what} is not UTF-8"))?;
-    if text.contains('\0') {
-        return Err(format!("{what} has a NUL in it"));
-    }
-    Ok(text.into_owned())
 }
 
 const DEFAULT_PORT: u16 = 5432;

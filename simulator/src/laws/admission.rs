@@ -291,6 +291,9 @@ impl Law for Admission {
             | Input::Store { .. }
             | Input::Answered { .. }
             | Input::ClockSet { .. }
+            | Input::Bus { .. }
+            | Input::Frame { .. }
+            | Input::Flush
             | Input::Tick => {}
         }
         Ok(())

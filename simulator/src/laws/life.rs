@@ -53,6 +53,9 @@ impl Law for Life {
             | Input::Store { .. }
             | Input::Answered { .. }
             | Input::ClockSet { .. }
+            | Input::Bus { .. }
+            | Input::Frame { .. }
+            | Input::Flush
             | Input::Tick => None,
         };
         self.deaf = about.filter(|conn| !scene.ledger.parties.contains_key(conn));
@@ -153,6 +156,10 @@ impl Law for Life {
             | Event::Refused { .. }
             | Event::Handled { .. }
             | Event::Limited { .. }
+            | Event::Arrived { .. }
+            | Event::NodeOpened { .. }
+            | Event::NodeClosed { .. }
+            | Event::FrameRefused
             | Event::Swept { .. } => {}
         }
         Ok(())

@@ -61,6 +61,10 @@ impl Law for Signals {
             | Event::ShelfEnded { .. }
             | Event::LetterEnded { .. }
             | Event::Limited { .. }
+            | Event::Arrived { .. }
+            | Event::NodeOpened { .. }
+            | Event::NodeClosed { .. }
+            | Event::FrameRefused
             | Event::Swept { .. } => {}
         }
         Ok(())

@@ -54,7 +54,7 @@ impl Core {
                     self.cost.introducing_frames += 2;
                     self.cost.joining_frames += 2 * u64::from(*occasion == Occasion::Announce);
                 }
-                Output::Ask { .. } | Output::Observe(_) => {}
+                Output::Ask { .. } | Output::Publish { .. } | Output::Observe(_) => {}
                 Output::Reply { .. } | Output::Close { .. } => {
                     debug_assert!(false, "a page that behaves got {output:?}");
                 }

@@ -454,7 +454,14 @@ impl Law for Model {
                 return Err("somebody speaks PSP here".into());
             }
             Event::LetterEnded { .. } => return Err("there is no store here".into()),
-            Event::Held { .. } | Event::Limited { .. } | Event::Swept { .. } => {}
+            Event::Held { .. }
+            | Event::Limited { .. }
+            | Event::Swept { .. }
+            // A server of its own.
+            | Event::Arrived { .. }
+            | Event::NodeOpened { .. }
+            | Event::NodeClosed { .. }
+            | Event::FrameRefused => {}
         }
         Ok(())
     }

@@ -193,6 +193,9 @@ struct LimitsFile {
     cleanup_interval_ms: u64,
     #[serde(default)]
     store_timeout_ms: u64,
+    node_timeout_ms: u64,
+    cluster_bytes: u32,
+    remote_peers: u32,
 }
 
 #[derive(Serialize, Deserialize)]

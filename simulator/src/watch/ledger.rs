@@ -218,6 +218,9 @@ impl Ledger {
             | Input::Adjust { .. }
             | Input::Store { .. }
             | Input::Answered { .. }
+            | Input::Bus { .. }
+            | Input::Frame { .. }
+            | Input::Flush
             | Input::Tick => {}
         }
     }
@@ -297,7 +300,7 @@ impl Ledger {
                 }
             }
             Output::Close { conn, .. } => self.set_stage(conn, Stage::Over),
-            Output::Ask { .. } => {}
+            Output::Ask { .. } | Output::Publish { .. } => {}
             Output::Observe(event) => self.event(now, *event),
             Output::Reply { conn, .. } => {
                 if let Some(Asked::Poll { party: Some(party), .. }) = self.asked.remove(&conn) {
@@ -399,6 +402,10 @@ impl Ledger {
             | Event::LetterEnded { .. }
             | Event::ShelfEnded { .. }
             | Event::Limited { .. }
+            | Event::Arrived { .. }
+            | Event::NodeOpened { .. }
+            | Event::NodeClosed { .. }
+            | Event::FrameRefused
             | Event::Swept { .. } => {}
         }
     }

@@ -54,6 +54,7 @@ pub(crate) enum Given {
     Posted { conn: ConnId, body: String, address: Option<AddressKey> },
     Polled { conn: ConnId, target: String },
     Text { conn: ConnId, text: String },
+    Frame(Vec<u8>),
     Other(Input<'static>),
 }
 
@@ -174,6 +175,9 @@ impl Watch {
             | Input::Store { .. }
             | Input::Answered { .. }
             | Input::ClockSet { .. }
+            | Input::Bus { .. }
+            | Input::Frame { .. }
+            | Input::Flush
             | Input::Tick => {}
         }
         let board = &mut self.board;
@@ -224,6 +228,8 @@ impl Watch {
                     outgoing.push((conn, Outgoing::Close(why)));
                 }
                 Output::Ask { id, question } => self.asked.push((id, question.clone())),
+                // A server of its own.
+                Output::Publish { .. } => {}
                 Output::Observe(event) => {
                     let scene = Scene { now, ledger };
                     each(laws, |law| law.event(scene, *event))?;
@@ -305,6 +311,9 @@ impl Given {
             Input::Answered { id, answer: StoreAnswer::Unknown } => {
                 Given::Other(Input::Answered { id, answer: StoreAnswer::Unknown })
             }
+            Input::Bus { is_up } => Given::Other(Input::Bus { is_up }),
+            Input::Frame { frame } => Given::Frame(frame.to_vec()),
+            Input::Flush => Given::Other(Input::Flush),
             Input::Tick => Given::Other(Input::Tick),
         }
     }
@@ -320,6 +329,7 @@ impl Given {
             }
             Given::Polled { conn, target } => Input::Polled { conn: *conn, target, grant: &Grant::ANY },
             Given::Text { conn, text } => Input::Text { conn: *conn, text },
+            Given::Frame(frame) => Input::Frame { frame },
             Given::Other(input) => *input,
         }
     }
@@ -457,6 +467,7 @@ fn hash(transcript: &mut Transcript, now: Time, output: &Output<'_>) {
         Output::Ping { conn } => write!(transcript, "ping {}", conn.0),
         Output::Close { conn, why } => write!(transcript, "close {} {}", conn.0, why.text()),
         Output::Ask { id, question } => write!(transcript, "ask {} {question:?}", id.0),
+        Output::Publish { to, frame } => write!(transcript, "publish {to:?} {frame:?}"),
         Output::Observe(event) => write!(transcript, "{event:?}"),
     };
     debug_assert!(written.is_ok(), "hashing never fails");

@@ -169,7 +169,7 @@ impl Stage {
                 Output::Close { conn, why } => {
                     (conn, format!("{{\"close\":{},\"reason\":\"{}\"}}", why.code(), why.text()))
                 }
-                Output::Ask { .. } | Output::Observe(_) => continue,
+                Output::Ask { .. } | Output::Publish { .. } | Output::Observe(_) => continue,
             };
             let name = usize::try_from(conn.0).ok().and_then(|index| self.conns.get(index));
             let name = name.expect("what is sent goes to a connection").clone();

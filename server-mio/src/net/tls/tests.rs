@@ -137,7 +137,11 @@ impl Driven {
                         self.has_hangup |= hangup;
                     }
                     Ready::Writable { key: KEY } => self.is_blocked = false,
-                    Ready::Readable { .. } | Ready::Writable { .. } | Ready::Store | Ready::Stop => {
+                    Ready::Readable { .. }
+                    | Ready::Writable { .. }
+                    | Ready::Store
+                    | Ready::Bus
+                    | Ready::Stop => {
                         panic!("{event:?}")
                     }
                 }

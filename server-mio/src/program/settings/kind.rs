@@ -42,6 +42,10 @@ pub enum ValueKind {
     PublicKey,
     /// A [`StoreUrl`](crate::StoreUrl), which may have a password; that is never shown.
     Store,
+    /// [`BusUrls`](crate::BusUrls), which may have passwords; these are never shown.
+    Bus,
+    /// The beginning of a name.
+    Prefix,
     /// A [`Pem`](super::Pem).
     File,
 }
@@ -81,7 +85,7 @@ impl ValueKind {
     /// Whether its value is never shown.
     #[must_use]
     pub fn is_secret(self) -> bool {
-        matches!(self, ValueKind::Tokens | ValueKind::Secret | ValueKind::Store)
+        matches!(self, ValueKind::Tokens | ValueKind::Secret | ValueKind::Store | ValueKind::Bus)
     }
 
     /// What stands for the value in the help.
@@ -95,7 +99,8 @@ impl ValueKind {
             ValueKind::Host => "ADDRESS",
             ValueKind::Mode => "OCTAL",
             ValueKind::Endpoint => "ADDRESS:PORT",
-            ValueKind::Url | ValueKind::Store => "URL",
+            ValueKind::Url | ValueKind::Store | ValueKind::Bus => "URL",
+            ValueKind::Prefix => "NAME",
             ValueKind::Path => "FILE",
             ValueKind::Addresses | ValueKind::Origins => "LIST",
             ValueKind::Tokens => "TOKEN",
@@ -148,6 +153,11 @@ impl fmt::Display for ValueKind {
                 "postgres://user:password@host:port/database?sslmode=verify-full (or require, or disable), \
                  a Unix socket as ?host=/its/folder, or the absolute path of a file with it",
             ),
+            ValueKind::Bus => f.write_str(
+                "redis://user:password@host:port, rediss:// with TLS or unix:///path/of/a/socket, several apart by \
+                 commas, or the absolute path of a file with them",
+            ),
+            ValueKind::Prefix => f.write_str("1 to 64 letters, digits and any of . _ - :"),
             ValueKind::File => f.write_str("a file in PEM, or the text itself"),
             ValueKind::PublicKey => f.write_str("an Ed25519 public key in PEM: the file, or the text itself"),
         }

@@ -75,7 +75,12 @@ fn in_a_sentence(row: &Setting) -> String {
     let _ = match row.kind {
         ValueKind::Number { zero: Some(zero), .. } => write!(text, " 0{NO_BREAK}={NO_BREAK}{zero}."),
         ValueKind::Word(_) => write!(text, " One of {}.", row.kind),
-        ValueKind::Secret | ValueKind::PublicKey | ValueKind::Store | ValueKind::File => {
+        ValueKind::Secret
+        | ValueKind::PublicKey
+        | ValueKind::Store
+        | ValueKind::Bus
+        | ValueKind::Prefix
+        | ValueKind::File => {
             write!(text, " Allowed is {}.", row.kind)
         }
         ValueKind::Number { zero: None, .. }

@@ -4,12 +4,13 @@ use super::handed::Pem;
 use super::kind::ValueKind;
 use super::memory::default_memory_budget;
 use super::sources::Sources;
-use super::value::{ListenHost, LogFormat, Mode, Switch, Value as _};
+use super::value::{ListenHost, LogFormat, Mode, Prefix, Switch, Value as _};
 use super::{SettingsError, secrecy, value};
 use crate::access::AddressList;
 use crate::access::Origins;
 use crate::access::Tokens;
 use crate::access::{PublicKey, Secret};
+use crate::bus::BusUrls;
 use crate::http::{Demo, PublicUrl};
 use crate::store::StoreUrl;
 use log::LevelFilter;
@@ -68,19 +69,22 @@ pub enum Group {
     Messages,
     /// What is kept for peers that are away.
     Mailbox,
+    /// Several processes as one server.
+    Cluster,
     /// How the process behaves.
     Process,
 }
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Group; 7] = [
+    pub const ALL: [Group; 8] = [
         Group::Listening,
         Group::Pages,
         Group::Connections,
         Group::Peers,
         Group::Messages,
         Group::Mailbox,
+        Group::Cluster,
         Group::Process,
     ];
 
@@ -94,6 +98,7 @@ impl Group {
             Group::Peers => "Peers and introductions",
             Group::Messages => "Messages and queues",
             Group::Mailbox => "Mailbox for peers that dropped out moments ago",
+            Group::Cluster => "Several processes as one server",
             Group::Process => "Process",
         }
     }
@@ -268,6 +273,21 @@ settings! { |memory|
         "Certificates of those who may have signed that of the database; for `sslmode=verify-full`.";
     Mailbox: "MAIL_STORE_TIMEOUT" mail_store_timeout: u64 = "1000", ValueKind::millis(10, 60_000),
         "How long anything waits for the database.";
+
+    Cluster: "CLUSTER" cluster: Option<BusUrls> = "", ValueKind::Bus,
+        "Redis or Valkey by which several processes act as one server.";
+    Cluster: "CLUSTER_PREFIX" cluster_prefix: Prefix = "peerpigeon", ValueKind::Prefix,
+        "What the names of the channels begin with: who has another one is in another cluster.";
+    Cluster: "CLUSTER_CA" cluster_ca: Option<Pem> = "", ValueKind::File,
+        "Certificates of those who may have signed that of the Redis; for `rediss://`.";
+    Cluster: "CLUSTER_KEY" cluster_key: Option<Secret> = "", ValueKind::Secret,
+        "Secret that all nodes share; without it, whoever can publish can speak for every peer.";
+    Cluster: "CLUSTER_NODE_TIMEOUT" cluster_node_timeout: u64 = "3000", ValueKind::millis(1_000, 60_000),
+        "Silence after which another node is dead and its peers are gone.";
+    Cluster: "CLUSTER_BUFFER" cluster_buffer: u32 = "67108864", ValueKind::bytes(1_048_576, GIB),
+        "Size of all that waits for other nodes.";
+    Cluster: "CLUSTER_PEERS" cluster_peers: u32 = "1000000", ValueKind::number(1, 16_000_000),
+        "Peers of other nodes that are known.";
 
     Process: "CONFIG_FILE" config_file: Option<PathBuf> = "", ValueKind::Path,
         "File of lines NAME=value, read at the start and at SIGHUP; variables and flags win over it.";

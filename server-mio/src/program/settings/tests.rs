@@ -135,6 +135,8 @@ fn two_values(row: &Setting) -> [String; 2] {
         (_, ValueKind::Tokens) => ("first", "second"),
         (_, ValueKind::Secret) => ("first secret of thirty-two bytes", "second secret, which has more bytes"),
         (_, ValueKind::Store) => ("postgres://a@localhost/mail", "postgres://b:c@[::1]:7?sslmode=disable"),
+        (_, ValueKind::Bus) => ("redis://localhost", "unix:///run/redis.sock,redis://:b@[::1]:7"),
+        (_, ValueKind::Prefix) => ("staging", "a:b.c_d-1"),
         (_, ValueKind::File) => ("goes", "with another"),
         (_, ValueKind::PublicKey) => return [1, 2].map(public_key_file),
     };
@@ -143,8 +145,9 @@ fn two_values(row: &Setting) -> [String; 2] {
 
 /// What cannot be given alone.
 fn needs_another(row: &Setting) -> bool {
-    let is_built = row.kind != ValueKind::Store || cfg!(feature = "postgres");
-    row.kind == ValueKind::File || row.name == "PROXY_PROTOCOL" || !is_built
+    let is_built = (row.kind != ValueKind::Store || cfg!(feature = "postgres"))
+        && (row.kind != ValueKind::Bus || cfg!(feature = "cluster"));
+    row.name == "CLUSTER_KEY" || row.kind == ValueKind::File || row.name == "PROXY_PROTOCOL" || !is_built
 }
 
 /// The name of a file with an Ed25519 public key. The files are not written here, where several tests read them at once.

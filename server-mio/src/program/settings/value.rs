@@ -9,8 +9,10 @@ use crate::access::AddressList;
 use crate::access::Origins;
 use crate::access::Tokens;
 use crate::access::{PublicKey, Secret};
+use crate::bus::BusUrls;
 use crate::http::{Demo, PublicUrl};
 use crate::store::StoreUrl;
+use core::fmt;
 use log::LevelFilter;
 use peerpigeon_core::DuplicatePeer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -66,6 +68,21 @@ pub(crate) enum Switch {
     Off,
 }
 
+/// What names begin with.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Prefix(pub(crate) String);
+
+/// As it is shown.
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prefix({})", secrecy::shown(&self.0))
+    }
+}
+
+impl Prefix {
+    const MOST_BYTES: usize = 64;
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -82,7 +99,7 @@ pub(super) fn read<V: Value>(sources: &Sources, row: &Setting, fallback: &str) -
         _ => text(sources, row, fallback)
             .and_then(|text| match row.kind {
                 ValueKind::Word(words) => V::read(&handed::word(text, words), row.kind),
-                ValueKind::Tokens | ValueKind::Secret | ValueKind::Store => {
+                ValueKind::Tokens | ValueKind::Secret | ValueKind::Store | ValueKind::Bus => {
                     V::read(&handed::secret(text).map_err(ValueError::Because)?, row.kind)
                 }
                 ValueKind::Number { .. }
@@ -94,6 +111,7 @@ pub(super) fn read<V: Value>(sources: &Sources, row: &Setting, fallback: &str) -
                 | ValueKind::Addresses
                 | ValueKind::Origins
                 | ValueKind::PublicKey
+                | ValueKind::Prefix
                 | ValueKind::File => V::read(text, row.kind),
             })
             .map_err(|refusal| bad_value(sources, row, fallback, refusal)),
@@ -384,6 +402,31 @@ impl Value for Option<StoreUrl> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "(not set)".to_owned(), StoreUrl::to_string)
+    }
+}
+
+impl Value for Option<BusUrls> {
+    const UNSET: Option<Self> = Some(None);
+
+    fn read(text: &str, _: ValueKind) -> Result<Option<BusUrls>, ValueError> {
+        text.parse().map(Some).map_err(ValueError::Because)
+    }
+
+    fn show(&self) -> String {
+        let Some(urls) = self else { return "(not set)".to_owned() };
+        urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Value for Prefix {
+    fn read(text: &str, _: ValueKind) -> Result<Prefix, ValueError> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
+        let fits = (1..=Prefix::MOST_BYTES).contains(&text.len()) && text.bytes().all(is_allowed);
+        if fits { Ok(Prefix(text.to_owned())) } else { Err(ValueError::NotAllowed) }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
     }
 }
 

@@ -206,7 +206,7 @@ impl Net for ScriptedNet {
         let key = world.pipes[socket].key.take();
         world.events.retain(|event| match event {
             Ready::Readable { key: other, .. } | Ready::Writable { key: other } => Some(*other) != key,
-            Ready::Acceptable | Ready::Store | Ready::Stop => true,
+            Ready::Acceptable | Ready::Store | Ready::Bus | Ready::Stop => true,
         });
     }
 }

@@ -7,7 +7,7 @@
     reason = "there are many messages, and those who write the list may add others"
 )]
 
-use crate::net::{ClientTls, Dialed};
+use crate::net::{ClientTls, DialError, Dialed};
 use crate::program::settings::Pem;
 use crate::store::StoreUrl;
 use crate::store::postgres::line::Line;
@@ -68,7 +68,8 @@ pub(super) fn connect(target: &Target) -> Result<Connected, Failure> {
     // Only now: an index of a large table takes longer than a question may.
     query(&mut line, &format!("SET statement_timeout = {timeout}"))?;
     prepare(&mut line)?;
-    Ok(Connected { stream: line.stream, tls: line.tls, input: line.input })
+    let (stream, tls) = line.line.into_parts();
+    Ok(Connected { stream, tls, input: line.input })
 }
 
 /// Connects once, waiting no longer than it would take the server; for `--check`.
@@ -83,8 +84,8 @@ pub(crate) fn try_out(url: StoreUrl, authorities: Option<Pem>, timeout_ms: u64) 
         // Nobody listens once it has taken too long.
         let _ = tell.send(connect(&target).map(|_| ()));
     });
-    spawned.map_err(|error| Failure::Socket(error.to_string()))?;
-    told.recv_timeout(PATIENCE + Duration::from_secs(1)).unwrap_or(Err(Failure::Silent))
+    spawned.map_err(|error| Failure::Dial(DialError::Socket(error.to_string())))?;
+    told.recv_timeout(PATIENCE + Duration::from_secs(1)).unwrap_or(Err(Failure::SILENT))
 }
 
 fn log_in(line: &mut Line, url: &StoreUrl) -> Result<(), Failure> {

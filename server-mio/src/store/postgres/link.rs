@@ -1,6 +1,6 @@
 //! The one connection to a database: made by a thread, used by the loop.
 
-use crate::net::{ClientTls, Control, ControlHandle, Net};
+use crate::net::{ClientTls, Control, ControlHandle, DialError, Net};
 use crate::observe::LogThrottle;
 use crate::program::settings::Pem;
 use crate::store::postgres::connect::{Connected, Target, connect};
@@ -113,7 +113,7 @@ impl<S> PostgresStore<S> {
         });
         match spawned {
             Ok(_) => self.state = State::Connecting,
-            Err(error) => self.note_failure(now, &Failure::Socket(error.to_string())),
+            Err(error) => self.note_failure(now, &Failure::Dial(DialError::Socket(error.to_string()))),
         }
     }
 
@@ -235,7 +235,7 @@ where
                 self.collect(now);
                 match received {
                     Err(failure) => self.lose(net, now, &failure),
-                    Ok(()) if is_silent => self.lose(net, now, &Failure::Silent),
+                    Ok(()) if is_silent => self.lose(net, now, &Failure::SILENT),
                     Ok(()) => {}
                 }
             }
@@ -312,7 +312,7 @@ impl<S> Connection<S> {
         let mut plain = Vec::new();
         let decrypted = tls.decrypt(bytes, &mut plain, &mut self.encrypted);
         self.session.receive(&plain, clocks)?;
-        decrypted.map_err(Failure::Tls)
+        decrypted.map_err(Failure::tls)
     }
 
     /// Writes what there is, as far as the socket takes it.

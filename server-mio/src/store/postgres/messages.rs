@@ -1,5 +1,6 @@
 //! Messages of a database, none longer than is allowed, and what is wrong with a connection.
 
+use crate::net::DialError;
 use crate::store::postgres::sql::SCHEMA;
 use bytes::BytesMut;
 use core::fmt;
@@ -10,14 +11,8 @@ use std::io;
 /// Why there is no connection. As text it is one line without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The name of the host is not known, or nobody can be asked for it.
-    NoSuchHost(String),
-    /// Nobody takes the connection, or it was lost.
-    Socket(String),
-    /// It takes too long.
-    Silent,
-    /// TLS.
-    Tls(String),
+    /// There is none to its host.
+    Dial(DialError),
     /// The database wants us to prove who we are in a way that we do not.
     Authentication(&'static str),
     /// What the database says: its code (`SQLSTATE`), whether the session ends by it, and the words.
@@ -41,16 +36,14 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(super) const GARBLED: Failure = Failure::Garbled;
+    pub(super) const SILENT: Failure = Failure::Dial(DialError::Silent);
 
     pub(super) fn socket(error: &io::Error) -> Failure {
-        let kind = error.kind();
-        if kind == io::ErrorKind::WouldBlock || kind == io::ErrorKind::TimedOut {
-            Failure::Silent
-        } else if kind == io::ErrorKind::UnexpectedEof {
-            Failure::Socket("it has closed the connection".to_owned())
-        } else {
-            Failure::Socket(error.to_string())
-        }
+        Failure::Dial(DialError::socket(error))
+    }
+
+    pub(super) fn tls(detail: String) -> Failure {
+        Failure::Dial(DialError::Tls(detail))
     }
 
     /// The SQL that makes good what is wrong, for somebody who has the right.
@@ -64,13 +57,16 @@ impl Failure {
     }
 }
 
+impl From<DialError> for Failure {
+    fn from(error: DialError) -> Failure {
+        Failure::Dial(error)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::NoSuchHost(detail) => write!(f, "its host cannot be found: {detail}"),
-            Failure::Socket(detail) => write!(f, "no connection: {detail}"),
-            Failure::Silent => f.write_str("it does not answer"),
-            Failure::Tls(detail) => write!(f, "TLS: {detail}"),
+            Failure::Dial(error) => error.fmt(f),
             Failure::Authentication(detail) => f.write_str(detail),
             Failure::Refused { code, message, .. } => write!(f, "it says: {message} ({code})"),
             Failure::NotMade(reason) => write!(

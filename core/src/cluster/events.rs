@@ -1,0 +1,556 @@
+//! What nodes tell each other, and how it is written: a type, then fields of fixed size, little endian, and last what is left.
+//!
+//! A type that is not known is skipped, and so are fields behind those that are: a later version may add both.
+
+use alloc::vec::Vec;
+
+use crate::mesh::links::LinkStage;
+use crate::peers::PeerSlot;
+use crate::wire::Name;
+use crate::{CloseReason, Departure, Gone, NodeId, Occasion, PeerId, Signal, Spelling};
+
+/// What a peer is called between nodes: it has another number for each of its stays in a network, and no two peers of a node ever
+/// have the same.
+pub(crate) type Number = u64;
+
+/// One thing that a node tells another. Numbers of peers are `own` where they are the teller's, and `other` where they are the
+/// hearer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told<'a> {
+    /// Everything follows that is known of the teller's peers.
+    Begin,
+    /// That was it: who was not named is not there any more.
+    End,
+    /// A peer is here that has not announced itself.
+    Here {
+        own: Number,
+        /// Orders the sessions of one id: the latest counts.
+        stamp: u64,
+        spelling: Spelling,
+        is_proven: bool,
+        /// Whether it can be reached in the global network.
+        is_reachable: bool,
+    },
+    /// It is in a network, and has another number from now on unless it was in there before.
+    Announced { before: Number, own: Number, max_links: u8, network: &'a str, data: &'a str },
+    /// It left its network, and has another number.
+    Departed { before: Number, own: Number },
+    /// It is not here any more.
+    Gone { own: Number, cause: Departure },
+    /// How its links stand, and how many acquaintances it has.
+    Links { own: Number, is_full: bool, acquaintances: u16, ties: Ties<'a> },
+    /// Whom of the hearer's peers it knows.
+    Knows { own: Number, others: Numbers<'a> },
+    /// The two are introduced to each other; mates, so that they link.
+    Introduced { own: Number, other: Number, are_mates: bool, occasion: Occasion },
+    /// The two do not know each other, whatever the hearer thinks.
+    Parted { own: Number, other: Number },
+    /// A page has given up its link to the other.
+    Evicted { own: Number, other: Number },
+    /// A signal for a peer.
+    Signal {
+        from: Spelling,
+        other: Number,
+        signal: Signal,
+        name: Name,
+        passage: Passed,
+        data: Option<&'a str>,
+    },
+    /// A signal of the hearer's peer was refused.
+    Refused { from: PeerId, why: Refused },
+    /// Somebody wants the id of this peer: is it alive?
+    Challenge { other: Number },
+    /// It is.
+    Alive { own: Number },
+    /// Where is this peer? Its node tells of it anew.
+    Ask { id: PeerId },
+    /// Mail that its sender does not want to be delivered: to one peer, or all of it.
+    Cleanup { from: PeerId, to: Option<PeerId> },
+}
+
+/// How a signal comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// At once.
+    Live,
+    /// It was kept while its target was away.
+    Mail,
+    /// Only so that its hearer follows the link: it is not for the target.
+    Withheld,
+}
+
+/// Why a signal was refused by another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    NotConnected,
+    OtherNetwork,
+    TooSlow,
+    MailboxFull,
+}
+
+/// One of the links of a peer, as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ToldTie {
+    /// Its other end; `None` of a link that has ended.
+    pub(crate) other: Option<(NodeId, Number)>,
+    pub(crate) is_linked: bool,
+}
+
+/// Links in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ties<'a>(&'a [u8]);
+
+const TIE_BYTES: usize = 17;
+
+impl Ties<'_> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = ToldTie> {
+        self.0.as_chunks::<TIE_BYTES>().0.iter().filter_map(|bytes| {
+            let mut reader = Reader(bytes);
+            let (stage, node, number) = (reader.u8()?, NodeId(reader.u64()?), reader.u64()?);
+            Some(ToldTie { other: (stage != ENDED).then_some((node, number)), is_linked: stage == LINKED })
+        })
+    }
+}
+
+const ENDED: u8 = 0;
+const COMING: u8 = 1;
+const LINKED: u8 = 2;
+
+/// Numbers in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbers<'a>(&'a [u8]);
+
+impl Numbers<'_> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Number> {
+        self.0.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+const BEGIN: u8 = 1;
+const END: u8 = 2;
+const HERE: u8 = 3;
+const ANNOUNCED: u8 = 4;
+const DEPARTED: u8 = 5;
+const GONE: u8 = 6;
+const LINKS: u8 = 7;
+const KNOWS: u8 = 8;
+const INTRODUCED: u8 = 9;
+const PARTED: u8 = 10;
+const EVICTED: u8 = 11;
+const SIGNAL: u8 = 12;
+const REFUSED: u8 = 13;
+const CHALLENGE: u8 = 14;
+const ALIVE: u8 = 15;
+const CLEANUP: u8 = 16;
+const ASK: u8 = 17;
+
+impl<'a> Told<'a> {
+    /// Reads what another node has told; `None` of what this version does not know, or what is damaged.
+    pub(crate) fn read(event: &'a [u8]) -> Option<Told<'a>> {
+        let (&kind, rest) = event.split_first()?;
+        let mut from = Reader(rest);
+        Some(match kind {
+            BEGIN => Told::Begin,
+            END => Told::End,
+            HERE => {
+                let (own, stamp, spelling) = (from.u64()?, from.u64()?, from.spelling()?);
+                let flags = from.u8()?;
+                Told::Here { own, stamp, spelling, is_proven: flags & 1 > 0, is_reachable: flags & 2 > 0 }
+            }
+            ANNOUNCED => {
+                let (before, own, max_links) = (from.u64()?, from.u64()?, from.u8()?);
+                Told::Announced { before, own, max_links, network: from.text()?, data: from.text()? }
+            }
+            DEPARTED => Told::Departed { before: from.u64()?, own: from.u64()? },
+            GONE => Told::Gone { own: from.u64()?, cause: cause_of(from.u8()?)? },
+            LINKS => {
+                let (own, is_full, acquaintances) = (from.u64()?, from.u8()? > 0, from.u16()?);
+                let ties = usize::from(from.u8()?) * TIE_BYTES;
+                Told::Links { own, is_full, acquaintances, ties: Ties(from.take(ties)?) }
+            }
+            KNOWS => {
+                let (own, count) = (from.u64()?, from.u32()? as usize);
+                Told::Knows { own, others: Numbers(from.take(count.checked_mul(8)?)?) }
+            }
+            INTRODUCED => {
+                let (own, other, are_mates) = (from.u64()?, from.u64()?, from.u8()? > 0);
+                let occasion = Occasion::ALL.get(usize::from(from.u8()?)).copied()?;
+                Told::Introduced { own, other, are_mates, occasion }
+            }
+            PARTED => Told::Parted { own: from.u64()?, other: from.u64()? },
+            EVICTED => Told::Evicted { own: from.u64()?, other: from.u64()? },
+            SIGNAL => {
+                let (spelling, other) = (from.spelling()?, from.u64()?);
+                let signal = Signal::ALL.get(usize::from(from.u8()?)).copied()?;
+                let name = Name::from_parts(from.u64()?, from.u64()?);
+                let passage = [Passed::Live, Passed::Mail, Passed::Withheld];
+                let passage = passage.get(usize::from(from.u8()?)).copied()?;
+                let has_data = from.u8()? > 0;
+                let data = from.text()?;
+                let data = has_data.then_some(data);
+                Told::Signal { from: spelling, other, signal, name, passage, data }
+            }
+            REFUSED => {
+                let (id, why) = (from.id()?, usize::from(from.u8()?));
+                Told::Refused { from: id, why: Refused::ALL.get(why).copied()? }
+            }
+            CHALLENGE => Told::Challenge { other: from.u64()? },
+            ALIVE => Told::Alive { own: from.u64()? },
+            ASK => Told::Ask { id: from.id()? },
+            CLEANUP => {
+                let (sender, has_target) = (from.id()?, from.u8()? > 0);
+                let to = from.id()?;
+                Told::Cleanup { from: sender, to: has_target.then_some(to) }
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Refused {
+    const ALL: [Refused; 4] =
+        [Refused::NotConnected, Refused::OtherNetwork, Refused::TooSlow, Refused::MailboxFull];
+}
+
+/// Writes events; each method appends one.
+pub(crate) struct Writer<'a>(pub(crate) &'a mut Vec<u8>);
+
+impl Writer<'_> {
+    pub(crate) fn begin(self) {
+        self.0.push(BEGIN);
+    }
+
+    pub(crate) fn end(self) {
+        self.0.push(END);
+    }
+
+    pub(crate) fn here(
+        self,
+        own: Number,
+        stamp: u64,
+        spelling: Spelling,
+        is_proven: bool,
+        is_reachable: bool,
+    ) {
+        let flags = u8::from(is_proven) | u8::from(is_reachable) << 1;
+        self.kind(HERE).u64(own).u64(stamp).bytes(&spelling.packed()).u8(flags);
+    }
+
+    pub(crate) fn announced(self, before: Number, own: Number, max_links: u8, network: &str, data: &str) {
+        self.kind(ANNOUNCED).u64(before).u64(own).u8(max_links).text(network).text(data);
+    }
+
+    pub(crate) fn departed(self, before: Number, own: Number) {
+        self.kind(DEPARTED).u64(before).u64(own);
+    }
+
+    pub(crate) fn gone(self, own: Number, cause: Departure) {
+        self.kind(GONE).u64(own).u8(code_of(cause));
+    }
+
+    pub(crate) fn links(
+        self,
+        own: Number,
+        is_full: bool,
+        acquaintances: u16,
+        ties: impl ExactSizeIterator<Item = ToldTie>,
+    ) {
+        let count = u8::try_from(ties.len()).unwrap_or(u8::MAX);
+        let mut writer =
+            self.kind(LINKS).u64(own).u8(u8::from(is_full)).bytes(&acquaintances.to_le_bytes()).u8(count);
+        for tie in ties.take(count.into()) {
+            let (node, number) = tie.other.unwrap_or((NodeId(0), 0));
+            let stage = match tie {
+                ToldTie { other: None, .. } => ENDED,
+                ToldTie { is_linked: true, .. } => LINKED,
+                ToldTie { .. } => COMING,
+            };
+            writer = writer.u8(stage).u64(node.0).u64(number);
+        }
+    }
+
+    pub(crate) fn knows(self, own: Number, others: impl ExactSizeIterator<Item = Number>) {
+        let count = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        let writer = self.kind(KNOWS).u64(own).bytes(&count.to_le_bytes());
+        others.fold(writer, Writer::u64);
+    }
+
+    pub(crate) fn introduced(self, own: Number, other: Number, are_mates: bool, occasion: Occasion) {
+        let occasion = Occasion::ALL.iter().position(|known| *known == occasion).unwrap_or_default();
+        self.kind(INTRODUCED).u64(own).u64(other).u8(u8::from(are_mates)).u8(short(occasion));
+    }
+
+    pub(crate) fn parted(self, own: Number, other: Number) {
+        self.kind(PARTED).u64(own).u64(other);
+    }
+
+    pub(crate) fn evicted(self, own: Number, other: Number) {
+        self.kind(EVICTED).u64(own).u64(other);
+    }
+
+    pub(crate) fn signal(
+        self,
+        from: Spelling,
+        other: Number,
+        signal: Signal,
+        name: Name,
+        passage: Passed,
+        data: Option<&str>,
+    ) {
+        let signal = Signal::ALL.iter().position(|known| *known == signal).unwrap_or_default();
+        let (start, number) = name.parts();
+        let writer = self.kind(SIGNAL).bytes(&from.packed()).u64(other).u8(short(signal));
+        let writer = writer.u64(start).u64(number).u8(passage as u8).u8(u8::from(data.is_some()));
+        writer.text(data.unwrap_or_default());
+    }
+
+    pub(crate) fn refused(self, from: PeerId, why: Refused) {
+        self.kind(REFUSED).bytes(&from.0).u8(why as u8);
+    }
+
+    pub(crate) fn challenge(self, other: Number) {
+        self.kind(CHALLENGE).u64(other);
+    }
+
+    pub(crate) fn alive(self, own: Number) {
+        self.kind(ALIVE).u64(own);
+    }
+
+    pub(crate) fn ask(self, id: PeerId) {
+        self.kind(ASK).bytes(&id.0);
+    }
+
+    pub(crate) fn cleanup(self, from: PeerId, to: Option<PeerId>) {
+        self.kind(CLEANUP).bytes(&from.0).u8(u8::from(to.is_some())).bytes(&to.unwrap_or_default().0);
+    }
+
+    fn kind(self, kind: u8) -> Self {
+        self.u8(kind)
+    }
+
+    fn u8(self, value: u8) -> Self {
+        self.0.push(value);
+        self
+    }
+
+    fn u64(self, value: u64) -> Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn bytes(self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// With its length before it.
+    fn text(self, text: &str) -> Self {
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.bytes(&length.to_le_bytes()).bytes(text.as_bytes())
+    }
+}
+
+/// Reads fields; `None` where there are not as many bytes.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn id(&mut self) -> Option<PeerId> {
+        self.array().map(PeerId)
+    }
+
+    fn spelling(&mut self) -> Option<Spelling> {
+        self.array().map(Spelling::unpack)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let length = self.u32()? as usize;
+        core::str::from_utf8(self.take(length)?).ok()
+    }
+}
+
+fn short(number: usize) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+/// The causes of a departure, by their numbers between nodes. New ones are added at the end.
+const CAUSES: [Departure; 17] = [
+    Departure::Goodbye,
+    Departure::Moved,
+    Departure::Lost(Gone::Closed),
+    Departure::Lost(Gone::Reset),
+    Departure::Lost(Gone::ProtocolError),
+    Departure::Lost(Gone::TooBig),
+    Departure::Closed(CloseReason::ShuttingDown),
+    Departure::Closed(CloseReason::InactiveTimeout),
+    Departure::Closed(CloseReason::InvalidPeerId),
+    Departure::Closed(CloseReason::PeerNotGranted),
+    Departure::Closed(CloseReason::PeerAlreadyConnected),
+    Departure::Closed(CloseReason::RateLimitExceeded),
+    Departure::Closed(CloseReason::MaximumConnections),
+    Departure::Closed(CloseReason::TooManyFromAddress),
+    Departure::Closed(CloseReason::TooSlow),
+    Departure::Closed(CloseReason::Replaced),
+    Departure::Closed(CloseReason::PeerStillConnected),
+];
+
+fn code_of(cause: Departure) -> u8 {
+    short(CAUSES.iter().position(|known| *known == cause).unwrap_or(usize::MAX))
+}
+
+fn cause_of(code: u8) -> Option<Departure> {
+    CAUSES.get(usize::from(code)).copied()
+}
+
+impl ToldTie {
+    /// How far the link is, as the hearer follows it: whoever may have offered it is not told.
+    pub(crate) fn stage(self, own: PeerSlot) -> LinkStage {
+        match self {
+            ToldTie { other: None, .. } => LinkStage::Ended,
+            ToldTie { is_linked: true, .. } => LinkStage::Linked,
+            ToldTie { .. } => LinkStage::Offered { by: own },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+
+    fn spelling() -> Spelling {
+        Spelling::parse("0123456789abcdefABCDEF0123456789aBcDeF00").unwrap()
+    }
+
+    fn written(write: impl FnOnce(Writer<'_>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(Writer(&mut out));
+        out
+    }
+
+    /// One of each.
+    fn all() -> Vec<Vec<u8>> {
+        let (id, name) = (*spelling().id(), Name::from_parts(7, 8));
+        let ties = [
+            ToldTie { other: Some((NodeId(1), 2)), is_linked: true },
+            ToldTie { other: Some((NodeId(3), 4)), is_linked: false },
+            ToldTie { other: None, is_linked: false },
+        ];
+        vec![
+            written(|out| out.begin()),
+            written(|out| out.end()),
+            written(|out| out.here(1, 2, spelling(), true, false)),
+            written(|out| out.announced(1, 2, 3, "a network", ",\"a\":1")),
+            written(|out| out.departed(1, 2)),
+            written(|out| out.gone(1, Departure::Closed(CloseReason::Replaced))),
+            written(|out| out.links(1, true, 300, ties.into_iter())),
+            written(|out| out.knows(1, [2, 3].into_iter())),
+            written(|out| out.introduced(1, 2, true, Occasion::Again)),
+            written(|out| out.parted(1, 2)),
+            written(|out| out.evicted(1, 2)),
+            written(|out| out.signal(spelling(), 1, Signal::Answer, name, Passed::Mail, Some("{}"))),
+            written(|out| out.refused(id, Refused::TooSlow)),
+            written(|out| out.challenge(1)),
+            written(|out| out.alive(1)),
+            written(|out| out.ask(id)),
+            written(|out| out.cleanup(id, Some(id))),
+        ]
+    }
+
+    #[test]
+    fn what_is_told_is_heard_as_it_was() {
+        let (id, name) = (*spelling().id(), Name::from_parts(7, 8));
+        let all = all();
+        let told: Vec<Told<'_>> = all.iter().map(|event| Told::read(event).unwrap()).collect();
+        let [begin, end, here, announced, departed, gone, links, knows, rest @ ..] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert_eq!([begin, end], [&Told::Begin, &Told::End]);
+        let session =
+            Told::Here { own: 1, stamp: 2, spelling: spelling(), is_proven: true, is_reachable: false };
+        assert_eq!(*here, session);
+        let (network, data) = ("a network", ",\"a\":1");
+        assert_eq!(*announced, Told::Announced { before: 1, own: 2, max_links: 3, network, data });
+        assert_eq!(*departed, Told::Departed { before: 1, own: 2 });
+        assert_eq!(*gone, Told::Gone { own: 1, cause: Departure::Closed(CloseReason::Replaced) });
+        let Told::Links { own: 1, is_full: true, acquaintances: 300, ties } = links else {
+            panic!("{links:?}")
+        };
+        let stages: Vec<LinkStage> = ties.iter().map(|tie| tie.stage(9.into())).collect();
+        assert_eq!(stages, [LinkStage::Linked, LinkStage::Offered { by: 9.into() }, LinkStage::Ended]);
+        let Told::Knows { own: 1, others } = knows else { panic!("{knows:?}") };
+        assert!(others.iter().eq([2, 3]));
+        assert_eq!(
+            rest,
+            [
+                Told::Introduced { own: 1, other: 2, are_mates: true, occasion: Occasion::Again },
+                Told::Parted { own: 1, other: 2 },
+                Told::Evicted { own: 1, other: 2 },
+                Told::Signal {
+                    from: spelling(),
+                    other: 1,
+                    signal: Signal::Answer,
+                    name,
+                    passage: Passed::Mail,
+                    data: Some("{}")
+                },
+                Told::Refused { from: id, why: Refused::TooSlow },
+                Told::Challenge { other: 1 },
+                Told::Alive { own: 1 },
+                Told::Ask { id },
+                Told::Cleanup { from: id, to: Some(id) },
+            ]
+        );
+        assert_eq!(name.to_string(), "7-0000000000000008");
+    }
+
+    #[test]
+    fn what_is_cut_short_or_unknown_is_skipped_and_what_a_later_version_adds_is_ignored() {
+        for event in all() {
+            for end in 0..event.len() {
+                // A text at the end may be shorter, but says how long it is.
+                assert_eq!(Told::read(&event[..end]), None, "{event:?} cut at {end}");
+            }
+            let mut longer = event.clone();
+            longer.extend(b"more");
+            assert_eq!(Told::read(&longer), Told::read(&event));
+        }
+        assert_eq!(Told::read(&[200, 1, 2, 3]), None);
+    }
+
+    #[test]
+    fn every_cause_has_a_number_of_its_own() {
+        for cause in CAUSES {
+            assert_eq!(cause_of(code_of(cause)), Some(cause));
+        }
+        let closes = CAUSES.iter().filter(|cause| matches!(cause, Departure::Closed(_))).count();
+        assert_eq!(closes, CloseReason::ALL.len());
+        assert_eq!(cause_of(200), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! Several nodes over a bus act as one server.
+
+mod bus;
+mod duplicates;
+mod laws;
+mod mail;
+mod meeting;
+mod nodes;
+
+pub(crate) use bus::Nodes;

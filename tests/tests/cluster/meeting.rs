@@ -1,0 +1,65 @@
+//! Peers of different nodes.
+
+use peerpigeon_tests::{Peer, http, id};
+use serde_json::{Value, json};
+
+use crate::{Cluster, hear, meets, next, say};
+
+#[test]
+fn peers_of_three_nodes_meet_signal_and_part() {
+    let cluster = Cluster::new(3);
+    let mut one = cluster.peer(0, '1');
+    let mut two = cluster.peer(1, '2');
+    let mut three = cluster.peer(2, '3');
+    meets(&mut one, "23");
+    meets(&mut two, "1");
+    meets(&mut three, "1");
+    for said in ["a", "b", "c"] {
+        say(&mut one, '2', said);
+        say(&mut one, '3', said);
+        say(&mut two, '1', said);
+    }
+    for said in ["a", "b", "c"] {
+        assert_eq!([hear(&mut two), hear(&mut three), hear(&mut one)], [said; 3]);
+    }
+    two.send(r#"{"type":"goodbye"}"#);
+    let gone = next(&mut one, "peer-disconnected");
+    assert_eq!((&gone["data"]["peerId"], &gone["data"]["reason"]), (&json!(id::of('2')), &json!("goodbye")));
+    three.drop_connection();
+    assert_eq!(next(&mut one, "peer-disconnected")["data"]["peerId"], id::of('3'));
+}
+
+#[test]
+fn dialects_a_and_b_and_http_meet_across_nodes() {
+    let cluster = Cluster::new(3);
+    let mut a = cluster.peer(0, 'a');
+    let mut b = Peer::upgrade(cluster.nodes[1].address(), "/signaling");
+    b.send(&json!({"type": "register", "peerId": id::of('b')}).to_string());
+    next(&mut b, "registered");
+    b.send(&json!({"type": "announce", "data": {}, "networkName": "a"}).to_string());
+    let address = cluster.nodes[2].address();
+    let post = |message: Value| {
+        let body = message.to_string();
+        let headers =
+            format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let request = format!("POST /signaling HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}");
+        let bytes = http::exchange(address, request.as_bytes());
+        let (answer, _) = http::parse(&bytes, false).unwrap();
+        assert_eq!(answer.json()["success"], true, "{}", answer.json());
+    };
+    post(json!({"type": "announce", "peerId": id::of('c'), "networkName": "a"}));
+    meets(&mut a, "bc");
+    let said = json!({"said": "by http"});
+    post(json!({
+        "type": "ice-candidate", "peerId": id::of('c'), "targetPeerId": id::of('a'), "networkName": "a", "data": said
+    }));
+    assert_eq!(hear(&mut a), "by http");
+    say(&mut a, 'b', "to b");
+    let heard = next(&mut b, "ice-candidate");
+    assert_eq!(heard["data"]["said"], "to b", "{heard}");
+    say(&mut a, 'c', "to http");
+    peerpigeon_tests::wait_until("it comes by polling", || {
+        let answer = http::get(address, &format!("/signaling?peerId={}&wait=1", id::of('c')));
+        answer.json()["messages"].as_array().unwrap().iter().any(|message| message["type"] == "ice-candidate")
+    });
+}
