@@ -1,6 +1,6 @@
 //! What one node knows of the others, and they of it.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 
 use super::events::{Number, Writer};
 use super::replicas::{ReplicaKey, Replicas};
@@ -9,7 +9,16 @@ use super::{NodeKey, Nodes};
 use crate::peers::{Peer, PeerSlot};
 use crate::timers::Deadline;
 use crate::worst_case::{grown, tree};
-use crate::{Limits, NodeId, PeerId};
+use crate::{ConnId, Limits, NodeId, PeerId, Time};
+
+/// The connection of a peer of this node, and of one of another.
+type Pair = (ConnId, ConnId);
+
+/// A hop to another node and back takes no longer.
+const HOP_MS: u64 = 500;
+
+/// Pairs that are remembered for so long. Beyond it two may be told of each other twice.
+const MOST_INTRODUCED: usize = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -24,6 +33,10 @@ pub(crate) struct Cluster {
     challenged: BTreeSet<(PeerSlot, NodeKey)>,
     /// Peers that a node told of while a later session of their ids was known: it is asked again when that is over.
     shadowed: BTreeSet<(PeerId, NodeKey)>,
+    /// Pairs that this node has introduced within the last hop, in the order of that: the other node may do so at the same moment.
+    introduced: VecDeque<(Time, Pair)>,
+    /// The same, to look for.
+    introduced_pairs: BTreeSet<Pair>,
     /// The session of another node that was forgotten last: who takes its place here comes later.
     pub(crate) last_forgotten: Option<(PeerId, u64)>,
 }
@@ -39,6 +52,8 @@ impl Cluster {
             deadline: Deadline::NONE,
             challenged: BTreeSet::new(),
             shadowed: BTreeSet::new(),
+            introduced: VecDeque::new(),
+            introduced_pairs: BTreeSet::new(),
             last_forgotten: None,
         }
     }
@@ -104,6 +119,34 @@ impl Cluster {
         self.shadowed.retain(|(_, node)| *node != other);
     }
 
+    /// This node introduces two, of whom the second is a peer of another one.
+    pub(crate) fn note_introduced(&mut self, pair: Pair, now: Time) {
+        self.forget_introduced(now);
+        if self.introduced.len() < MOST_INTRODUCED && self.introduced_pairs.insert(pair) {
+            self.introduced.push_back((now, pair));
+        }
+    }
+
+    /// Whether this node has introduced the two a moment ago.
+    pub(crate) fn has_just_introduced(&mut self, pair: Pair, now: Time) -> bool {
+        self.forget_introduced(now);
+        self.introduced_pairs.contains(&pair)
+    }
+
+    /// The two signal to each other: whatever introduces them from now on does so anew.
+    pub(crate) fn note_signal(&mut self, pair: Pair) {
+        self.introduced_pairs.remove(&pair);
+    }
+
+    fn forget_introduced(&mut self, now: Time) {
+        while let Some((at, pair)) = self.introduced.front().copied()
+            && now.since(at) > HOP_MS
+        {
+            self.introduced.pop_front();
+            self.introduced_pairs.remove(&pair);
+        }
+    }
+
     /// The most memory that all of it takes, the table of peers left out.
     pub(crate) fn worst_case(limits: &Limits) -> u64 {
         if limits.node_timeout_ms == 0 {
@@ -112,7 +155,9 @@ impl Cluster {
         let (residents, remote) = (u64::from(limits.connections), u64::from(limits.remote_peers));
         let challenges = residents * Nodes::MOST as u64 * tree(8);
         let peer = tree(21) + Replicas::BYTES + grown(size_of::<Peer>() + 8) + 2 * grown(5);
-        Nodes::worst_case(limits.cluster_bytes.into())
+        let introduced = MOST_INTRODUCED as u64 * (grown(24) + tree(16));
+        introduced
+            + Nodes::worst_case(limits.cluster_bytes.into())
             + residents * Residents::BYTES
             + challenges
             + remote * peer

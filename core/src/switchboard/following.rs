@@ -161,10 +161,10 @@ impl Switchboard {
     /// A page has said or shown that it is full, and is left alone until it shows otherwise, or for a long time since it did so
     /// last. Whom it should know anyway it meets now, since it may do so again and again.
     pub(crate) fn mark_full(&mut self, slot: PeerSlot) {
+        self.set_full(slot, true);
         if !self.peers[slot].is_here() {
             return;
         }
-        self.set_full(slot, true);
         self.arm_look(slot, 0);
         self.meet_some(slot);
     }

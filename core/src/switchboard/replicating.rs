@@ -35,8 +35,10 @@ impl Switchboard {
                 }
             }
             Told::Departed { before, own } => {
-                if let Some(slot) = peer(before) {
-                    self.renew_remote(key, slot, before, own, Departure::Goodbye);
+                let slot = peer(before)
+                    .and_then(|slot| self.renew_remote(key, slot, before, own, Departure::Goodbye));
+                if let Some(slot) = slot {
+                    self.drop_mail(slot);
                 }
             }
             Told::Gone { own, cause } => {
@@ -308,10 +310,10 @@ impl Switchboard {
             self.tie_mates(slot, remote);
         }
         // Both nodes may have introduced the two at the same moment.
-        let would_hear = self.peers[slot]
-            .announcement()
-            .is_some_and(|own| own.acquaintances().would_hear_of(remote, self.now));
-        if !would_hear && matches!(occasion, Occasion::Healing | Occasion::Free) {
+        let pair = (self.peers[slot].conn(), self.peers[remote].conn());
+        let is_crossing =
+            self.cluster.as_mut().is_some_and(|cluster| cluster.has_just_introduced(pair, self.now));
+        if is_crossing && occasion != Occasion::Announce {
             return;
         }
         self.acquaint(remote, slot, occasion);
@@ -374,6 +376,7 @@ impl Switchboard {
         if !self.share_a_network(sender, to) {
             return Err(Refused::OtherNetwork);
         }
+        self.note_signal_across(to, sender);
         self.follow(sender, to, signal, data);
         if passage == Passed::Withheld {
             return Ok(());
@@ -390,6 +393,14 @@ impl Switchboard {
             self.backlogs.charge(self.peers[to].conn(), self.peers[sender].conn(), bytes);
         }
         Ok(())
+    }
+
+    /// A peer of this node and one of another signal to each other.
+    pub(crate) fn note_signal_across(&mut self, own: PeerSlot, remote: PeerSlot) {
+        let pair = (self.peers[own].conn(), self.peers[remote].conn());
+        if let Some(cluster) = &mut self.cluster {
+            cluster.note_signal(pair);
+        }
     }
 
     fn arrive(&mut self, to: PeerSlot, arriving: Arriving<'_>) -> usize {

@@ -79,6 +79,13 @@ impl Switchboard {
         are_mates: bool,
         occasion: Occasion,
     ) {
+        if self.peers[other].is_here() {
+            return;
+        }
+        let pair = (self.peers[own].conn(), self.peers[other].conn());
+        if let Some(cluster) = &mut self.cluster {
+            cluster.note_introduced(pair, self.now);
+        }
         self.tell_of_pair(own, other, |out, own, other| out.introduced(own, other, are_mates, occasion));
     }
 

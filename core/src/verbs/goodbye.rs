@@ -13,11 +13,20 @@ impl Switchboard {
             return;
         }
         self.tell_of_goodbye(slot);
-        let id = *self.peers[slot].id();
-        if self.owns_mail(self.peers[slot].conn(), &id) {
-            self.close_mailbox(&id, MailEnd::Dropped);
+        if self.drop_mail(slot) {
+            let id = *self.peers[slot].id();
             let is_proven = self.grants.has_proven(self.peers[slot].conn(), &id);
             self.ask_in_any_case(|| Question::Discard { address: address(&id), is_proven });
         }
+    }
+
+    /// Whoever has said goodbye wants nothing that is kept here. Returns whether that was its own.
+    pub(crate) fn drop_mail(&mut self, slot: PeerSlot) -> bool {
+        let id = *self.peers[slot].id();
+        let is_own = self.owns_mail(self.peers[slot].conn(), &id);
+        if is_own {
+            self.close_mailbox(&id, MailEnd::Dropped);
+        }
+        is_own
     }
 }

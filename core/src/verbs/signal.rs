@@ -105,6 +105,9 @@ impl Switchboard {
             if !self.has_room(slot, to, message.data) {
                 return Err(self.refuse_for_want_of_room(to));
             }
+            if !self.peers[to].is_here() {
+                self.note_signal_across(slot, to);
+            }
             match self.follow(slot, to, message.signal, message.data) {
                 Passage::Relay => self.relay(slot, to, message),
                 Passage::Withhold => {

@@ -6,5 +6,6 @@ mod laws;
 mod mail;
 mod meeting;
 mod nodes;
+mod same;
 
 pub(crate) use bus::Nodes;
