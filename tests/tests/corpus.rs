@@ -45,6 +45,11 @@ fn envelopes_of_the_corpus_say_the_same_to_everybody() {
 }
 
 #[test]
+fn the_core_keeps_its_promises_whatever_comes_by_the_bus() {
+    replay("bus", targets::bus::run);
+}
+
+#[test]
 fn the_server_keeps_its_promises_for_every_script_of_the_corpus() {
     replay("server", targets::server::run);
 }

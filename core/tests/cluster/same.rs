@@ -7,7 +7,7 @@ use super::Nodes;
 use super::bus::limits;
 use crate::common::id;
 
-const PEERS: u64 = 6;
+const PEERS: usize = 6;
 const KINDS: [&str; 6] =
     ["offer", "answer", "ice-candidate", "connection-rejected", "renegotiation-offer", "offer"];
 
@@ -83,7 +83,7 @@ enum Kind {
 struct Drawer {
     random: u64,
     /// Of each peer the connection and the network, if it has one.
-    peers: [Option<(u64, &'static str)>; PEERS as usize],
+    peers: [Option<(u64, &'static str)>; PEERS],
     conns: u64,
 }
 
@@ -95,7 +95,7 @@ impl Drawer {
     }
 
     fn step(&mut self) -> Step {
-        let peer = self.draw(PEERS as usize);
+        let peer = self.draw(PEERS);
         let digit = char::from_digit(u32::try_from(peer).unwrap() + 1, 16).unwrap();
         let Some((conn, network)) = self.peers[peer] else {
             self.conns += 1;
@@ -122,8 +122,7 @@ impl Drawer {
             6 => step(Kind::Say, r#"{"type":"cleanup-all"}"#.to_owned()),
             7 => step(Kind::Wait, String::new()),
             _ => {
-                let to =
-                    id(char::from_digit(u32::try_from(self.draw(PEERS as usize)).unwrap() + 1, 16).unwrap());
+                let to = id(char::from_digit(u32::try_from(self.draw(PEERS)).unwrap() + 1, 16).unwrap());
                 let (kind, number) = (KINDS[self.draw(KINDS.len())], self.draw(1_000));
                 let reason = ["max_peers_reached", "initiator_role_conflict"][self.draw(2)];
                 let text = format!(
@@ -139,7 +138,7 @@ impl Drawer {
 fn whatever_happens_every_page_is_told_by_several_nodes_what_one_would_tell_it() {
     let mut told = 0;
     for seed in 0..150 {
-        let mut drawer = Drawer { random: seed, peers: [None; PEERS as usize], conns: 0 };
+        let mut drawer = Drawer { random: seed, peers: [None; PEERS], conns: 0 };
         let spread = 2 + usize::try_from(seed % 3).unwrap();
         let (mut one, mut several) = (World::new(1), World::new(spread));
         for number in 0..80 {
