@@ -1,6 +1,7 @@
 //! What other nodes tell of their peers, and what comes of it here.
 
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -9,8 +10,8 @@ use crate::cluster::events::{Number, Numbers, Passed, Refused, Ties, Told};
 use crate::cluster::replicas::{Replica, ReplicaKey};
 use crate::mesh::links::{LinkStage, Links};
 use crate::peers::{Peer, PeerSlot, Standing};
-use crate::wire::{Dialect, Message, Name, Refusal, SignalName};
-use crate::{CloseReason, Departure, Event, Grant, Occasion, PeerId, Signal, Spelling, Switchboard};
+use crate::wire::{self, Dialect, Message, Name, Refusal, SignalName};
+use crate::{CloseReason, Departure, Event, Grant, Limits, Occasion, PeerId, Signal, Spelling, Switchboard};
 
 /// Within so long everybody looks for others where a node has become known.
 const SOON_MS: u64 = 2_000;
@@ -167,6 +168,14 @@ impl Switchboard {
             }
         }
         self.insert_remote(key, own, session);
+        self.let_in_if_free(&id);
+    }
+
+    /// Where a peer of another node could not be taken over, whoever waits for its id here is next.
+    fn let_in_if_free(&mut self, id: &PeerId) {
+        if self.peers.by_id(id).is_none() {
+            self.id_is_free(id);
+        }
     }
 
     /// Whether the session that is known of an id is later than one at another node with this stamp.
@@ -185,9 +194,9 @@ impl Switchboard {
     fn insert_remote(&mut self, key: ReplicaKey, own: Number, session: Session) -> Option<PeerSlot> {
         let Session { stamp, spelling, is_proven, is_reachable } = session;
         let conn = key.conn(own)?;
-        if self.peers.remote() >= self.limits.remote_peers as usize
-            || self.peers.by_id(spelling.id()).is_some()
-        {
+        // A node that keeps to its word uses no number twice.
+        let is_known = self.peers.by_conn(conn).is_some() || self.peers.by_id(spelling.id()).is_some();
+        if is_known || self.peers.remote() >= self.limits.remote_peers as usize {
             return None;
         }
         let peer = Peer::new(conn, Dialect::A, spelling, None, self.now);
@@ -218,7 +227,10 @@ impl Switchboard {
         let (spelling, conn) = (self.peers[slot].spelling(), self.peers[slot].conn());
         let is_proven = self.grants.has_proven(conn, spelling.id());
         self.forget_remote(slot, cause);
-        self.insert_remote(key, own, Session { stamp, spelling, is_proven, is_reachable: false })
+        let session = Session { stamp, spelling, is_proven, is_reachable: false };
+        let renewed = self.insert_remote(key, own, session);
+        self.let_in_if_free(spelling.id());
+        renewed
     }
 
     fn hear_of_announcement(
@@ -247,7 +259,7 @@ impl Switchboard {
         if is_new && let Some(cluster) = &mut self.cluster {
             cluster.announced += 1;
         }
-        let fits = data.len() <= self.limits.announced_data_bytes as usize;
+        let fits = data.len() <= self.limits.announced_data_bytes as usize && are_members(data, &self.limits);
         if let Some(announcement) = self.peers[slot].announcement_mut() {
             announcement.set_data(if fits { data.into() } else { Default::default() });
         }
@@ -364,6 +376,10 @@ impl Switchboard {
         };
         let sender = self.peers.by_id(from.id()).filter(of_sender);
         let to = self.resident(other);
+        if data.is_some_and(|data| !wire::is_json(data, self.limits.nesting_levels)) {
+            // No node that keeps to its word sends it.
+            return Ok(());
+        }
         if passage == Passed::Mail {
             if let Some(to) = to {
                 self.arrive(to, arriving);
@@ -425,6 +441,13 @@ impl Switchboard {
         self.send(slot, Message::Error { refusal, offending_type: None, id });
         self.observe_refused(conn, refusal);
     }
+}
+
+/// Whether this is what a node keeps of announced data: members of an object, each with a comma before it.
+fn are_members(data: &str, limits: &Limits) -> bool {
+    let members = data.strip_prefix(',').filter(|members| !members.is_empty());
+    data.is_empty()
+        || members.is_some_and(|members| wire::is_json(&format!("{{{members}}}"), limits.nesting_levels))
 }
 
 /// What is told of a peer that has come.
