@@ -53,6 +53,11 @@ impl Redis {
         redis
     }
 
+    /// From the next start on it has these words on its command line, too.
+    pub fn set(&mut self, options: &[&str]) {
+        self.options.extend(options.iter().map(|option| (*option).to_owned()));
+    }
+
     /// Where it is, as `CLUSTER` says it.
     #[must_use]
     pub fn url(&self) -> String {

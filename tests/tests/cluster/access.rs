@@ -2,11 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::Command;
 
 use peerpigeon_tests::redis::Redis;
+use peerpigeon_tests::tools::succeed;
 use peerpigeon_tests::{Peer, Server, id, refused_start, wait_until};
 
-use crate::{meets, node, state};
+use crate::{hear, meets, node, say, state};
 
 /// What `--check` says of a bus that cannot be used; of one that can, nothing.
 fn complaint(settings: &[(&str, &str)]) -> Option<String> {
@@ -118,4 +120,42 @@ fn what_is_no_redis_is_told_in_a_line_and_takes_no_memory() {
         assert!(complaint.contains(said) && !complaint.contains("hunter2"), "{complaint}");
         server.join().unwrap();
     }
+}
+
+#[test]
+fn by_tls_a_redis_is_believed_by_its_certificate_alone() {
+    let mut redis = Redis::start();
+    let folder = redis.folder().to_owned();
+    for (name, host) in [("ours", "IP:127.0.0.1"), ("other", "DNS:cache.example")] {
+        let line = format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -addext subjectAltName={host} \
+             -addext basicConstraints=critical,CA:FALSE -keyout {name}.key -out {name}.pem"
+        );
+        succeed(Command::new("openssl").args(line.split_whitespace()).current_dir(&folder));
+    }
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    redis.stop();
+    redis.set(&["--tls-port", &free.to_string(), "--tls-auth-clients", "no"]);
+    redis.set(&["--tls-cert-file", &path("ours.pem"), "--tls-key-file", &path("ours.key")]);
+    redis.resume_after_stop();
+    let url = format!("rediss://127.0.0.1:{free}");
+    let [ours, other] = ["ours.pem", "other.pem"].map(path);
+    let nodes = know_each_other(&[("CLUSTER", &url), ("CLUSTER_CA", &ours)]);
+    let mut one = Peer::announced(&nodes[0], &id::of('1'), "a");
+    let mut two = Peer::announced(&nodes[1], &id::of('2'), "a");
+    meets(&mut one, "2");
+    // More than one record of TLS takes.
+    let long = "x".repeat(100_000);
+    say(&mut one, '2', &long);
+    assert_eq!(hear(&mut two), long);
+    let said = complaint(&[("CLUSTER", &url), ("CLUSTER_CA", &other)]).unwrap();
+    assert!(said.contains("TLS: invalid peer certificate: UnknownIssuer"), "{said}");
+    let named = url.replace("127.0.0.1", "localhost");
+    let said = complaint(&[("CLUSTER", &named), ("CLUSTER_CA", &ours)]).unwrap();
+    assert!(said.contains("TLS: invalid peer certificate: certificate not valid for name"), "{said}");
+    let said = complaint(&[("CLUSTER", &url)]).unwrap();
+    assert!(said.contains("CLUSTER_CA"), "{said}");
+    let said = complaint(&[("CLUSTER", &redis.url()), ("CLUSTER_CA", &ours)]).unwrap();
+    assert!(said.contains("only goes with rediss:// in CLUSTER"), "{said}");
 }

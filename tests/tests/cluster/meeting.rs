@@ -1,6 +1,9 @@
 //! Peers of different nodes.
 
-use peerpigeon_tests::{Peer, http, id};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use peerpigeon_tests::{Crowd, News, Peer, http, id};
 use serde_json::{Value, json};
 
 use crate::{Cluster, hear, meets, next, say};
@@ -62,4 +65,54 @@ fn dialects_a_and_b_and_http_meet_across_nodes() {
         let answer = http::get(address, &format!("/signaling?peerId={}&wait=1", id::of('c')));
         answer.json()["messages"].as_array().unwrap().iter().any(|message| message["type"] == "ice-candidate")
     });
+}
+
+/// How many pieces there are of peers that know each other, over any number of steps.
+fn pieces(known: &BTreeMap<String, BTreeSet<String>>) -> usize {
+    let mut missing: BTreeSet<&String> = known.keys().collect();
+    let mut pieces = 0;
+    while let Some(first) = missing.pop_first() {
+        pieces += 1;
+        let mut ahead = vec![first];
+        while let Some(peer) = ahead.pop() {
+            ahead.extend(known[peer].iter().filter(|other| missing.remove(other)));
+        }
+    }
+    pieces
+}
+
+#[test]
+fn two_hundred_peers_of_three_nodes_are_one_piece_and_reach_each_other() {
+    const EACH: usize = 67;
+    let cluster = Cluster::new(3);
+    let mut crowd = Crowd::new();
+    for node in &cluster.nodes {
+        crowd.connect(node, EACH);
+    }
+    let ids: Vec<String> = (0..crowd.count()).map(|member| crowd.id(member).to_owned()).collect();
+    let known = RefCell::new(BTreeMap::<String, BTreeSet<String>>::new());
+    let heard = RefCell::new(BTreeSet::new());
+    let hear = |member: usize, news: News| {
+        let News::Text(text) = news else { panic!("{} is gone: {news:?}", ids[member]) };
+        let message: Value = serde_json::from_str(&text).unwrap();
+        if message["type"] == "peer-discovered" {
+            let other = message["data"]["peerId"].as_str().unwrap().to_owned();
+            known.borrow_mut().entry(ids[member].clone()).or_default().insert(other);
+        } else if message["type"] == "ice-candidate" {
+            let number = message["data"]["n"].as_u64().unwrap();
+            assert!(heard.borrow_mut().insert(number), "{number} came twice");
+        }
+    };
+    for member in 0..ids.len() {
+        // One of each node after the other.
+        crowd.announce(member % 3 * EACH + member / 3, "a");
+    }
+    crowd.settle_all(hear);
+    let is_one_piece = || known.borrow().len() == ids.len() && pieces(&known.borrow()) == 1;
+    crowd.turn_until("one piece", hear, is_one_piece);
+    for member in 0..ids.len() {
+        let to = (member + EACH) % ids.len();
+        crowd.signal(member, "ice-candidate", to, "a", &format!("{{\"n\":{member}}}"));
+    }
+    crowd.turn_until("every signal", hear, || heard.borrow().len() == ids.len());
 }
