@@ -200,6 +200,92 @@ fn compose_of_a_cluster() {
 }
 
 #[test]
+fn kubernetes() {
+    let text = text("kubernetes/peerpigeon.yaml");
+    let objects: Vec<Value> = serde_yaml_ng::Deserializer::from_str(&text)
+        .map(|object| serde::Deserialize::deserialize(object).unwrap())
+        .collect();
+    let find = |kind: &str, name: &str| {
+        let is_it = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == name;
+        objects.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}"))
+    };
+    let server = find("Deployment", "peerpigeon");
+    hold(
+        "peerpigeon.yaml",
+        server,
+        &[
+            "metadata.labels",
+            "spec.selector.matchLabels",
+            "spec.template.metadata.labels",
+            "spec.template.metadata.annotations",
+            "spec.template.spec.topologySpreadConstraints.labelSelector.matchLabels",
+            "spec.template.spec.containers.resources.requests",
+            "spec.template.spec.containers.resources.limits",
+        ],
+        "apiVersion kind metadata metadata.labels metadata.labels.* metadata.name spec spec.replicas spec.selector
+         spec.selector.matchLabels spec.selector.matchLabels.* spec.strategy spec.strategy.rollingUpdate
+         spec.strategy.rollingUpdate.maxSurge spec.strategy.rollingUpdate.maxUnavailable spec.template
+         spec.template.metadata spec.template.metadata.annotations spec.template.metadata.annotations.*
+         spec.template.metadata.labels spec.template.metadata.labels.* spec.template.spec
+         spec.template.spec.automountServiceAccountToken spec.template.spec.containers
+         spec.template.spec.containers.env spec.template.spec.containers.env.name
+         spec.template.spec.containers.env.value spec.template.spec.containers.image
+         spec.template.spec.containers.lifecycle spec.template.spec.containers.lifecycle.preStop
+         spec.template.spec.containers.lifecycle.preStop.sleep
+         spec.template.spec.containers.lifecycle.preStop.sleep.seconds
+         spec.template.spec.containers.livenessProbe spec.template.spec.containers.livenessProbe.failureThreshold
+         spec.template.spec.containers.livenessProbe.periodSeconds
+         spec.template.spec.containers.livenessProbe.tcpSocket
+         spec.template.spec.containers.livenessProbe.tcpSocket.port spec.template.spec.containers.name
+         spec.template.spec.containers.ports spec.template.spec.containers.ports.containerPort
+         spec.template.spec.containers.ports.name spec.template.spec.containers.readinessProbe
+         spec.template.spec.containers.readinessProbe.httpGet
+         spec.template.spec.containers.readinessProbe.httpGet.path
+         spec.template.spec.containers.readinessProbe.httpGet.port
+         spec.template.spec.containers.readinessProbe.periodSeconds spec.template.spec.containers.resources
+         spec.template.spec.containers.resources.limits spec.template.spec.containers.resources.limits.*
+         spec.template.spec.containers.resources.requests spec.template.spec.containers.resources.requests.*
+         spec.template.spec.containers.securityContext
+         spec.template.spec.containers.securityContext.allowPrivilegeEscalation
+         spec.template.spec.containers.securityContext.capabilities
+         spec.template.spec.containers.securityContext.capabilities.drop
+         spec.template.spec.containers.securityContext.readOnlyRootFilesystem
+         spec.template.spec.containers.securityContext.runAsNonRoot
+         spec.template.spec.containers.securityContext.runAsUser
+         spec.template.spec.terminationGracePeriodSeconds spec.template.spec.topologySpreadConstraints
+         spec.template.spec.topologySpreadConstraints.labelSelector
+         spec.template.spec.topologySpreadConstraints.labelSelector.matchLabels
+         spec.template.spec.topologySpreadConstraints.labelSelector.matchLabels.*
+         spec.template.spec.topologySpreadConstraints.maxSkew
+         spec.template.spec.topologySpreadConstraints.topologyKey
+         spec.template.spec.topologySpreadConstraints.whenUnsatisfiable",
+    );
+    let pod = &server["spec"]["template"];
+    let container = &pod["spec"]["containers"][0];
+    let of_env = |variable: &Value| {
+        let field = |name: &str| variable[name].as_str().unwrap().to_owned();
+        (field("name"), field("value"))
+    };
+    let settings: Vec<_> = container["env"].as_array().unwrap().iter().map(of_env).collect();
+    let (bus, others): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(name, _)| name == "CLUSTER");
+    settings_are_accepted("peerpigeon.yaml", &others);
+    let bus = bus[0].1.replace("redis://", "");
+    assert_eq!(find("Service", &bus)["spec"]["ports"][0]["port"], 6379, "where Redis listens by default");
+    let app = &pod["metadata"]["labels"];
+    assert_eq!(&server["spec"]["selector"]["matchLabels"], app);
+    assert_eq!(&find("Service", "peerpigeon")["spec"]["selector"], app);
+    assert_eq!(&find("PodDisruptionBudget", "peerpigeon")["spec"]["selector"]["matchLabels"], app);
+    let store = find("Deployment", &bus);
+    assert_eq!(store["spec"]["template"]["metadata"]["labels"], find("Service", &bus)["spec"]["selector"]);
+    assert_eq!(objects.len(), 5);
+    // A node that is alone, or drains, is no reason to kill it.
+    assert!(container["livenessProbe"]["httpGet"].is_null());
+    let patience = pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
+    let pause = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+    assert!(patience > pause + 8, "SHUTDOWN_TIMEOUT is 8 s");
+}
+
+#[test]
 fn the_unit_of_a_node_says_what_the_unit_of_the_server_says() {
     let lines = |name: &str| -> Vec<String> {
         let of_both = |line: &&str| {
