@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::mesh::links::LinkStage;
 use crate::peers::PeerSlot;
 use crate::wire::Name;
-use crate::{CloseReason, Departure, Gone, NodeId, Occasion, PeerId, Signal, Spelling};
+use crate::{CloseReason, Departure, Gone, Grant, NodeId, Occasion, PeerId, Signal, Spelling};
 
 /// What a peer is called between nodes: it has another number for each of its stays in a network, and no two peers of a node ever
 /// have the same.
@@ -64,6 +64,14 @@ pub(crate) enum Told<'a> {
     Alive { own: Number },
     /// Where is this peer? Its node tells of it anew.
     Ask { id: PeerId },
+    /// An HTTP request of a peer that is the hearer's: one message or a batch.
+    Posted { request: u64, body: &'a str, grant: ToldGrant<'a> },
+    /// The same for what was sent to that peer: its request target.
+    Polled { request: u64, target: &'a str, grant: ToldGrant<'a> },
+    /// The answer to such a request of the hearer's.
+    Replied { request: u64, status: u16, text: &'a str },
+    /// Nobody waits for the answer any more.
+    Abandoned { request: u64 },
     /// Mail that its sender does not want to be delivered: to one peer, or all of it.
     Cleanup { from: PeerId, to: Option<PeerId> },
 }
@@ -126,6 +134,24 @@ impl Numbers<'_> {
     }
 }
 
+/// What the token of a request allows, in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ToldGrant<'a> {
+    peer: Option<&'a str>,
+    /// Texts one after the other; `None`: all networks.
+    networks: Option<&'a [u8]>,
+}
+
+impl ToldGrant<'_> {
+    pub(crate) fn grant(self) -> Grant {
+        let networks = self.networks.map(|networks| {
+            let mut reader = Reader(networks);
+            core::iter::from_fn(|| reader.text()).take(Grant::MAX_NETWORKS).map(Into::into).collect()
+        });
+        Grant { peer: self.peer.map(Into::into), networks }
+    }
+}
+
 const BEGIN: u8 = 1;
 const END: u8 = 2;
 const HERE: u8 = 3;
@@ -143,6 +169,10 @@ const CHALLENGE: u8 = 14;
 const ALIVE: u8 = 15;
 const CLEANUP: u8 = 16;
 const ASK: u8 = 17;
+const POSTED: u8 = 18;
+const POLLED: u8 = 19;
+const REPLIED: u8 = 20;
+const ABANDONED: u8 = 21;
 
 impl<'a> Told<'a> {
     /// Reads what another node has told; `None` of what this version does not know, or what is damaged.
@@ -196,6 +226,10 @@ impl<'a> Told<'a> {
             }
             CHALLENGE => Told::Challenge { other: from.u64()? },
             ALIVE => Told::Alive { own: from.u64()? },
+            POSTED => Told::Posted { request: from.u64()?, body: from.text()?, grant: from.grant()? },
+            POLLED => Told::Polled { request: from.u64()?, target: from.text()?, grant: from.grant()? },
+            REPLIED => Told::Replied { request: from.u64()?, status: from.u16()?, text: from.text()? },
+            ABANDONED => Told::Abandoned { request: from.u64()? },
             ASK => Told::Ask { id: from.id()? },
             CLEANUP => {
                 let (sender, has_target) = (from.id()?, from.u8()? > 0);
@@ -316,6 +350,22 @@ impl Writer<'_> {
         self.kind(ALIVE).u64(own);
     }
 
+    pub(crate) fn posted(self, request: u64, body: &str, grant: &Grant) {
+        self.kind(POSTED).u64(request).text(body).grant(grant);
+    }
+
+    pub(crate) fn polled(self, request: u64, target: &str, grant: &Grant) {
+        self.kind(POLLED).u64(request).text(target).grant(grant);
+    }
+
+    pub(crate) fn replied(self, request: u64, status: u16, text: &str) {
+        self.kind(REPLIED).u64(request).bytes(&status.to_le_bytes()).text(text);
+    }
+
+    pub(crate) fn abandoned(self, request: u64) {
+        self.kind(ABANDONED).u64(request);
+    }
+
     pub(crate) fn ask(self, id: PeerId) {
         self.kind(ASK).bytes(&id.0);
     }
@@ -340,6 +390,15 @@ impl Writer<'_> {
     fn bytes(self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
+    }
+
+    fn grant(self, grant: &Grant) {
+        let flags = u8::from(grant.peer.is_some()) | u8::from(grant.networks.is_some()) << 1;
+        let writer = self.u8(flags).text(grant.peer.as_deref().unwrap_or_default());
+        let networks = grant.networks.as_deref().unwrap_or_default();
+        let bytes: usize = networks.iter().map(|network| 4 + network.len()).sum();
+        let writer = writer.bytes(&u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes());
+        networks.iter().fold(writer, |writer, network| writer.text(network));
     }
 
     /// With its length before it.
@@ -385,6 +444,16 @@ impl<'a> Reader<'a> {
 
     fn spelling(&mut self) -> Option<Spelling> {
         self.array().map(Spelling::unpack)
+    }
+
+    fn grant(&mut self) -> Option<ToldGrant<'a>> {
+        let (flags, peer) = (self.u8()?, self.text()?);
+        let length = self.u32()? as usize;
+        let networks = self.take(length)?;
+        Some(ToldGrant {
+            peer: (flags & 1 > 0).then_some(peer),
+            networks: (flags & 2 > 0).then_some(networks),
+        })
     }
 
     fn text(&mut self) -> Option<&'a str> {
@@ -439,6 +508,7 @@ impl ToldTie {
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
     use alloc::string::ToString;
     use alloc::vec;
 
@@ -452,6 +522,10 @@ mod tests {
         let mut out = Vec::new();
         write(Writer(&mut out));
         out
+    }
+
+    fn grant() -> Grant {
+        Grant { peer: Some("me".into()), networks: Some(Box::new(["a".into(), "".into()])) }
     }
 
     /// One of each.
@@ -479,6 +553,10 @@ mod tests {
             written(|out| out.challenge(1)),
             written(|out| out.alive(1)),
             written(|out| out.ask(id)),
+            written(|out| out.posted(1, "body", &grant())),
+            written(|out| out.polled(1, "/target", &Grant::ANY)),
+            written(|out| out.replied(1, 503, "text")),
+            written(|out| out.abandoned(1)),
             written(|out| out.cleanup(id, Some(id))),
         ]
     }
@@ -506,6 +584,17 @@ mod tests {
         assert_eq!(stages, [LinkStage::Linked, LinkStage::Offered { by: 9.into() }, LinkStage::Ended]);
         let Told::Knows { own: 1, others } = knows else { panic!("{knows:?}") };
         assert!(others.iter().eq([2, 3]));
+        let (rest, requests) = rest.split_at(8);
+        let [posted, polled, replied, abandoned, cleanup] = requests else { panic!("{requests:?}") };
+        assert!(
+            matches!(posted, Told::Posted { request: 1, body: "body", grant: told } if told.grant() == grant())
+        );
+        assert!(
+            matches!(polled, Told::Polled { request: 1, target: "/target", grant: told } if told.grant() == Grant::ANY)
+        );
+        assert_eq!(*replied, Told::Replied { request: 1, status: 503, text: "text" });
+        assert_eq!(*abandoned, Told::Abandoned { request: 1 });
+        assert_eq!(*cleanup, Told::Cleanup { from: id, to: Some(id) });
         assert_eq!(
             rest,
             [
@@ -524,7 +613,6 @@ mod tests {
                 Told::Challenge { other: 1 },
                 Told::Alive { own: 1 },
                 Told::Ask { id },
-                Told::Cleanup { from: id, to: Some(id) },
             ]
         );
         assert_eq!(name.to_string(), "7-0000000000000008");

@@ -22,6 +22,7 @@ mod link;
 mod nodes;
 mod outgoing;
 pub(crate) mod replicas;
+pub(crate) mod requests;
 pub(crate) mod residents;
 mod table;
 #[cfg(test)]

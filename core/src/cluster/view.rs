@@ -4,6 +4,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 
 use super::events::{Number, Writer};
 use super::replicas::{ReplicaKey, Replicas};
+use super::requests::Requests;
 use super::residents::Residents;
 use super::{NodeKey, Nodes};
 use crate::peers::{Peer, PeerSlot};
@@ -26,6 +27,7 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Nodes,
     pub(crate) residents: Residents,
     pub(crate) replicas: Replicas,
+    pub(crate) requests: Requests,
     /// Remote peers that are in a network.
     pub(crate) announced: usize,
     pub(crate) deadline: Deadline,
@@ -48,6 +50,7 @@ impl Cluster {
             nodes: Nodes::new(me, limits.node_timeout_ms, limits.cluster_bytes as usize),
             residents: Residents::default(),
             replicas: Replicas::default(),
+            requests: Requests::default(),
             announced: 0,
             deadline: Deadline::NONE,
             challenged: BTreeSet::new(),
@@ -157,6 +160,7 @@ impl Cluster {
         let peer = tree(21) + Replicas::BYTES + grown(size_of::<Peer>() + 8) + 2 * grown(5);
         let introduced = MOST_INTRODUCED as u64 * (grown(24) + tree(16));
         introduced
+            + Requests::BYTES
             + Nodes::worst_case(limits.cluster_bytes.into())
             + residents * Residents::BYTES
             + challenges

@@ -47,6 +47,7 @@ impl Switchboard {
             }
             Stage::Asking => {
                 self.questions.end_request(conn);
+                self.abandon_elsewhere(conn);
             }
             Stage::Unknown => {}
         }

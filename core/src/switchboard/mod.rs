@@ -3,6 +3,7 @@
 mod admission;
 mod departure;
 mod drain;
+pub(crate) mod elsewhere;
 pub(crate) mod following;
 mod introductions;
 mod invariants;
@@ -91,7 +92,7 @@ pub(crate) enum Stage {
     Admitted(PeerSlot),
     /// A request of it waits for what is sent to the peer in this slot.
     Polling(PeerSlot),
-    /// A request of it waits for the store of mail.
+    /// A request of it waits for the store of mail, or for another node.
     Asking,
     /// It is over, or was never here.
     Unknown,
@@ -240,7 +241,7 @@ impl Switchboard {
             (Some(Waiting::Unregistered), _) => Stage::Unregistered,
             (Some(Waiting::Held(_)), _) => Stage::Held,
             (None, Some(slot)) => Stage::Polling(slot),
-            (None, None) if self.questions.has_request(conn) => Stage::Asking,
+            (None, None) if self.questions.has_request(conn) || self.is_forwarded(conn) => Stage::Asking,
             (None, None) => Stage::Unknown,
         }
     }

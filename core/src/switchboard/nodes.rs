@@ -4,7 +4,7 @@ use core::mem;
 
 use crate::cluster::events::Told;
 use crate::cluster::replicas::ReplicaKey;
-use crate::cluster::{Change, NodeEnd};
+use crate::cluster::{Change, NodeEnd, NodeKey};
 use crate::peers::PeerSlot;
 use crate::timers::{Deadline, NO_CONN};
 use crate::{CloseReason, Departure, Event, PeerId, Switchboard, TimerKind};
@@ -52,6 +52,7 @@ impl Switchboard {
         cluster.nodes.tick(self.now);
         self.note_changes();
         self.let_some_go();
+        self.refuse_unanswered(None);
     }
 
     /// Everything that waits for other nodes goes out.
@@ -77,7 +78,8 @@ impl Switchboard {
         let has_more = cluster.replicas.next_to_go().is_some()
             || cluster.replicas.newcomers().any(|node| cluster.nodes.has_room(node, room));
         let soon = has_more.then_some(self.now + 1);
-        let next = [cluster.nodes.next_due(), soon].into_iter().flatten().min();
+        let next = [cluster.nodes.next_due(), cluster.requests.next_due(), soon];
+        let next = next.into_iter().flatten().min();
         let next = next.map_or(Deadline::NONE, |due| Deadline::at(due.max(self.now + 1), TimerKind::Cluster));
         let before = mem::replace(&mut cluster.deadline, next);
         self.timers.change(before, next, NO_CONN);
@@ -92,6 +94,8 @@ impl Switchboard {
                     let node = cluster.nodes.id(key);
                     cluster.replicas.open(key, node);
                     cluster.begin_anew(key);
+                    // What was asked before has not arrived, or its answer has not.
+                    self.end_requests(key);
                     self.outbox.observe(Event::NodeOpened { node });
                 }
                 Change::Closed(key, end) => {
@@ -100,10 +104,17 @@ impl Switchboard {
                     let why = if said_bye { CloseReason::ShuttingDown } else { CloseReason::InactiveTimeout };
                     cluster.replicas.close(key, Departure::Closed(why));
                     cluster.begin_anew(key);
+                    self.end_requests(key);
                     self.outbox.observe(Event::NodeClosed { node, said_bye });
                 }
             }
         }
+    }
+
+    /// Requests to a node, and those of it, are over.
+    fn end_requests(&mut self, node: NodeKey) {
+        self.refuse_unanswered(Some(node));
+        self.abandoned(node, None);
     }
 
     /// Some of the remote peers go whose node is over, or does not name them any more.

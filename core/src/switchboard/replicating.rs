@@ -93,6 +93,14 @@ impl Switchboard {
                     self.answer_challenge(&id);
                 }
             }
+            Told::Posted { request, body, grant } => {
+                self.posted_elsewhere(node, request, body, &grant.grant());
+            }
+            Told::Polled { request, target, grant } => {
+                self.polled_elsewhere(node, request, target, &grant.grant());
+            }
+            Told::Replied { request, status, text } => self.replied_elsewhere(node, request, status, text),
+            Told::Abandoned { request } => self.abandoned(node, Some(request)),
             Told::Ask { id } => {
                 if let Some(slot) = self.peers.by_id(&id).filter(|slot| self.peers[*slot].is_here()) {
                     self.tell_state(node, slot);

@@ -28,6 +28,9 @@ enum MailSource {
 impl Switchboard {
     /// One message or a batch, as the body of a request.
     pub(crate) fn posted(&mut self, conn: ConnId, body: &str, address: Option<AddressKey>, grant: &Grant) {
+        if self.post_goes_elsewhere(conn, body, grant) {
+            return;
+        }
         let mut reply = String::new();
         let mut to_be_kept = 0;
         let status = match post::read(body) {
@@ -49,7 +52,7 @@ impl Switchboard {
         if to_be_kept > 0 {
             return self.questions.keep_reply(conn, status, reply, to_be_kept);
         }
-        self.outbox.reply(conn, status, &reply);
+        self.reply(conn, status, &reply);
     }
 
     /// A request for what was sent to a peer.
@@ -57,6 +60,9 @@ impl Switchboard {
         let Some(Poll { peer, wait_ms }) = read_poll(target) else {
             return self.refuse_poll(conn, Refusal::PeerNotAnId);
         };
+        if self.poll_goes_elsewhere(conn, &peer, target, grant) {
+            return;
+        }
         match self.find_mail(peer.id(), grant) {
             Err(refusal) => self.refuse_poll(conn, refusal),
             Ok(MailSource::Queue(slot)) => {
@@ -240,10 +246,10 @@ impl Switchboard {
         status
     }
 
-    fn refuse_poll(&mut self, conn: ConnId, refusal: Refusal) {
+    pub(crate) fn refuse_poll(&mut self, conn: ConnId, refusal: Refusal) {
         let mut reply = String::new();
         let status = self.write_result(&mut reply, Err(refusal));
-        self.outbox.reply(conn, status, &reply);
+        self.reply(conn, status, &reply);
     }
 
     fn wait_for_mail(&mut self, slot: PeerSlot, conn: ConnId, wait_ms: u64) {
@@ -277,7 +283,7 @@ impl Switchboard {
     /// Answers a request with these messages.
     pub(crate) fn reply_with(&mut self, conn: ConnId, mut messages: String) {
         post::finish(&mut messages, self.clock.at(self.now).0);
-        self.outbox.reply(conn, 200, &messages);
+        self.reply(conn, 200, &messages);
     }
 
     fn observe_ended(&mut self, slot: PeerSlot, texts: &Texts, end: MailEnd) {

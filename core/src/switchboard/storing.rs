@@ -207,7 +207,7 @@ impl Switchboard {
             }
             Receipt::Post(conn) => {
                 if let Some((status, reply)) = self.questions.one_kept(conn) {
-                    self.outbox.reply(conn, status, &reply);
+                    self.reply(conn, status, &reply);
                 }
             }
         }

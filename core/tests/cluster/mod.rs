@@ -2,6 +2,7 @@
 
 mod bus;
 mod duplicates;
+mod http;
 mod laws;
 mod mail;
 mod meeting;

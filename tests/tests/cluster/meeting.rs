@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use peerpigeon_tests::{Crowd, News, Peer, http, id};
+use peerpigeon_tests::{Crowd, News, Peer, Server, http, id};
 use serde_json::{Value, json};
 
-use crate::{Cluster, hear, meets, next, say};
+use crate::{Cluster, hear, meets, next, say, state};
 
 #[test]
 fn peers_of_three_nodes_meet_signal_and_part() {
@@ -40,8 +40,10 @@ fn dialects_a_and_b_and_http_meet_across_nodes() {
     b.send(&json!({"type": "register", "peerId": id::of('b')}).to_string());
     next(&mut b, "registered");
     b.send(&json!({"type": "announce", "data": {}, "networkName": "a"}).to_string());
-    let address = cluster.nodes[2].address();
-    let post = |message: Value| {
+    // A balancer sends each request to another node.
+    let mut nodes = cluster.nodes.iter().cycle().map(Server::address);
+    let mut post = |message: Value| {
+        let address = nodes.next().unwrap();
         let body = message.to_string();
         let headers =
             format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -53,6 +55,8 @@ fn dialects_a_and_b_and_http_meet_across_nodes() {
     post(json!({"type": "announce", "peerId": id::of('c'), "networkName": "a"}));
     meets(&mut a, "bc");
     let said = json!({"said": "by http"});
+    let remote = || cluster.nodes.iter().map(|node| state(node)["remotePeers"].as_u64().unwrap());
+    peerpigeon_tests::wait_until("every node knows all that are elsewhere", || remote().eq([1, 2, 3]));
     post(json!({
         "type": "ice-candidate", "peerId": id::of('c'), "targetPeerId": id::of('a'), "networkName": "a", "data": said
     }));
@@ -62,6 +66,7 @@ fn dialects_a_and_b_and_http_meet_across_nodes() {
     assert_eq!(heard["data"]["said"], "to b", "{heard}");
     say(&mut a, 'c', "to http");
     peerpigeon_tests::wait_until("it comes by polling", || {
+        let address = cluster.nodes[1].address();
         let answer = http::get(address, &format!("/signaling?peerId={}&wait=1", id::of('c')));
         answer.json()["messages"].as_array().unwrap().iter().any(|message| message["type"] == "ice-candidate")
     });
