@@ -74,9 +74,6 @@ impl Switchboard {
 
     /// Whether a signal with so much data may be sent from one peer to another.
     pub(crate) fn has_room(&self, from: PeerSlot, to: PeerSlot, data: Option<&str>) -> bool {
-        if !self.peers[to].is_here() {
-            return self.can_pass_on(to, data);
-        }
         self.backlogs.has_room(self.peers[from].conn(), self.peers[to].conn(), data)
     }
 }

@@ -17,6 +17,8 @@ const ENVELOPE_BYTES: usize = 320;
 enum Whereabouts {
     /// To the peer in this slot.
     Here(PeerSlot),
+    /// To the peer in this slot, which is at another node.
+    There(PeerSlot),
     /// To the peer in this slot, but not before its mail, which is under way.
     Coming(PeerSlot),
     /// Into its mailbox: it was lost moments ago.
@@ -82,6 +84,11 @@ impl Switchboard {
                         self.observe_accepted(&message);
                         // As one who has no room.
                         let _ = self.mail_behind(slot, to, &message);
+                    } else if !self.peers[to].is_here() {
+                        if self.can_pass_on(to, request.data) {
+                            self.observe_accepted(&message);
+                            self.pass(to, &message, Passed::Live);
+                        }
                     } else if self.has_room(slot, to, request.data) {
                         self.observe_accepted(&message);
                         self.relay(slot, to, &message);
@@ -105,21 +112,17 @@ impl Switchboard {
             if !self.has_room(slot, to, message.data) {
                 return Err(self.refuse_for_want_of_room(to));
             }
-            if !self.peers[to].is_here() {
-                self.note_signal_across(slot, to);
-            }
             match self.follow(slot, to, message.signal, message.data) {
                 Passage::Relay => self.relay(slot, to, message),
                 Passage::Withhold => {
-                    if !self.peers[to].is_here() {
-                        // The other end of the link is followed there.
-                        self.pass(to, message, Passed::Withheld);
-                    }
                     let (from, to) = (*message.from.id(), *target.id());
                     self.outbox.observe(Event::Withheld { from, to, signal: message.signal });
                 }
             }
             return Ok(Outcome::Done);
+        }
+        if let Whereabouts::There(to) = whereabouts {
+            return self.signal_there(slot, to, message);
         }
         if let Whereabouts::Coming(to) = whereabouts {
             return match self.follow(slot, to, message.signal, message.data) {
@@ -141,7 +144,7 @@ impl Switchboard {
         }
         match whereabouts {
             Whereabouts::Away => self.mail(slot, target, message),
-            Whereabouts::Here(_) | Whereabouts::Coming(_) | Whereabouts::Unknown => {
+            Whereabouts::Here(_) | Whereabouts::There(_) | Whereabouts::Coming(_) | Whereabouts::Unknown => {
                 Err(Refusal::TargetNotConnected)
             }
         }
@@ -149,24 +152,46 @@ impl Switchboard {
 
     fn relay(&mut self, sender: PeerSlot, to: PeerSlot, message: &Outgoing<'_>) {
         let Outgoing { from, signal, data, id } = *message;
-        let bytes = if self.peers[to].is_here() {
-            let bytes = self.send(to, Message::Signal { signal, from, data, name: id.into() });
-            self.backlogs.charge(self.peers[to].conn(), self.peers[sender].conn(), bytes);
-            bytes
-        } else {
-            self.pass(to, message, Passed::Live)
-        };
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let to = *self.peers[to].id();
-        self.outbox.observe(Event::Relayed { from: *from.id(), to, signal, bytes });
+        let bytes = self.send(to, Message::Signal { signal, from, data, name: id.into() });
+        self.backlogs.charge(self.peers[to].conn(), self.peers[sender].conn(), bytes);
+        self.observe_relayed(to, message, bytes);
     }
 
-    /// A signal goes to a peer of another node. Returns the size of what is sent.
-    fn pass(&mut self, to: PeerSlot, message: &Outgoing<'_>, passage: Passed) -> usize {
+    fn observe_relayed(&mut self, to: PeerSlot, message: &Outgoing<'_>, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let (from, to, signal) = (*message.from.id(), *self.peers[to].id(), message.signal);
+        self.outbox.observe(Event::Relayed { from, to, signal, bytes });
+    }
+
+    /// Relays one signal to a peer of another node. Its end of the link is followed there, so that is told of what is withheld, too.
+    fn signal_there(
+        &mut self,
+        slot: PeerSlot,
+        to: PeerSlot,
+        message: &Outgoing<'_>,
+    ) -> Result<Outcome, Refusal> {
+        if !self.can_pass_on(to, message.data) {
+            return Err(Refusal::TargetTooSlow);
+        }
+        self.note_signal_across(slot, to);
+        match self.follow(slot, to, message.signal, message.data) {
+            Passage::Relay => self.pass(to, message, Passed::Live),
+            Passage::Withhold => self.pass(to, message, Passed::Withheld),
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// A signal goes to a peer of another node.
+    fn pass(&mut self, to: PeerSlot, message: &Outgoing<'_>, passage: Passed) {
         let Outgoing { from, signal, data, id } = *message;
         let bytes = self.pass_on(to, from, signal, id.into(), data, passage);
         self.caused.add(bytes);
-        bytes
+        if passage == Passed::Withheld {
+            let to = *self.peers[to].id();
+            self.outbox.observe(Event::Withheld { from: *from.id(), to, signal });
+        } else {
+            self.observe_relayed(to, message, bytes);
+        }
     }
 
     /// Keeps a signal that came from another node until the mail of its target has come.
@@ -206,6 +231,7 @@ impl Switchboard {
             (Standing::Fresh, its) if its == reach && has_mail() => Ok(Whereabouts::Away),
             (_, Reach::Nowhere) => Ok(Whereabouts::Unknown),
             (_, its) if its == reach && self.is_coming(target.id()) => Ok(Whereabouts::Coming(slot)),
+            (_, its) if its == reach && !self.peers[slot].is_here() => Ok(Whereabouts::There(slot)),
             (_, its) if its == reach => Ok(Whereabouts::Here(slot)),
             _ if !self.may_know_of(slot, grant) => Ok(Whereabouts::Unknown),
             _ => Err(Refusal::TargetInOtherNetwork),
@@ -315,6 +341,7 @@ mod tests {
         let reach = Reach::Network(board.networks.find("a").unwrap());
         match board.find(&spelling(target), reach, &Grant::ANY) {
             Ok(Whereabouts::Here(slot)) => Ok(Some(board.peers[slot].conn())),
+            Ok(Whereabouts::There(_)) => Err("at another node"),
             Ok(Whereabouts::Coming(_)) => Err("not yet"),
             Ok(Whereabouts::Away) => Ok(None),
             Ok(Whereabouts::Unknown) => Err("unknown"),
