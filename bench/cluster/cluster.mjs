@@ -2,7 +2,7 @@
 // What a signal and a join cost where peers are at different nodes, beside one node alone and beside Redis
 // alone (PUBLISH and SUBSCRIBE of as many bytes, without any of our code).
 //
-// Usage: cluster.mjs --server SERVER [--signals N] [--peers N] [--json FILE]
+// Usage: cluster.mjs --server SERVER [--signals N] [--peers N] [--runs N] [--json FILE]
 //
 // It starts a Redis of its own (Debian's package `redis-server`) without persistence. The clients are this
 // Node process: what it sends and reads is not counted; the processor's time of the servers and of Redis is
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     server: { type: 'string' },
     signals: { type: 'string', default: '100000' },
     peers: { type: 'string', default: '500' },
+    runs: { type: 'string', default: '5' },
     json: { type: 'string' },
   },
 });
@@ -253,22 +254,39 @@ async function joins(redis, count) {
 }
 
 const redis = await startRedis();
-const result = {
-  signal: { local: await signals(undefined, 1), across: await signals(redis, 2), bare: await bare(redis) },
-  join: { one: await joins(undefined, 1), three: await joins(redis, 3) },
-};
-const { local, across, bare: alone } = result.signal;
+const runs = [];
+for (let run = 0; run < options.runs; run += 1) {
+  runs.push({
+    local: await signals(undefined, 1),
+    across: await signals(redis, 2),
+    bare: await bare(redis),
+    one: await joins(undefined, 1),
+    three: await joins(redis, 3),
+  });
+}
+
+/** The median of what a run says, and the range over all of them. */
+function all(of, digits) {
+  const values = runs.map(of).sort((x, y) => x - y);
+  const [least, median, most] = [values[0], values[values.length >> 1], values.at(-1)];
+  return `${median.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
+}
 const row = (name, nodes, redis, hop) => {
-  const [median, p99] = [hop.median, hop.p99].map((us) => us.toFixed(0));
-  console.log(`| ${name} | ${nodes?.toFixed(2) ?? ''} | ${redis?.toFixed(2) ?? ''} | ${median} | ${p99} |`);
+  const hops = [all((run) => hop(run).median, 0), all((run) => hop(run).p99, 0)];
+  console.log(`| ${[name, nodes ? all(nodes, 2) : '', redis ? all(redis, 2) : '', ...hops].join(' | ')} |`);
 };
 console.log('| a signal of 250 B | nodes, CPU µs | Redis, CPU µs | one hop, median µs | 99 % |');
 console.log('| --- | --- | --- | --- | --- |');
-row('between peers of one node', local.nodes, undefined, local.hop);
-row('between peers of two nodes', across.nodes, across.redis, across.hop);
-row('Redis alone, the same bytes', undefined, alone.redis, alone.hop);
-console.log(`CPU across: ${(across.nodes / local.nodes).toFixed(2)} times one node`);
-const { one, three } = result.join;
-console.log(`join and leave, CPU µs of all nodes: ${one.toFixed(0)} with one, ${three.toFixed(0)} with three`);
-if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+row('between peers of one node', (run) => run.local.nodes, undefined, (run) => run.local.hop);
+row(
+  'between peers of two nodes',
+  (run) => run.across.nodes,
+  (run) => run.across.redis,
+  (run) => run.across.hop,
+);
+row('Redis alone, the same bytes', undefined, (run) => run.bare.redis, (run) => run.bare.hop);
+console.log(`CPU across, of one node: ${all((run) => run.across.nodes / run.local.nodes, 2)} times`);
+console.log(`join and leave, CPU µs with one node: ${all((run) => run.one, 0)}`);
+console.log(`with three, all together: ${all((run) => run.three, 0)}`);
+if (options.json) writeFileSync(options.json, `${JSON.stringify(runs, null, 2)}\n`);
 process.exit(0);
