@@ -1,6 +1,10 @@
 //! Peers of different nodes meet, signal and part as those of one do.
 
+use peerpigeon_core::Limits;
+
 use super::Nodes;
+use super::bus::{conn, limits};
+use crate::common::id;
 
 #[test]
 fn peers_of_different_nodes_are_told_of_each_other_once() {
@@ -89,4 +93,23 @@ fn an_id_that_is_at_another_node_and_unknown_here_is_refused() {
     nodes.told(0, '1');
     nodes.signal(0, '1', '9', "x");
     assert_eq!(nodes.told(0, '1'), ["error s target-not-connected"]);
+}
+
+#[test]
+fn whoever_is_told_of_a_peer_that_takes_no_more_is_told_that_it_is_gone() {
+    let limits = Limits { acquaintances: 2, reintroduce_interval_ms: 0, ..limits() };
+    let mut nodes = Nodes::with(4, limits);
+    nodes.join(0, '1');
+    // At three nodes in one moment: none of them knows that the two places are taken by the others.
+    for (node, digit) in [(1, '2'), (2, '3'), (3, '4')] {
+        nodes.boards[node].join(conn(digit), &id(digit), "a");
+    }
+    nodes.settle();
+    let told = nodes.all_told(&[(0, '1'), (1, '2'), (2, '3'), (3, '4')]);
+    let met = told[0].iter().filter(|told| told.starts_with("peer-discovered")).count();
+    let has_met = |told: &Vec<String>| told.iter().any(|told| told == "peer-discovered 1");
+    let is_gone = |told: &Vec<String>| told.iter().any(|told| told == "peer-disconnected 1 refused");
+    assert_eq!(met, 2, "{told:?}");
+    assert_eq!(told[1..].iter().filter(|told| has_met(told)).count(), 3, "{told:?}");
+    assert_eq!(told[1..].iter().filter(|told| is_gone(told)).count(), 1, "{told:?}");
 }
