@@ -47,3 +47,26 @@ fn of_two_who_came_in_one_moment_the_later_one_stays_everywhere() {
     let known: Vec<(usize, usize)> = census.map(|it| (it.connections, it.remote_peers)).collect();
     assert_eq!(known, [(0, 1), (1, 0), (0, 1)]);
 }
+
+#[test]
+fn a_session_that_a_later_one_hid_is_asked_for_when_that_is_over() {
+    let mut nodes = Nodes::new(3);
+    nodes.join(2, '3');
+    // Two nodes that do not see each other let in one id each.
+    nodes.set_bus(0, false);
+    nodes.join(0, '1');
+    nodes.pass(100);
+    nodes.join(1, '1');
+    nodes.told(2, '3');
+    nodes.set_bus(1, false);
+    nodes.set_bus(0, true);
+    nodes.pass(2_000);
+    assert_eq!(nodes.told(2, '3'), [""; 0], "the later session is the one that counts");
+    nodes.pass(6_000);
+    let told = nodes.told(2, '3');
+    assert_eq!(told.first().map(String::as_str), Some("peer-disconnected 1 timeout"), "{told:?}");
+    nodes.pass(10_000);
+    nodes.signal(2, '3', '1', "x");
+    assert_eq!(nodes.told(0, '1').last().map(String::as_str), Some("ice-candidate 3 x"));
+    assert_eq!(nodes.boards[2].board.census().remote_peers, 1);
+}
