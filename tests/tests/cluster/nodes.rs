@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use peerpigeon_tests::{Peer, Signal, id, wait_at_most, wait_until};
+use peerpigeon_tests::{Peer, Signal, id, wait_until};
 
 use crate::{Cluster, hear, meets, next, node, say, state};
-
-/// Beyond `CLUSTER_NODE_TIMEOUT`, with room for a busy machine.
-const TOLD_WITHIN: Duration = Duration::from_secs(8);
 
 #[test]
 fn whoever_knew_the_peers_of_a_node_that_was_killed_is_told_so_and_nobody_else_is_gone() {
@@ -18,14 +15,12 @@ fn whoever_knew_the_peers_of_a_node_that_was_killed_is_told_so_and_nobody_else_i
     meets(&mut one, "23");
     meets(&mut three, "1");
     cluster.nodes[1].signal(Signal::SIGKILL);
-    let start = std::time::Instant::now();
     let gone = next(&mut one, "peer-disconnected");
     assert_eq!(gone["data"]["peerId"], id::of('2'));
     assert_eq!(gone["data"]["reason"], "timeout");
-    assert!(start.elapsed() < TOLD_WITHIN, "{:?}", start.elapsed());
     say(&mut three, '1', "still here");
     assert_eq!(hear(&mut one), "still here");
-    wait_at_most(TOLD_WITHIN, "no ghost is left", || state(&cluster.nodes[2])["remotePeers"] == 1);
+    wait_until("no ghost is left", || state(&cluster.nodes[2])["remotePeers"] == 1);
     drop(two);
     cluster.nodes.remove(1);
     // It comes back elsewhere.
