@@ -21,6 +21,8 @@ mod sockets;
 mod stream;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
+#[cfg(feature = "dial")]
+mod wire;
 
 pub use control::ControlHandle;
 #[cfg(feature = "dial")]
@@ -31,6 +33,8 @@ pub(crate) use place::Place;
 pub use sockets::{Accepted, ListenerKind, Net, Ready};
 pub use stream::{Dialed, Inherited};
 pub use tls::Certificate;
+#[cfg(feature = "dial")]
+pub(crate) use wire::Wire;
 
 pub(crate) use control::Control;
 pub(crate) use proc_files::monotonic_micros;

@@ -4,12 +4,11 @@ use crate::bus::redis::connect::{Connected, Failure, PROBE, Target, connect};
 use crate::bus::redis::resp::{Kind, Reader, publish};
 use crate::bus::seal::Seal;
 use crate::bus::{BUS_KEY, Bus, BusCounters, BusEvent, BusUrls};
-use crate::net::{ClientTls, Control, ControlHandle, DialError, Net};
+use crate::net::{Control, ControlHandle, DialError, Net, Wire};
 use crate::program::settings::Pem;
 use core::fmt;
 use peerpigeon_core::{Channel, NodeId, Time};
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -57,14 +56,10 @@ enum State<S> {
 
 #[derive(Debug)]
 struct Connection<S> {
-    socket: S,
-    tls: Option<ClientTls>,
+    wire: Wire<S>,
     reader: Reader,
-    /// What is to be written: commands, or what TLS makes of them.
+    /// Commands that are to be written.
     output: Vec<u8>,
-    encrypted: Vec<u8>,
-    /// There may be something to read.
-    is_readable: bool,
     probe: Probe,
 }
 
@@ -153,20 +148,16 @@ impl<S> RedisBus<S> {
     fn take_over<N: Net<Socket = S>>(&mut self, net: &mut N, now: Time) {
         let Some(result) = self.made.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let adopted = result.and_then(|connected| {
-            let mut socket = net.adopt(connected.stream).map_err(lost)?;
-            net.register(&mut socket, BUS_KEY).map_err(lost)?;
-            Ok((socket, connected.tls, connected.reader))
+            let wire = Wire::adopt(net, connected.stream, connected.tls, BUS_KEY)?;
+            Ok((wire, connected.reader))
         });
         match adopted {
-            Ok((socket, tls, reader)) => {
+            Ok((wire, reader)) => {
                 log::info!("cluster: bus up, {}", self.urls.at(self.attempts));
                 self.state = State::Up(Box::new(Connection {
-                    socket,
-                    tls,
+                    wire,
                     reader,
                     output: Vec::new(),
-                    encrypted: Vec::new(),
-                    is_readable: true,
                     probe: Probe::Due(now + PROBE_MS),
                 }));
                 self.failures = 0;
@@ -180,7 +171,7 @@ impl<S> RedisBus<S> {
 
     fn lose<N: Net<Socket = S>>(&mut self, net: &mut N, now: Time, failure: &Failure) {
         if let State::Up(connection) = std::mem::replace(&mut self.state, State::Waiting(now)) {
-            net.close(connection.socket);
+            connection.wire.close(net);
             (self.counters.is_up, self.counters.since) = (false, now);
             self.events.push_back(BusEvent::Down);
         }
@@ -191,25 +182,14 @@ impl<S> RedisBus<S> {
     fn receive<N: Net<Socket = S>>(&mut self, net: &mut N, now: Time) -> Result<(), Failure> {
         let State::Up(connection) = &mut self.state else { return Ok(()) };
         let (counters, events, target) = (&mut self.counters, &mut self.events, &self.target);
+        let Connection { wire, reader, probe, .. } = &mut **connection;
+        let mut heard = Heard { now, target, counters, events, probe };
         // What came before it was ours.
-        connection.hand_on(now, target, counters, events)?;
-        for _ in 0..READS_IN_A_TURN {
-            if !connection.is_readable {
-                break;
-            }
-            match net.read(&mut connection.socket, &mut self.room) {
-                Ok(0) => return Err(lost(ErrorKind::UnexpectedEof.into())),
-                Ok(count) => {
-                    connection.is_readable = count == self.room.len();
-                    connection.take_in(&self.room[..count])?;
-                    connection.hand_on(now, target, counters, events)?;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => connection.is_readable = false,
-                Err(error) => return Err(lost(error)),
-            }
-        }
-        Ok(())
+        heard.hand_on(reader)?;
+        wire.receive(net, &mut self.room, |plain| {
+            reader.take_in(plain);
+            heard.hand_on(reader)
+        })
     }
 
     fn look_after_probe(&mut self, now: Time) -> Result<(), Failure> {
@@ -250,7 +230,7 @@ where
 
     fn note_ready(&mut self) {
         if let State::Up(connection) = &mut self.state {
-            connection.is_readable = true;
+            connection.wire.note_ready();
         }
     }
 
@@ -271,7 +251,7 @@ where
     fn write(&mut self, net: &mut N, now: Time) {
         let State::Up(connection) = &mut self.state else { return };
         if let Err(error) = connection.send(net) {
-            self.lose(net, now, &lost(error));
+            self.lose(net, now, &error.into());
         }
     }
 
@@ -283,7 +263,7 @@ where
         match &self.state {
             State::Waiting(until) => Some(*until),
             State::Connecting => None,
-            State::Up(connection) if connection.is_readable => Some(Time(0)),
+            State::Up(connection) if connection.wire.is_readable() => Some(Time(0)),
             State::Up(connection) => Some(match connection.probe {
                 Probe::Due(due) => due,
                 Probe::Sent(at) => at + DEAF_MS,
@@ -296,46 +276,27 @@ where
     }
 }
 
-impl<S> Connection<S> {
-    fn take_in(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let Some(tls) = &mut self.tls else {
-            self.reader.take_in(bytes);
-            return Ok(());
-        };
-        let mut plain = Vec::new();
-        let decrypted = tls.decrypt(bytes, &mut plain, &mut self.encrypted);
-        self.reader.take_in(&plain);
-        decrypted.map_err(|detail| Failure::Dial(DialError::Tls(detail)))
-    }
+/// What is done with what has come.
+struct Heard<'a> {
+    now: Time,
+    target: &'a Target,
+    counters: &'a mut BusCounters,
+    events: &'a mut VecDeque<BusEvent>,
+    probe: &'a mut Probe,
+}
 
-    /// What is whole of what has come.
-    fn hand_on(
-        &mut self,
-        now: Time,
-        target: &Target,
-        counters: &mut BusCounters,
-        events: &mut VecDeque<BusEvent>,
-    ) -> Result<(), Failure> {
-        while let Some(reply) = self.reader.next()? {
+impl Heard<'_> {
+    /// What is whole of it.
+    fn hand_on(&mut self, reader: &mut Reader) -> Result<(), Failure> {
+        while let Some(reply) = reader.next()? {
             match reply.kind {
                 Kind::Reply => {}
                 Kind::Error => {
                     let answer = reply.part(0).unwrap_or_default();
-                    return Err(Failure::refused("PUBLISH", answer, &target.prefix));
+                    return Err(Failure::refused("PUBLISH", answer, &self.target.prefix));
                 }
                 Kind::Push if reply.part(0) == Some(b"message") => {
-                    let sealed = reply.part(2).unwrap_or_default();
-                    counters.received += 1;
-                    counters.received_bytes += sealed.len() as u64;
-                    match (target.seal.open(sealed), self.probe) {
-                        (None, _) => counters.unsealed += 1,
-                        (Some(PROBE), Probe::Sent(at)) => {
-                            counters.round_trip_ms = now.0.saturating_sub(at.0);
-                            self.probe = Probe::Due(now + PROBE_MS);
-                        }
-                        (Some(PROBE), Probe::Due(_)) => {}
-                        (Some(frame), _) => events.push_back(BusEvent::Frame(frame.to_vec())),
-                    }
+                    self.message(reply.part(2).unwrap_or_default());
                 }
                 Kind::Push => {}
             }
@@ -343,6 +304,22 @@ impl<S> Connection<S> {
         Ok(())
     }
 
+    fn message(&mut self, sealed: &[u8]) {
+        self.counters.received += 1;
+        self.counters.received_bytes += sealed.len() as u64;
+        match (self.target.seal.open(sealed), *self.probe) {
+            (None, _) => self.counters.unsealed += 1,
+            (Some(PROBE), Probe::Sent(at)) => {
+                self.counters.round_trip_ms = self.now.0.saturating_sub(at.0);
+                *self.probe = Probe::Due(self.now + PROBE_MS);
+            }
+            (Some(PROBE), Probe::Due(_)) => {}
+            (Some(frame), _) => self.events.push_back(BusEvent::Frame(frame.to_vec())),
+        }
+    }
+}
+
+impl<S> Connection<S> {
     /// Publishes a frame, as soon as it is written.
     fn say(&mut self, seal: &Seal, channel: &str, frame: &[u8]) {
         publish(&mut self.output, channel.as_bytes(), seal.len() + frame.len());
@@ -351,40 +328,14 @@ impl<S> Connection<S> {
     }
 
     /// Writes what there is, as far as the socket takes it.
-    fn send<N: Net<Socket = S>>(&mut self, net: &mut N) -> io::Result<()> {
-        if let Some(tls) = &mut self.tls {
-            while self.encrypted.len() < MOST_ENCRYPTED_BYTES && !self.output.is_empty() {
-                let piece = self.output.len().min(MOST_ENCRYPTED_BYTES);
-                tls.encrypt(&self.output[..piece], &mut self.encrypted);
-                self.output.drain(..piece);
-            }
-            return write(net, &mut self.socket, &mut self.encrypted);
+    fn send<N: Net<Socket = S>>(&mut self, net: &mut N) -> Result<(), DialError> {
+        let written = self.wire.send(net, &self.output)?;
+        self.output.drain(..written);
+        if self.output.is_empty() {
+            self.output.shrink_to(KEPT_BYTES);
         }
-        write(net, &mut self.socket, &mut self.output)
+        Ok(())
     }
-}
-
-/// Writes as much as the socket takes, and keeps the rest.
-fn write<N: Net>(net: &mut N, socket: &mut N::Socket, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        match net.write(socket, &bytes[sent..]) {
-            Ok(0) => break,
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.drain(..sent);
-    if bytes.is_empty() && bytes.capacity() > KEPT_BYTES {
-        bytes.shrink_to(KEPT_BYTES);
-    }
-    Ok(())
-}
-
-fn lost(error: io::Error) -> Failure {
-    Failure::Dial(DialError::socket(&error))
 }
 
 const FIRST_BACKOFF_MS: u64 = 100;
@@ -396,10 +347,7 @@ const PROBE_MS: u64 = 1_000;
 /// A probe that takes longer does not come back.
 const DEAF_MS: u64 = 3_000;
 const READ_BYTES: usize = 32 * 1024;
-/// The others wait meanwhile.
-const READS_IN_A_TURN: usize = 8;
 /// What goes beyond is dropped, and sent again by the core.
 const MOST_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
-const MOST_ENCRYPTED_BYTES: usize = 64 * 1024;
 /// Capacity that is kept when everything is written.
 const KEPT_BYTES: usize = 256 * 1024;

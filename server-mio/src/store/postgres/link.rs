@@ -1,6 +1,6 @@
 //! The one connection to a database: made by a thread, used by the loop.
 
-use crate::net::{ClientTls, Control, ControlHandle, DialError, Net};
+use crate::net::{Control, ControlHandle, DialError, Net, Wire};
 use crate::observe::LogThrottle;
 use crate::program::settings::Pem;
 use crate::store::postgres::connect::{Connected, Target, connect};
@@ -12,7 +12,6 @@ use core::fmt;
 use peerpigeon_core::{Limits, Question, QuestionId, Time, UnixMillis};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -46,13 +45,8 @@ enum State<S> {
 
 #[derive(Debug)]
 struct Connection<S> {
-    socket: S,
-    tls: Option<ClientTls>,
+    wire: Wire<S>,
     session: Session,
-    /// What is encrypted and not sent.
-    encrypted: Vec<u8>,
-    /// There may be something to read.
-    is_readable: bool,
     /// When it was last seen to do something, or had nothing to do.
     last_seen: Time,
 }
@@ -159,18 +153,14 @@ impl<S> PostgresStore<S> {
     fn take_over<N: Net<Socket = S>>(&mut self, net: &mut N, now: Time) {
         let Some(result) = self.made.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let adopted = result.and_then(|connected| {
-            let mut socket = net.adopt(connected.stream).map_err(|error| Failure::socket(&error))?;
-            net.register(&mut socket, STORE_KEY).map_err(|error| Failure::socket(&error))?;
-            Ok((socket, connected.tls, connected.input))
+            let wire = Wire::adopt(net, connected.stream, connected.tls, STORE_KEY)?;
+            Ok((wire, connected.input))
         });
         match adopted {
-            Ok((socket, tls, input)) => {
+            Ok((wire, input)) => {
                 self.state = State::Up(Box::new(Connection {
-                    socket,
-                    tls,
+                    wire,
                     session: Session::new(self.process, self.limits, input),
-                    encrypted: Vec::new(),
-                    is_readable: true,
                     last_seen: now,
                 }));
                 log::info!("mail store up, {}", self.target.url);
@@ -191,7 +181,7 @@ impl<S> PostgresStore<S> {
         self.collect(now);
         let state = std::mem::replace(&mut self.state, State::Waiting(now));
         if let State::Up(connection) = state {
-            net.close(connection.socket);
+            connection.wire.close(net);
             self.events.push_back(StoreEvent::Down);
         }
         self.note_failure(now, failure);
@@ -219,7 +209,7 @@ where
 
     fn note_ready(&mut self) {
         if let State::Up(connection) = &mut self.state {
-            connection.is_readable = true;
+            connection.wire.note_ready();
         }
     }
 
@@ -258,7 +248,7 @@ where
         match &self.state {
             State::Waiting(until) => Some(*until),
             State::Connecting => None,
-            State::Up(connection) if connection.is_readable => Some(Time(0)),
+            State::Up(connection) if connection.wire.is_readable() => Some(Time(0)),
             State::Up(connection) if connection.session.pending() > 0 => {
                 Some(connection.last_seen + self.silence_ms())
             }
@@ -288,65 +278,19 @@ impl<S> Connection<S> {
     ) -> Result<(), Failure> {
         // What came before it was ours.
         self.session.receive(&[], clocks)?;
-        for _ in 0..READS_IN_A_TURN {
-            if !self.is_readable {
-                break;
-            }
-            match net.read(&mut self.socket, room) {
-                Ok(0) => return Err(Failure::socket(&ErrorKind::UnexpectedEof.into())),
-                Ok(count) => {
-                    self.is_readable = count == room.len();
-                    self.last_seen = clocks.now;
-                    self.note_read(&room[..count], clocks)?;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
-                Err(error) => return Err(Failure::socket(&error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn note_read(&mut self, bytes: &[u8], clocks: Clocks) -> Result<(), Failure> {
-        let Some(tls) = &mut self.tls else { return self.session.receive(bytes, clocks) };
-        let mut plain = Vec::new();
-        let decrypted = tls.decrypt(bytes, &mut plain, &mut self.encrypted);
-        self.session.receive(&plain, clocks)?;
-        decrypted.map_err(Failure::tls)
+        let Connection { wire, session, last_seen } = self;
+        wire.receive(net, room, |plain| {
+            *last_seen = clocks.now;
+            session.receive(plain, clocks)
+        })
     }
 
     /// Writes what there is, as far as the socket takes it.
     fn send<N: Net<Socket = S>>(&mut self, net: &mut N) -> Result<(), Failure> {
-        if let Some(tls) = &mut self.tls {
-            // One piece after the other: what is encrypted can be sent by nothing else any more, so it counts as written.
-            while self.encrypted.len() < MAX_ENCRYPTED_BYTES && !self.session.output().is_empty() {
-                let piece = self.session.output().len().min(MAX_ENCRYPTED_BYTES);
-                tls.encrypt(&self.session.output()[..piece], &mut self.encrypted);
-                self.session.note_written(piece);
-            }
-            let sent = write(net, &mut self.socket, &self.encrypted)?;
-            self.encrypted.drain(..sent);
-            return Ok(());
-        }
-        let sent = write(net, &mut self.socket, self.session.output())?;
-        self.session.note_written(sent);
+        let written = self.wire.send(net, self.session.output())?;
+        self.session.note_written(written);
         Ok(())
     }
-}
-
-/// How much the socket takes.
-fn write<N: Net>(net: &mut N, socket: &mut N::Socket, bytes: &[u8]) -> Result<usize, Failure> {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        match net.write(socket, &bytes[sent..]) {
-            Ok(0) => break,
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) => return Err(Failure::socket(&error)),
-        }
-    }
-    Ok(sent)
 }
 
 /// Doubles from failure to failure, and is spread, so that a crowd of servers does not come back in step.
@@ -366,9 +310,6 @@ fn random() -> u64 {
 const FIRST_BACKOFF_MS: u64 = 100;
 const LONGEST_BACKOFF_MS: u64 = 10_000;
 const READ_BYTES: usize = 32 * 1024;
-/// The others wait meanwhile.
-const READS_IN_A_TURN: usize = 8;
-const MAX_ENCRYPTED_BYTES: usize = 64 * 1024;
 /// Of a question that is under way, its text aside.
 const QUESTION_BYTES: u64 = 256;
 

@@ -6,7 +6,6 @@ use bytes::BytesMut;
 use core::fmt;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message};
-use std::io;
 
 /// Why there is no connection. As text it is one line without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +36,6 @@ pub(crate) enum Failure {
 impl Failure {
     pub(super) const GARBLED: Failure = Failure::Garbled;
     pub(super) const SILENT: Failure = Failure::Dial(DialError::Silent);
-
-    pub(super) fn socket(error: &io::Error) -> Failure {
-        Failure::Dial(DialError::socket(error))
-    }
 
     pub(super) fn tls(detail: String) -> Failure {
         Failure::Dial(DialError::Tls(detail))
